@@ -4,7 +4,7 @@
 readonly APT_BUILD=(
   ca-certificates ccache cmake flatbuffers-compiler g++ git libbenchmark-dev libcli11-dev libflatbuffers-dev
   libfmt-dev libgtest-dev libhwy-dev libjpeg62-turbo-dev libleveldb-dev libpng-dev libprotozero-dev ninja-build
-  nlohmann-json3-dev python3-dev python3-venv zlib1g-dev
+  nlohmann-json3-dev pkg-config python3-dev python3-venv zlib1g-dev
 )
 readonly APT_CHECKS=(clang-format clang-tidy)
 
