@@ -66,10 +66,12 @@ def separable_cnn() -> tf.keras.Model:
 
 def train(model: tf.keras.Model, epochs: int, batch_size: int = 32) -> None:
     images, labels = read_split("train")
-    augment = tf.keras.Sequential([
-        layers.RandomTranslation(0.1, 0.1, fill_mode="constant", seed=SEED),
-        layers.RandomRotation(0.03, fill_mode="constant", seed=SEED),
-    ])
+    augment = tf.keras.Sequential(
+        [
+            layers.RandomTranslation(0.1, 0.1, fill_mode="constant", seed=SEED),
+            layers.RandomRotation(0.03, fill_mode="constant", seed=SEED),
+        ]
+    )
     batches = (
         tf.data.Dataset.from_tensor_slices((images, labels))
         .shuffle(len(images), seed=SEED)
@@ -79,7 +81,9 @@ def train(model: tf.keras.Model, epochs: int, batch_size: int = 32) -> None:
     )
     steps = epochs * len(batches)
     model.compile(
-        optimizer=tf.keras.optimizers.AdamW(tf.keras.optimizers.schedules.CosineDecay(2e-3, steps), weight_decay=1e-4),
+        optimizer=tf.keras.optimizers.AdamW(
+            tf.keras.optimizers.schedules.CosineDecay(2e-3, steps), weight_decay=1e-4
+        ),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
@@ -105,7 +109,9 @@ def accuracy_of(path: Path, images: np.ndarray, labels: np.ndarray) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("models", nargs="*", default=["cnn", "separable"])
     arguments = parser.parse_args()

@@ -1,29 +1,48 @@
 # Format and lint of ./dev.
 
-cpp_files() { git ls-files --cached --others --exclude-standard -- '*.cpp' '*.h' '*.cu' '*.cuh'; }
+tracked() { git ls-files --cached --others --exclude-standard -- "$@"; }
+cpp_files() { tracked '*.cpp' '*.h' '*.cu' '*.cuh'; }
+
+readonly RUFF=("$VENV/bin/ruff" --quiet --isolated)
+readonly RUFF_OPTIONS=(--no-cache --line-length 110)
+
+setup_checks() {
+  setup_packages "${APT_CHECKS[@]}"
+  setup_requirements test
+}
 
 cmd_format() {
-  setup_packages "${APT_CHECKS[@]}"
-  local mode=(-i)
-  [[ ${1:-} == --check ]] && mode=(--dry-run --Werror)
-  cpp_files | xargs -r -P "$JOBS" -n 20 clang-format "${mode[@]}" || die "files differ from .clang-format: run ./dev format"
+  setup_checks
+  local clang=(-i) ruff=()
+  if [[ ${1:-} == --check ]]; then
+    clang=(--dry-run --Werror)
+    ruff=(--check)
+  fi
+  local differ=0
+  cpp_files | xargs -r -P "$JOBS" -n 20 clang-format "${clang[@]}" || differ=1
+  tracked '*.py' '*.pyi' | xargs -r "${RUFF[@]}" format "${RUFF_OPTIONS[@]}" "${ruff[@]}" || differ=1
+  [[ $differ -eq 0 ]] || die "files differ from the format: run ./dev format"
 }
 
 # The C++ sources to lint: named ones, every one, or those that differ from the main branch.
 lint_files() {
+  local base
   case ${1:-} in
-    '') { git diff --name-only --diff-filter=d "$(git merge-base HEAD origin/main 2>/dev/null || echo HEAD)"
-          git ls-files --others --exclude-standard; } | grep '\.cpp$' || true ;;
+    '')
+      base=$(git merge-base HEAD origin/main 2>/dev/null || git rev-parse HEAD)
+      { git diff --name-only --diff-filter=d "$base" && git ls-files --others --exclude-standard; } |
+        grep '\.cpp$' || true
+      ;;
     --all) cpp_files | grep '\.cpp$' || true ;;
     *) printf '%s\n' "$@" ;;
   esac
 }
 
 cmd_lint() {
-  setup_packages "${APT_CHECKS[@]}"
+  setup_checks
   setup_build
-  setup_requirements test
   "$VENV/bin/python" -m pytest -q tests/repo
+  tracked '*.py' | xargs -r "${RUFF[@]}" check "${RUFF_OPTIONS[@]}" --select E9,F || die "ruff has findings"
   local files
   files=$(lint_files "$@")
   [[ -n $files ]] || { say "clang-tidy: no C++ file to check"; return; }
