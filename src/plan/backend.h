@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a backend is to the planner: for one step it enumerates every way to run it (tactics), each with its workspace;
+// a chosen tactic is prepared once (weights packed, shared by all contexts) and bound to addresses per context.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/refusal.h"
+#include "ir/graph.h"
+#include "plan/packed_store.h"
+
+namespace tfengine::plan {
+
+// A tensor as a step sees it: static shape, dense row-major, except that the innermost rows may lie `pixel_stride`
+// elements apart when the tensor is a channel slice of a wider one (pixel_stride == shape.back() when dense).
+struct TensorDesc {
+  DType dtype = DType::Invalid;
+  Shape shape;
+  ir::Quant quant;
+  int64_t pixel_stride = 0;
+  bool dense() const { return shape.rank() == 0 || pixel_stride == shape.back(); }
+  size_t bytes() const { return static_cast<size_t>(shape.elements()) * dtype_bytes(dtype); }
+};
+
+// One node with all that is static about it. `constants[i]` is defined where input i is a constant.
+struct StepSpec {
+  const ir::Graph* graph = nullptr;
+  const ir::Node* node = nullptr;
+  std::vector<TensorDesc> inputs;
+  std::vector<Tensor> constants;
+  std::vector<std::string> input_names;
+  std::vector<TensorDesc> outputs;
+  int threads = 1;
+};
+
+// Addresses of a step's tensors. Constants' entries point to the constant's bytes.
+struct StepArgs {
+  std::vector<const void*> src;
+  std::vector<void*> dst;
+  void* workspace = nullptr;
+};
+
+// A tactic bound to addresses: run() looks up, hashes and allocates nothing.
+class BoundKernel {
+ public:
+  virtual ~BoundKernel() = default;
+  virtual void run() = 0;
+  // New addresses for the same shapes: graph inputs and outputs move between calls.
+  virtual void rebind(const StepArgs& args) = 0;
+};
+
+// A prepared tactic: immutable, shared by contexts and threads.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  virtual std::unique_ptr<BoundKernel> bind(const StepArgs& args) const = 0;
+};
+
+struct Tactic {
+  std::string name;
+  size_t workspace_bytes = 0;
+  // The output must share the memory of this input, whose old content is lost (residual sums); kNone: no such need.
+  int inplace_input = ir::kNone;
+  // The output may share this input's memory at no cost (elementwise); bit i for input i.
+  uint64_t may_overwrite = 0;
+  // Copying nothing: the output is the same bytes as input 0 (Reshape, Squeeze).
+  bool alias = false;
+  std::function<std::shared_ptr<const Kernel>(PackedStore&)> prepare;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string name() const = 0;
+  // All ways to run the step, best guess first; or why there is none.
+  virtual std::variant<std::vector<Tactic>, Refusal> tactics(const StepSpec& spec) const = 0;
+  // Whether some shape of this node can run at all, before shapes are known; nullopt means yes.
+  virtual std::optional<Refusal> refuses(const ir::Graph& graph, const ir::Node& node) const = 0;
+  // Whether the node has an INT8 form here.
+  virtual std::optional<Refusal> refuses_int8(const ir::Graph& graph, const ir::Node& node) const = 0;
+  // Whether steps may read and write channel slices (pixel_stride) for this node: inputs and outputs respectively.
+  virtual bool takes_strided_input(const StepSpec& spec, int input) const = 0;
+  virtual bool takes_strided_output(const StepSpec& spec) const = 0;
+};
+
+// A kernel made of a function over StepArgs, for steps that keep no state per context.
+std::shared_ptr<const Kernel> function_kernel(std::function<void(const StepArgs&)> function);
+
+}  // namespace tfengine::plan

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/backend.h"
+
+namespace tfengine::plan {
+
+namespace {
+
+using Function = std::function<void(const StepArgs&)>;
+
+class BoundFunction : public BoundKernel {
+ public:
+  BoundFunction(std::shared_ptr<const Function> function, StepArgs args)
+      : function_(std::move(function)), args_(std::move(args)) {}
+  void run() override { (*function_)(args_); }
+  void rebind(const StepArgs& args) override { args_ = args; }
+
+ private:
+  std::shared_ptr<const Function> function_;
+  StepArgs args_;
+};
+
+class FunctionKernel : public Kernel {
+ public:
+  explicit FunctionKernel(Function function) : function_(std::make_shared<const Function>(std::move(function))) {}
+  std::unique_ptr<BoundKernel> bind(const StepArgs& args) const override {
+    return std::make_unique<BoundFunction>(function_, args);
+  }
+
+ private:
+  std::shared_ptr<const Function> function_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Kernel> function_kernel(Function function) {
+  return std::make_shared<FunctionKernel>(std::move(function));
+}
+
+}  // namespace tfengine::plan

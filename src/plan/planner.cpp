@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/planner.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "plan/measure.h"
+#include "plan/storage.h"
+
+namespace tfengine::plan {
+
+std::vector<TensorDesc> describe_values(const ir::Graph& graph) {
+  std::vector<TensorDesc> descs(static_cast<size_t>(graph.value_count()));
+  for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
+    const ir::Value& value = graph.value(id);
+    TensorDesc& desc = descs[static_cast<size_t>(id)];
+    desc.dtype = value.dtype;
+    desc.shape = value.shape;
+    desc.quant = value.quant;
+    desc.pixel_stride = value.shape.rank() == 0 ? 1 : value.shape.back();
+  }
+  return descs;
+}
+
+StepSpec step_spec(const ir::Graph& graph, const ir::Node& node, std::span<const TensorDesc> descs, int threads) {
+  StepSpec spec;
+  spec.graph = &graph;
+  spec.node = &node;
+  spec.threads = threads;
+  for (const ir::ValueId id : node.inputs) {
+    spec.inputs.push_back(descs[static_cast<size_t>(id)]);
+    spec.constants.push_back(graph.value(id).constant);
+    spec.input_names.push_back(graph.value(id).name);
+  }
+  for (const ir::ValueId id : node.outputs) spec.outputs.push_back(descs[static_cast<size_t>(id)]);
+  return spec;
+}
+
+namespace {
+
+struct Choice {
+  const Backend* backend = nullptr;
+  Tactic tactic;
+  double time_us = 0.0;
+};
+
+class Planner {
+ public:
+  Planner(ir::Graph graph, PackedStore& packed, const PlanOptions& options) : packed_(packed), options_(options) {
+    plan_.graph = std::move(graph);
+    plan_.threads = options.threads;
+  }
+
+  Plan run() {
+    const std::vector<ir::NodeId> order = plan_.graph.order();
+    check_static();
+    plan_.descs = describe_values(plan_.graph);
+    Storage storage(plan_.graph);
+    if (options_.share_memory && !options_.keep_all) place_views(storage, order);
+    int done = 0;
+    for (const ir::NodeId id : order) {
+      plan_.steps.push_back(choose(id));
+      if (options_.progress) options_.progress(++done, static_cast<int>(order.size()), plan_.graph.node(id).name);
+    }
+    storage.share(plan_.steps, plan_.descs, options_.share_memory && !options_.keep_all);
+    storage.finish(plan_);
+    for (const Step& step : plan_.steps) {
+      if (!step.elided) plan_.workspace_bytes = std::max<uint64_t>(plan_.workspace_bytes, step.tactic.workspace_bytes);
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  void check_static() const {
+    for (const ir::NodeId id : plan_.graph.order()) {
+      for (const ir::ValueId out : plan_.graph.node(id).outputs) {
+        const ir::Value& value = plan_.graph.value(out);
+        if (!value.shape.is_static()) {
+          fail<InvalidModel>("{} '{}': the shape of its output is {} for these inputs, expected one that is known before "
+                             "the run",
+                             plan_.graph.node(id).op, plan_.graph.node(id).name, value.shape.str());
+        }
+      }
+    }
+  }
+
+  void place_views(Storage& storage, const std::vector<ir::NodeId>& order) {
+    storage.place_concat_views(
+        order, plan_.descs,
+        [&](ir::NodeId id, int input, const std::vector<TensorDesc>& descs) {
+          return options_.backends[0]->takes_strided_input(
+              step_spec(plan_.graph, plan_.graph.node(id), descs, options_.threads), input);
+        },
+        [&](ir::NodeId id, const std::vector<TensorDesc>& descs) {
+          return options_.backends[0]->takes_strided_output(
+              step_spec(plan_.graph, plan_.graph.node(id), descs, options_.threads));
+        });
+  }
+
+  std::vector<Choice> eligible(const StepSpec& spec) {
+    std::string reasons;
+    for (const Backend* backend : options_.backends) {
+      auto answer = backend->tactics(spec);
+      if (const Refusal* refusal = std::get_if<Refusal>(&answer)) {
+        reasons += fmt::format("; {}: {}", backend->name(), refusal->reason);
+        continue;
+      }
+      std::vector<Choice> choices;
+      for (Tactic& tactic : std::get<std::vector<Tactic>>(answer)) {
+        if (tactic.workspace_bytes > options_.max_workspace_size_bytes) {
+          plan_.rejected.push_back({spec.node->name, tactic.name, tactic.workspace_bytes});
+          continue;
+        }
+        choices.push_back({backend, std::move(tactic), 0.0});
+      }
+      if (!choices.empty()) return choices;
+    }
+    fail<InvalidModel>("{} '{}': no backend runs it within a workspace of {} bytes{}", spec.node->op, spec.node->name,
+                       options_.max_workspace_size_bytes, reasons);
+  }
+
+  const Choice* recorded(const std::vector<Choice>& choices, const std::string& node) const {
+    if (options_.recorded == nullptr) return nullptr;
+    const auto found = options_.recorded->find(node);
+    if (found == options_.recorded->end()) return nullptr;
+    const auto match = std::find_if(choices.begin(), choices.end(), [&](const Choice& choice) {
+      return choice.backend->name() == found->second.backend && choice.tactic.name == found->second.tactic;
+    });
+    return match == choices.end() ? nullptr : &*match;
+  }
+
+  Step choose(ir::NodeId id) {
+    const ir::Node& node = plan_.graph.node(id);
+    const StepSpec spec = step_spec(plan_.graph, node, plan_.descs, options_.threads);
+    std::vector<Choice> choices = eligible(spec);
+    Choice* best = &choices[0];
+    if (const Choice* known = recorded(choices, node.name)) {
+      best = const_cast<Choice*>(known);
+      best->time_us = options_.recorded->at(node.name).time_us;
+    } else if (options_.measure && !best->tactic.alias) {
+      best = fastest(choices, spec);
+    }
+    Step step;
+    step.node = id;
+    step.backend = best->backend->name();
+    step.tactic = std::move(best->tactic);
+    step.time_us = best->time_us;
+    return step;
+  }
+
+  Choice* fastest(std::vector<Choice>& choices, const StepSpec& spec) {
+    const std::string key = step_key(spec);
+    Choice* best = nullptr;
+    for (Choice& choice : choices) {
+      const std::string name = choice.backend->name() + ":" + choice.tactic.name;
+      const std::string cache_key = key;
+      std::optional<double> known = session_.find(cache_key, name);
+      if (!known && options_.timing_cache != nullptr) known = options_.timing_cache->find(cache_key, name);
+      if (!known) known = measure_tactic(spec, choice.tactic, packed_, best == nullptr ? 1e30 : best->time_us);
+      session_.add(cache_key, name, *known);
+      if (options_.timing_cache != nullptr && !options_.timing_cache->find(cache_key, name)) {
+        options_.timing_cache->add(cache_key, name, *known);
+      }
+      choice.time_us = *known;
+      if (best == nullptr || choice.time_us < best->time_us) best = &choice;
+    }
+    return best;
+  }
+
+  Plan plan_;
+  PackedStore& packed_;
+  const PlanOptions& options_;
+  TimingCache session_;  // equal steps of one graph are measured once
+};
+
+}  // namespace
+
+Plan make_plan(ir::Graph graph, PackedStore& packed, const PlanOptions& options) {
+  check(!options.backends.empty(), "a plan needs a backend");
+  return Planner(std::move(graph), packed, options).run();
+}
+
+}  // namespace tfengine::plan

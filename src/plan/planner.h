@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a graph with static shapes to a Plan: which backend and tactic for every step, measured under the workspace
+// limit, and where every tensor lies.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <span>
+
+#include "plan/plan.h"
+#include "plan/timing_cache.h"
+
+namespace tfengine::plan {
+
+struct ChosenTactic {
+  std::string backend;
+  std::string tactic;
+  double time_us = 0.0;
+};
+
+struct PlanOptions {
+  // In order of preference; the last one has to take every op.
+  std::vector<const Backend*> backends;
+  int threads = 1;
+  uint64_t max_workspace_size_bytes = uint64_t{1} << 30;
+  // Times eligible tactics on this machine; off: the first eligible one is taken.
+  bool measure = true;
+  TimingCache* timing_cache = nullptr;
+  // Choices of an earlier plan by node name: taken without measuring where they still exist and are eligible.
+  const std::map<std::string, ChosenTactic>* recorded = nullptr;
+  // Concat inputs are written in place and elementwise results over their operands.
+  bool share_memory = true;
+  // Observers need every tensor after the run: no tensor shares memory with another.
+  bool keep_all = false;
+  std::function<void(int done, int total, const std::string& node)> progress;
+};
+
+Plan make_plan(ir::Graph graph, PackedStore& packed, const PlanOptions& options);
+
+// The step's static description, as backends see it.
+StepSpec step_spec(const ir::Graph& graph, const ir::Node& node, std::span<const TensorDesc> descs, int threads);
+// Dense descriptions of all values of a graph with static shapes.
+std::vector<TensorDesc> describe_values(const ir::Graph& graph);
+
+}  // namespace tfengine::plan
