@@ -8,13 +8,15 @@
 #include <cstdint>
 #include <memory>
 
+#include "tfengine/export.h"
+
 namespace tfengine {
 
 enum class Purpose : uint8_t { Weights, Activations, Workspace, Temporary };
 inline constexpr size_t kPurposes = 4;
-const char* purpose_name(Purpose purpose);
+TFE_API const char* purpose_name(Purpose purpose);
 
-class Allocator {
+class TFE_API Allocator {
  public:
   virtual ~Allocator() = default;
   // At least `bytes` bytes aligned to `alignment` (a power of two), or null when refused. Zero bytes: null or any
@@ -35,7 +37,7 @@ struct AllocatorStats {
 };
 
 // The system's memory with accounting per purpose and an optional limit on the sum.
-class SystemAllocator : public Allocator {
+class TFE_API SystemAllocator : public Allocator {
  public:
   explicit SystemAllocator(uint64_t limit_bytes = UINT64_MAX);
   ~SystemAllocator() override;
@@ -51,6 +53,6 @@ class SystemAllocator : public Allocator {
 };
 
 // The allocator that engines use when none is given: one per process, no limit.
-Allocator& default_allocator();
+TFE_API Allocator& default_allocator();
 
 }  // namespace tfengine

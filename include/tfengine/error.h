@@ -6,27 +6,29 @@
 #include <stdexcept>
 #include <string>
 
+#include "tfengine/export.h"
+
 namespace tfengine {
 
-class Error : public std::runtime_error {
+class TFE_API Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
 // The model, engine file, calibration table or data file is malformed or holds what tfengine cannot run.
-class InvalidModel : public Error {
+class TFE_API InvalidModel : public Error {
  public:
   using Error::Error;
 };
 
 // The caller passed a wrong option, shape, dtype or name.
-class InvalidArgument : public Error {
+class TFE_API InvalidArgument : public Error {
  public:
   using Error::Error;
 };
 
 // An allocation was refused. The message names what was asked, for what, what is in use and the limit.
-class OutOfMemory : public Error {
+class TFE_API OutOfMemory : public Error {
  public:
   OutOfMemory(const std::string& message, uint64_t requested_bytes, uint64_t limit_bytes)
       : Error(message), requested_bytes_(requested_bytes), limit_bytes_(limit_bytes) {}
@@ -39,7 +41,7 @@ class OutOfMemory : public Error {
 };
 
 // A library or device failed; `code` is its own status value.
-class BackendFailure : public Error {
+class TFE_API BackendFailure : public Error {
  public:
   explicit BackendFailure(const std::string& message, int code = 0) : Error(message), code_(code) {}
   int code() const { return code_; }
@@ -49,7 +51,7 @@ class BackendFailure : public Error {
 };
 
 // A defect of tfengine itself: please report it.
-class InternalError : public Error {
+class TFE_API InternalError : public Error {
  public:
   using Error::Error;
 };

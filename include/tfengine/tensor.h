@@ -11,19 +11,21 @@
 #include <string_view>
 #include <vector>
 
+#include "tfengine/export.h"
+
 namespace tfengine {
 
 enum class DType : uint8_t { Invalid, F32, F16, BF16, F64, S8, U8, S16, U16, S32, U32, S64, U64, Bool, String };
 
 // Bytes per element; 0 for Invalid and String.
-size_t dtype_bytes(DType dtype);
+TFE_API size_t dtype_bytes(DType dtype);
 // "float32", "uint8" ...: NumPy's names ("bfloat16" for BF16).
-std::string_view dtype_name(DType dtype);
+TFE_API std::string_view dtype_name(DType dtype);
 // The inverse; DType::Invalid for an unknown name.
-DType dtype_from_name(std::string_view name);
+TFE_API DType dtype_from_name(std::string_view name);
 
 // A shape: a list of dimensions where -1 is unknown, or of unknown rank altogether.
-class Shape {
+class TFE_API Shape {
  public:
   Shape() = default;  // rank 0: a scalar
   Shape(std::initializer_list<int64_t> dims) : dims_(dims) {}
@@ -58,7 +60,7 @@ class Shape {
 
 // A dense tensor whose bytes are shared and read-only once other owners exist: a view of a mapped file, of a caller's
 // array, or of memory of its own. Copying a Tensor copies a pointer.
-class Tensor {
+class TFE_API Tensor {
  public:
   Tensor() = default;
   // Zero-initialised memory of its own.

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a model to an engine: the whole line. See docs/quantization.md for precision "int8".
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tfengine/calibrate.h"
+#include "tfengine/engine.h"
+#include "tfengine/model.h"
+
+namespace tfengine {
+
+struct ConvertOptions {
+  std::string precision = "fp32";  // "fp32", "bf16" (where the CPU has it), "int8"; upper case accepted
+  // int8: ranges from here (required unless the graph carries ranges for what should be INT8).
+  const Calibration* calibration = nullptr;
+  std::string calibrator = "auto";
+  double percentile = 99.99;
+  // "auto": u8 where provably non-negative; "tensorrt": s8 everywhere.
+  std::string int8_grid = "auto";
+  // Nodes kept out of fusion and INT8, by name; they run one by one in float.
+  std::vector<std::string> nodes_denylist;
+  // Shapes to plan for now; empty: the model's own with `batch_size` for unknown first dimensions.
+  std::vector<std::vector<Shape>> input_shapes;
+  int64_t batch_size = 1;
+  // INT8 steps that this machine runs slower than float stay float.
+  bool avoid_slow_int8 = true;
+  // Passes to leave out, by name (see `tfengine dump`), for debugging.
+  std::vector<std::string> disabled_passes;
+  EngineOptions engine;
+  Progress progress;
+};
+
+TFE_API Engine convert(const Model& model, const ConvertOptions& options = {});
+
+}  // namespace tfengine

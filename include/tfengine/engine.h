@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// An engine: a converted model that runs, saves itself to a .tfe file and reports what it uses.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tfengine/allocator.h"
+#include "tfengine/data.h"
+#include "tfengine/export.h"
+#include "tfengine/model.h"
+
+namespace tfengine {
+
+struct EngineOptions {
+  int threads = 0;  // 0: the number the engine was converted with, or all cores
+  uint64_t max_workspace_size_bytes = uint64_t{1} << 30;
+  // Everything the engine holds or uses at run time comes from here; null: default_allocator(). It must outlive the engine.
+  Allocator* allocator = nullptr;
+  // Plans kept, one per set of input shapes; the least recently used is dropped.
+  int maximum_cached_engines = 8;
+  // Tactic times kept across runs; empty: none.
+  std::filesystem::path timing_cache;
+  // "": the best for each step; "reference" or "onednn" to ask for one by name.
+  std::string backend;
+};
+
+// Bytes, for one set of input shapes: the numbers the engine allocates.
+struct MemoryReport {
+  uint64_t weights_bytes = 0;
+  uint64_t activation_bytes = 0;
+  uint64_t workspace_bytes = 0;
+  uint64_t peak_bytes = 0;  // the sum of the three
+  uint64_t activation_lower_bound_bytes = 0;
+  uint64_t naive_activation_bytes = 0;
+  uint64_t file_bytes = 0;  // 0 unless the engine was saved or loaded
+  std::string peak_layer;
+};
+
+struct LayerProfile {
+  std::string name;
+  std::string op;
+  std::string precision;  // "fp32", "bf16", "int8"
+  std::string backend;
+  std::string tactic;
+  double time_us = 0.0;  // median over the profiled runs
+  std::string output_shape;
+};
+
+namespace detail {
+struct EngineImpl;
+}
+
+class TFE_API Engine {
+ public:
+  static Engine load(const std::filesystem::path& path, const EngineOptions& options = {});
+  // Atomic: the file appears whole or not at all.
+  void save(const std::filesystem::path& path) const;
+
+  std::vector<TensorSpec> inputs() const;
+  std::vector<TensorSpec> outputs() const;
+  // Inputs by name (or in order when their names are empty); the first call for a set of shapes plans for it.
+  // Thread-safe: each concurrent call uses a context of its own.
+  std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs) const;
+  // The same without allocating: `outputs` point to buffers of the outputs' sizes for these shapes.
+  void run_into(const std::vector<NamedTensor>& inputs, const std::vector<void*>& outputs) const;
+  // Plans and allocates for these shapes now (in the order of inputs()).
+  void prepare(const std::vector<Shape>& input_shapes) const;
+  // Shapes of the outputs for these inputs' shapes.
+  std::vector<Shape> output_shapes(const std::vector<Shape>& input_shapes) const;
+
+  std::string precision() const;
+  int threads() const;
+  // For the given input shapes (prepared if need be); empty: the shapes of the latest plan.
+  MemoryReport memory(const std::vector<Shape>& input_shapes = {}) const;
+  std::vector<LayerProfile> profile(const std::vector<NamedTensor>& inputs, int runs = 20) const;
+  // What conversion decided, as JSON: segments, refusals, ranges with sources, why each tensor is INT8 or float, timings.
+  std::string report_json() const;
+  std::vector<std::string> notices() const;  // e.g. tactics chosen anew on another CPU
+  // The graph as text.
+  std::string dump() const;
+
+  const std::shared_ptr<detail::EngineImpl>& impl() const { return impl_; }
+  explicit Engine(std::shared_ptr<detail::EngineImpl> impl) : impl_(std::move(impl)) {}
+
+ private:
+  std::shared_ptr<detail::EngineImpl> impl_;
+};
+
+}  // namespace tfengine
