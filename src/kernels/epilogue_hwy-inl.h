@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// The vectorised half of epilogue.h: turns a tile of accumulators into stored results. Included by kernels
+// inside foreach_target.h; knows nothing of how the accumulators came about.
+#if defined(TFENGINE_KERNELS_EPILOGUE_HWY_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TFENGINE_KERNELS_EPILOGUE_HWY_INL_H_
+#undef TFENGINE_KERNELS_EPILOGUE_HWY_INL_H_
+#else
+#define TFENGINE_KERNELS_EPILOGUE_HWY_INL_H_
+#endif
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#include "hwy/highway.h"
+#include "kernels/eltwise_math-inl.h"
+#include "kernels/epilogue.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tfengine::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// ---- Activations, on values in real units.
+
+// Not inlined: one copy per translation unit and target keeps the kernels' loops small.
+template <class DF>
+HWY_NOINLINE hn::Vec<DF> apply_transcendental(DF df, const Act& act, hn::Vec<DF> x) {
+  const auto alpha = hn::Set(df, act.alpha);
+  switch (act.kind) {
+    case ActKind::Elu:
+      return unary_op<EltwiseOp::Elu>(df, x, alpha, alpha);
+    case ActKind::Sigmoid:
+      return unary_op<EltwiseOp::Sigmoid>(df, x, alpha, alpha);
+    case ActKind::Tanh:
+      return unary_op<EltwiseOp::Tanh>(df, x, alpha, alpha);
+    case ActKind::Swish:
+      return unary_op<EltwiseOp::Swish>(df, x, alpha, alpha);
+    case ActKind::GeluErf:
+      return unary_op<EltwiseOp::GeluErf>(df, x, alpha, alpha);
+    case ActKind::GeluTanh:
+      return unary_op<EltwiseOp::GeluTanh>(df, x, alpha, alpha);
+    case ActKind::Softplus:
+      return unary_op<EltwiseOp::Softplus>(df, x, alpha, alpha);
+    default:
+      return x;
+  }
+}
+
+template <class DF>
+HWY_INLINE hn::Vec<DF> apply_act(DF df, const Act& act, hn::Vec<DF> x) {
+  const auto alpha = hn::Set(df, act.alpha);
+  const auto beta = hn::Set(df, act.beta);
+  switch (act.kind) {
+    case ActKind::None:
+      return x;
+    case ActKind::Relu:
+      return unary_op<EltwiseOp::Relu>(df, x, alpha, beta);
+    case ActKind::Clip:
+      return unary_op<EltwiseOp::Clip>(df, x, alpha, beta);
+    case ActKind::LeakyRelu:
+      return unary_op<EltwiseOp::LeakyRelu>(df, x, alpha, beta);
+    case ActKind::HardSwish:
+      return unary_op<EltwiseOp::HardSwish>(df, x, alpha, beta);
+    case ActKind::HardSigmoid:
+      return unary_op<EltwiseOp::HardSigmoid>(df, x, alpha, beta);
+    default:
+      return apply_transcendental(df, act, x);
+  }
+}
+
+// ---- Loads and stores of one vector of float values kept as another type.
+
+template <class DF>
+HWY_INLINE hn::Vec<DF> load_as_float(DF df, const float* HWY_RESTRICT p) {
+  return hn::LoadU(df, p);
+}
+template <class DF>
+HWY_INLINE hn::Vec<DF> load_as_float(DF df, const int32_t* HWY_RESTRICT p) {
+  return hn::ConvertTo(df, hn::LoadU(hn::Rebind<int32_t, DF>(), p));
+}
+template <class DF>
+HWY_INLINE hn::Vec<DF> load_as_float(DF df, const int8_t* HWY_RESTRICT p) {
+  const hn::Rebind<int32_t, DF> di;
+  return hn::ConvertTo(df, hn::PromoteTo(di, hn::LoadU(hn::Rebind<int8_t, DF>(), p)));
+}
+template <class DF>
+HWY_INLINE hn::Vec<DF> load_as_float(DF df, const uint8_t* HWY_RESTRICT p) {
+  const hn::Rebind<int32_t, DF> di;
+  return hn::ConvertTo(df, hn::PromoteTo(di, hn::LoadU(hn::Rebind<uint8_t, DF>(), p)));
+}
+
+// Stores one byte per lane: round_half_even(q) clamped to [low, high], which must lie within [-128, 255].
+// Adding 1.5 * 2^23 rounds to an integer (ties to even, the default mode) and leaves it, as two's complement,
+// in the low bits of the float: the low byte is the result for s8 and u8 alike, with no conversion. NaN
+// becomes `high`.
+template <class DF>
+HWY_INLINE void store_bytes(DF df, hn::Vec<DF> q, hn::Vec<DF> low, hn::Vec<DF> high,
+                            uint8_t* HWY_RESTRICT p) {
+  const hn::RebindToUnsigned<DF> du;
+  const auto clamped = hn::Max(hn::Min(q, high), low);
+  const auto rounded = hn::Add(clamped, hn::Set(df, 12582912.0f));
+  const hn::Rebind<uint8_t, DF> d8;
+  hn::StoreU(hn::TruncateTo(d8, hn::BitCast(du, rounded)), d8, p);
+}
+
+inline float lowest_of(Elem e) { return e == Elem::S8 ? -128.0f : 0.0f; }
+inline float highest_of(Elem e) { return e == Elem::S8 ? 127.0f : 255.0f; }
+
+// Stores real values as the type `dst_elem`; `offset` counts elements.
+template <class DF>
+HWY_INLINE void store_elems(DF df, Elem dst_elem, float inv_scale, hn::Vec<DF> r, void* dst, int64_t offset) {
+  if (dst_elem == Elem::F32) {
+    hn::StoreU(r, df, static_cast<float*>(dst) + offset);
+  } else {
+    store_bytes(df, hn::Mul(r, hn::Set(df, inv_scale)), hn::Set(df, lowest_of(dst_elem)),
+                hn::Set(df, highest_of(dst_elem)), static_cast<uint8_t*>(dst) + offset);
+  }
+}
+
+// ---- The tile: rows are neighbouring pixels, columns neighbouring channels.
+
+template <class Acc>
+struct EpilogueTile {
+  const Acc* acc;      // row r starts at acc + r * acc_stride; int32_t or float
+  int64_t acc_stride;  // elements
+  int64_t rows, channels;
+  int64_t first_pixel, first_channel;  // of dst and residual
+  void* dst;                           // the tensor's pixel 0, channel 0
+  int64_t dst_pixel_stride;            // elements
+};
+
+struct NoResidual {};
+
+// Channel constants with the requantisation folded in where it commutes with everything that follows.
+template <class DF>
+struct ChannelFactors {
+  hn::Vec<DF> scale, bias;
+};
+
+template <class DF>
+HWY_INLINE ChannelFactors<DF> load_factors(DF df, const Epilogue& e, int64_t c, float folded) {
+  const auto f = hn::Set(df, folded);
+  return {e.scale ? hn::Mul(hn::LoadU(df, e.scale + c), f) : f,
+          e.bias ? hn::Mul(hn::LoadU(df, e.bias + c), f) : hn::Zero(df)};
+}
+
+// A channel run shorter than a vector goes through these: every pointer the vector code reads or writes is
+// replaced by a full vector on the stack.
+template <class DF>
+HWY_INLINE ChannelFactors<DF> load_factors_tail(DF df, const Epilogue& e, int64_t c, int64_t n,
+                                                float folded) {
+  HWY_ALIGN float scale[HWY_MAX_BYTES / sizeof(float)] = {};
+  HWY_ALIGN float bias[HWY_MAX_BYTES / sizeof(float)] = {};
+  for (int64_t i = 0; i < n; ++i) {
+    scale[i] = e.scale ? e.scale[c + i] * folded : folded;
+    bias[i] = e.bias ? e.bias[c + i] * folded : 0.0f;
+  }
+  return {hn::Load(df, scale), hn::Load(df, bias)};
+}
+
+template <class DF, class T>
+HWY_INLINE hn::Vec<DF> load_tail(DF df, const T* HWY_RESTRICT p, int64_t n) {
+  HWY_ALIGN T lanes[HWY_MAX_BYTES / sizeof(float)] = {};
+  for (int64_t i = 0; i < n; ++i) lanes[i] = p[i];
+  return load_as_float(df, lanes);
+}
+
+// Without activations other than clamps, everything happens in units of dst's step: r * inv_scale is one FMA
+// (two with a residual), and Relu or Clip is merged with saturation. About 8 instructions per vector.
+template <class DF>
+struct ClampStep {
+  float folded;  // factor on scale, bias and residual_scale
+  float low_edge, high_edge;
+  hn::Vec<DF> low, high, residual_scale;
+
+  ClampStep(DF df, const Epilogue& e) {
+    folded = e.dst_elem == Elem::F32 ? 1.0f : e.dst_inv_scale;
+    low_edge = e.dst_elem == Elem::F32 ? -std::numeric_limits<float>::infinity() : lowest_of(e.dst_elem);
+    high_edge = e.dst_elem == Elem::F32 ? std::numeric_limits<float>::infinity() : highest_of(e.dst_elem);
+    if (e.after_add.kind == ActKind::Relu) low_edge = std::max(low_edge, 0.0f);
+    if (e.after_add.kind == ActKind::Clip) {
+      const float high_before = high_edge;
+      high_edge = std::clamp(e.after_add.beta * folded, low_edge, high_before);
+      low_edge = std::clamp(e.after_add.alpha * folded, low_edge, high_before);
+    }
+    low = hn::Set(df, low_edge);
+    high = hn::Set(df, high_edge);
+    residual_scale = hn::Set(df, e.residual_scale * folded);
+  }
+  template <class R>
+  HWY_INLINE hn::Vec<DF> apply(DF, hn::Vec<DF> acc, const ChannelFactors<DF>& f, const R& residual) const {
+    auto q = hn::MulAdd(acc, f.scale, f.bias);
+    if constexpr (!std::is_same_v<R, NoResidual>) q = hn::MulAdd(residual, residual_scale, q);
+    return q;
+  }
+  HWY_INLINE void store_float(DF df, hn::Vec<DF> q, float* p) const {
+    hn::StoreU(hn::Max(hn::Min(q, high), low), df, p);
+  }
+  HWY_INLINE void store_byte(DF df, hn::Vec<DF> q, uint8_t* p) const { store_bytes(df, q, low, high, p); }
+};
+
+// Any activations: in real units, requantised last.
+template <class DF>
+struct GeneralStep {
+  static constexpr float folded = 1.0f;
+  Act before_add, after_add;
+  hn::Vec<DF> inv_scale, low, high, residual_scale;
+
+  GeneralStep(DF df, const Epilogue& e) : before_add(e.before_add), after_add(e.after_add) {
+    inv_scale = hn::Set(df, e.dst_inv_scale);
+    low = hn::Set(df, lowest_of(e.dst_elem));
+    high = hn::Set(df, highest_of(e.dst_elem));
+    residual_scale = hn::Set(df, e.residual_scale);
+  }
+  template <class R>
+  HWY_INLINE hn::Vec<DF> apply(DF df, hn::Vec<DF> acc, const ChannelFactors<DF>& f, const R& residual) const {
+    auto r = apply_act(df, before_add, hn::MulAdd(acc, f.scale, f.bias));
+    if constexpr (!std::is_same_v<R, NoResidual>) r = hn::MulAdd(residual, residual_scale, r);
+    return apply_act(df, after_add, r);
+  }
+  HWY_INLINE void store_float(DF df, hn::Vec<DF> r, float* p) const { hn::StoreU(r, df, p); }
+  HWY_INLINE void store_byte(DF df, hn::Vec<DF> r, uint8_t* p) const {
+    store_bytes(df, hn::Mul(r, inv_scale), low, high, p);
+  }
+};
+
+template <class R, class Dst, template <class> class Step, class Acc>
+HWY_NOINLINE void epilogue_tile_as(const Epilogue& e, const EpilogueTile<Acc>& t) {
+  using DF = hn::ScalableTag<float>;
+  const DF df;
+  const Step<DF> step(df, e);
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(df));
+  constexpr bool kHasResidual = !std::is_same_v<R, NoResidual>;
+  using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
+  const auto* residual = static_cast<const Residual*>(e.residual);
+  auto* dst = static_cast<Dst*>(t.dst);
+
+  for (int64_t c = 0; c < t.channels; c += lanes) {
+    const int64_t n = std::min(lanes, t.channels - c);
+    const int64_t channel = t.first_channel + c;
+    const bool full = n == lanes;
+    const auto factors =
+        full ? load_factors(df, e, channel, step.folded) : load_factors_tail(df, e, channel, n, step.folded);
+    const Acc* acc = t.acc + c;
+    const Residual* res = residual + t.first_pixel * e.residual_pixel_stride + channel;
+    Dst* out = dst + t.first_pixel * t.dst_pixel_stride + channel;
+    for (int64_t r = 0; r < t.rows; ++r) {
+      hn::Vec<DF> x = full ? load_as_float(df, acc) : load_tail(df, acc, n);
+      if constexpr (kHasResidual) {
+        x = step.apply(df, x, factors, full ? load_as_float(df, res) : load_tail(df, res, n));
+        res += e.residual_pixel_stride;
+      } else {
+        x = step.apply(df, x, factors, NoResidual());
+      }
+      HWY_ALIGN Dst tail[HWY_MAX_BYTES / sizeof(float)];
+      Dst* to = full ? out : tail;
+      if constexpr (std::is_same_v<Dst, float>) {
+        step.store_float(df, x, to);
+      } else {
+        step.store_byte(df, x, to);
+      }
+      if (HWY_UNLIKELY(!full)) std::copy_n(tail, n, out);
+      acc += t.acc_stride;
+      out += t.dst_pixel_stride;
+    }
+  }
+}
+
+template <class R, class Acc>
+HWY_INLINE void epilogue_tile_with(const Epilogue& e, const EpilogueTile<Acc>& t) {
+  const auto is_clamp = [](ActKind k) {
+    return k == ActKind::None || k == ActKind::Relu || k == ActKind::Clip;
+  };
+  const bool clamps = e.before_add.kind == ActKind::None && is_clamp(e.after_add.kind);
+  if (e.dst_elem == Elem::F32) {
+    return clamps ? epilogue_tile_as<R, float, ClampStep>(e, t)
+                  : epilogue_tile_as<R, float, GeneralStep>(e, t);
+  }
+  return clamps ? epilogue_tile_as<R, uint8_t, ClampStep>(e, t)
+                : epilogue_tile_as<R, uint8_t, GeneralStep>(e, t);
+}
+
+// Applies the epilogue to a tile of accumulators (int32_t or float) and stores it. Reads exactly the tile's
+// channels.
+template <class Acc>
+HWY_INLINE void epilogue_tile(const Epilogue& e, const EpilogueTile<Acc>& t) {
+  if (!e.residual) return epilogue_tile_with<NoResidual>(e, t);
+  switch (e.residual_elem) {
+    case Elem::F32:
+      return epilogue_tile_with<float>(e, t);
+    case Elem::S8:
+      return epilogue_tile_with<int8_t>(e, t);
+    case Elem::U8:
+      return epilogue_tile_with<uint8_t>(e, t);
+  }
+}
+
+}  // namespace tfengine::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif  // toggle guard
