@@ -81,9 +81,7 @@ def train(model: tf.keras.Model, epochs: int, batch_size: int = 32) -> None:
     )
     steps = epochs * len(batches)
     model.compile(
-        optimizer=tf.keras.optimizers.AdamW(
-            tf.keras.optimizers.schedules.CosineDecay(2e-3, steps), weight_decay=1e-4
-        ),
+        optimizer=tf.keras.optimizers.AdamW(tf.keras.optimizers.schedules.CosineDecay(2e-3, steps), weight_decay=1e-4),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
@@ -109,9 +107,7 @@ def accuracy_of(path: Path, images: np.ndarray, labels: np.ndarray) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("models", nargs="*", default=["cnn", "separable"])
     arguments = parser.parse_args()

@@ -1,12 +1,11 @@
 # What ./dev brings about before it works: Debian packages, the virtual environments, the build folder.
 # Every step looks first whether it has anything to do, so a second run costs a fraction of a second.
 
-readonly APT_BUILD=(
+readonly APT_PACKAGES=(
   ca-certificates ccache cmake flatbuffers-compiler g++ git libbenchmark-dev libcli11-dev libflatbuffers-dev
   libfmt-dev libgtest-dev libhwy-dev libjpeg62-turbo-dev libleveldb-dev libpng-dev libprotozero-dev ninja-build
   nlohmann-json3-dev pkg-config python3-dev python3-venv zlib1g-dev
 )
-readonly APT_CHECKS=(clang-format clang-tidy)
 
 setup_packages() {
   command -v dpkg-query >/dev/null || return 0 # not Debian: CMake names what it misses
@@ -78,7 +77,7 @@ setup_optional() {
 setup_build() {
   exec 9>"$ROOT/.dev.lock"
   flock 9 # two ./dev at once in one checkout would install over each other
-  setup_packages "${APT_BUILD[@]}"
+  setup_packages "${APT_PACKAGES[@]}"
   setup_requirements build run
   local pth
   pth=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tfengine-build.pth

@@ -17,9 +17,7 @@ SPLITS = {"test": 400, "calibration": 128, "train": 1269}
 
 def example(image: np.ndarray, label: int) -> bytes:
     feature = {
-        "image_raw": tf.train.Feature(
-            bytes_list=tf.train.BytesList(value=[image.astype(np.uint8).tobytes()])
-        ),
+        "image_raw": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image.astype(np.uint8).tobytes()])),
         "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[int(label)])),
     }
     return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString(deterministic=True)

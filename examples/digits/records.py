@@ -36,9 +36,7 @@ def _features(record: bytes) -> dict[str, bytes | int]:
     values: dict[str, bytes | int] = {}
     for entry in _fields(_fields(record)[1][0])[1]:
         name, feature = _fields(entry)[1][0].decode(), _fields(_fields(entry)[2][0])
-        values[name] = (
-            _fields(feature[1][0])[1][0] if 1 in feature else _varint(_fields(feature[3][0])[1][0], 0)[0]
-        )
+        values[name] = _fields(feature[1][0])[1][0] if 1 in feature else _varint(_fields(feature[3][0])[1][0], 0)[0]
     return values
 
 

@@ -21,9 +21,7 @@ def files() -> list[Path]:
         "--exclude-standard",
     ]
     try:
-        listed = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, check=True
-        ).stdout.splitlines()
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git checkout: the list of files is unknown")
     return [Path(name) for name in sorted(set(listed)) if (ROOT / name).is_file()]

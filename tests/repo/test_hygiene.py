@@ -38,8 +38,7 @@ def test_no_machine_paths(files):
     for path in files:
         if path.suffix in TEXT and (text := text_of(path)) is not None:
             found += [
-                f"{path}:{text.count(chr(10), 0, m.start()) + 1}: {m.group()}"
-                for m in MACHINE_PATHS.finditer(text)
+                f"{path}:{text.count(chr(10), 0, m.start()) + 1}: {m.group()}" for m in MACHINE_PATHS.finditer(text)
             ]
     assert not found, "\n".join(found)
 
@@ -53,9 +52,7 @@ def test_headers_have_a_guard(files):
     bare = [
         str(p)
         for p in files
-        if p.suffix in {".h", ".cuh"}
-        and "#pragma once" not in text_of(p)
-        and "foreach_target" not in text_of(p)
+        if p.suffix in {".h", ".cuh"} and "#pragma once" not in text_of(p) and "foreach_target" not in text_of(p)
     ]
     assert not bare, f"headers without #pragma once: {bare}"
 

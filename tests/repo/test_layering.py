@@ -91,9 +91,7 @@ def test_includes_are_spelled_from_src(files):
         for included in includes_of(path):
             beside = (ROOT / path).parent / included
             if not (ROOT / "src" / included).is_file() and beside.is_file():
-                broken.append(
-                    f"{path}: write {beside.resolve().relative_to(ROOT / 'src')} instead of {included}"
-                )
+                broken.append(f"{path}: write {beside.resolve().relative_to(ROOT / 'src')} instead of {included}")
     assert not broken, "\n".join(broken)
 
 
@@ -128,7 +126,6 @@ def test_no_backend_ifdefs_outside_its_folder(files):
     broken = [
         str(path)
         for path in sources(files, "src/", "include/", "tools/", "python/")
-        if not path.as_posix().startswith("src/backends/")
-        and pattern.search((ROOT / path).read_text(encoding="utf-8"))
+        if not path.as_posix().startswith("src/backends/") and pattern.search((ROOT / path).read_text(encoding="utf-8"))
     ]
     assert not broken, f"preprocessor choice of a backend in {broken}"
