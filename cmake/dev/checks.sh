@@ -40,7 +40,7 @@ lint_files() {
 cmd_lint() {
   setup_build
   setup_requirements test lint
-  "$VENV/bin/python" -m pytest -q tests/repo
+  "$VENV/bin/python" -m pytest --quiet tests/repo
   python_files | xargs -r "${RUFF[@]}" check "${RUFF_OPTIONS[@]}" --select E9,F || die "ruff has findings"
   local files
   files=$(lint_files "$@")
