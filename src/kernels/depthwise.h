@@ -41,7 +41,7 @@ void depthwise_int8_run(const DepthwiseShape& shape, Elem src_elem, const void* 
 size_t depthwise_f32_packed_bytes(const DepthwiseShape& shape);
 void depthwise_f32_pack(const DepthwiseShape& shape, const float* weights, void* packed);
 size_t depthwise_f32_workspace_bytes(const DepthwiseShape& shape, int threads);
-void depthwise_f32_run(const DepthwiseShape& shape, const float* src, const void* packed,
-                       const Epilogue& epilogue, void* dst, void* workspace, int threads);
+void depthwise_f32_run(const DepthwiseShape& shape, const float* src, const void* packed, const Epilogue& epilogue,
+                       void* dst, void* workspace, int threads);
 
 }  // namespace tfengine::kernels
