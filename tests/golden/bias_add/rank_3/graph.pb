@@ -1,0 +1,13 @@
+
+6
+xPlaceholder*
+dtype0*
+shape:
+G
+y/biasConst*
+dtype0*)
+value B"<¿Jß+?‹”;=DûÀé?
+7
+yBiasAddxy/bias*
+T0*
+data_formatNHWC"ª

@@ -1,0 +1,15 @@
+
+2
+xPlaceholder*
+dtype0
+*
+shape
+:
+.
+yPlaceholder*
+dtype0
+*
+shape:
+
+z
+LogicalAndxy"ª

@@ -1,0 +1,15 @@
+
+6
+xPlaceholder*
+dtype0*
+shape:
+2
+yPlaceholder*
+dtype0*
+shape
+:
+B
+zEinsumxy*
+N*
+T0*
+equation...ij,jk->...ik"ª

@@ -1,0 +1,16 @@
+
+2
+xPlaceholder*
+dtype0*
+shape
+:
+2
+yPlaceholder*
+dtype0*
+shape
+:
+<
+zEinsumxy*
+N*
+T0*
+equation	ij,jk->ik"ª

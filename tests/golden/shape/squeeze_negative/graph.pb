@@ -1,0 +1,11 @@
+
+:
+xPlaceholder*
+dtype0*
+shape:
+8
+ySqueezex*
+T0*
+squeeze_dims
+
+þÿÿÿÿÿÿÿÿ"ª
