@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// The op families: each function stands in the file of its name and returns its ops. registry.cpp lists them.
+#pragma once
+
+#include <vector>
+
+#include "ops/op.h"
+
+namespace tfengine::ops {
+
+std::vector<Op> activation_ops();
+std::vector<Op> arg_reduce_ops();
+std::vector<Op> batch_norm_ops();
+std::vector<Op> batch_space_ops();
+std::vector<Op> binary_ops();
+std::vector<Op> cast_ops();
+std::vector<Op> concat_ops();
+std::vector<Op> conv_ops();
+std::vector<Op> einsum_ops();
+std::vector<Op> fake_quant_ops();
+std::vector<Op> fill_ops();
+std::vector<Op> gather_ops();
+std::vector<Op> identity_ops();
+std::vector<Op> layer_norm_ops();
+std::vector<Op> matmul_ops();
+std::vector<Op> pad_ops();
+std::vector<Op> pool_ops();
+std::vector<Op> quantize_ops();
+std::vector<Op> reduce_ops();
+std::vector<Op> reshape_ops();
+std::vector<Op> resize_ops();
+std::vector<Op> select_ops();
+std::vector<Op> shape_ops();
+std::vector<Op> slice_ops();
+std::vector<Op> softmax_ops();
+std::vector<Op> space_depth_ops();
+std::vector<Op> split_ops();
+std::vector<Op> topk_ops();
+std::vector<Op> transpose_ops();
+std::vector<Op> unary_ops();
+
+}  // namespace tfengine::ops

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// Types of all values of a graph, with the values of small tensors that shapes are computed from.
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+#include "ops/infer_util.h"
+#include "ops/numeric.h"
+
+namespace tfengine::ops {
+
+namespace {
+
+// Shapes and their arithmetic are a handful of elements; larger tensors are data.
+constexpr int64_t kSmallElements = 1024;
+
+bool is_small(const Shape& shape) { return shape.is_static() && shape.elements() <= kSmallElements; }
+
+class Inference {
+ public:
+  explicit Inference(ir::Graph& graph)
+      : graph_(graph), known_(static_cast<size_t>(graph.value_count())), partial_(known_.size()) {}
+
+  void run() {
+    for (ir::ValueId id = 0; id < graph_.value_count(); ++id) {
+      ir::Value& value = graph_.value(id);
+      if (!value.is_constant()) continue;
+      value.dtype = value.constant.dtype();
+      value.shape = value.constant.shape();
+    }
+    for (const ir::NodeId id : graph_.order()) visit(graph_.node(id));
+  }
+
+  std::vector<Tensor> take_known() { return std::move(known_); }
+
+ private:
+  struct Inputs {
+    std::vector<TypeInfo> types;
+    std::vector<Tensor> constants;
+    std::vector<std::optional<Elements>> partials;
+  };
+
+  Inputs gather(const ir::Node& node) const {
+    Inputs inputs;
+    for (int i = 0; i < own_input_count(node); ++i) {
+      const ir::ValueId id = node.inputs[static_cast<size_t>(i)];
+      const ir::Value& value = graph_.value(id);
+      // What INT8 stands for is a real number, and inference speaks of those.
+      inputs.types.push_back({value.quant.defined() ? DType::F32 : value.dtype, value.shape});
+      inputs.constants.push_back(value.is_constant() ? value.constant : known_[static_cast<size_t>(id)]);
+      inputs.partials.push_back(partial_[static_cast<size_t>(id)]);
+    }
+    return inputs;
+  }
+
+  void visit(const ir::Node& node) {
+    const Op* op = find_op(node.op);
+    if (op == nullptr) return;
+    const Inputs inputs = gather(node);
+    const InferContext context{node, inputs.types, inputs.constants, inputs.partials};
+    const std::vector<TypeInfo> types = op->infer(context);
+    check(types.size() >= node.outputs.size(), "{} '{}': inferred {} outputs, expected {}", node.op, node.name,
+          types.size(), node.outputs.size());
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      ir::Value& value = graph_.value(node.outputs[i]);
+      if (!value.quant.defined()) value.dtype = types[i].dtype;
+      value.shape = types[i].shape;
+    }
+    if (op->folds) learn_values(*op, context);
+  }
+
+  void learn_values(const Op& op, const InferContext& context) {
+    const ir::Node& node = context.node;
+    if (!node.epilogue.empty()) return;
+    for (const ir::ValueId out : node.outputs) {
+      const ir::Value& value = graph_.value(out);
+      if (!is_small(value.shape) || value.quant.defined() || dtype_bytes(value.dtype) == 0) return;
+    }
+    if (op.elements != nullptr) {
+      set_elements(node, op.elements(context));
+      return;
+    }
+    const auto small_known = [](const Tensor& tensor) {
+      return tensor.defined() && tensor.elements() <= kSmallElements && dtype_bytes(tensor.dtype()) > 0;
+    };
+    if (std::all_of(context.constants.begin(), context.constants.end(), small_known)) {
+      const std::vector<Tensor> outputs = op.evaluate(node, context.constants);
+      for (size_t i = 0; i < node.outputs.size(); ++i) known_[static_cast<size_t>(node.outputs[i])] = outputs[i];
+    } else if (op.moves_elements) {
+      probe(op, context);
+    }
+  }
+
+  // Sets what is known of the outputs: a tensor if all of it, else the elements.
+  void set_elements(const ir::Node& node, const std::vector<Elements>& outputs) {
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      const auto index = static_cast<size_t>(node.outputs[i]);
+      const ir::Value& value = graph_.value(node.outputs[i]);
+      const bool complete = std::find(outputs[i].begin(), outputs[i].end(), kUnknownElement) == outputs[i].end();
+      if (complete)
+        known_[index] = from_ints(value.dtype, value.shape, outputs[i]);
+      else
+        partial_[index] = outputs[i];
+    }
+  }
+
+  // The op moves, adds and multiplies elements: outputs that stay the same whatever is put in place of the unknown
+  // inputs do not depend on them.
+  void probe(const Op& op, const InferContext& context) {
+    const ir::Node& node = context.node;
+    for (const ir::ValueId out : node.outputs) {
+      const DType dtype = graph_.value(out).dtype;
+      if (dtype != DType::S32 && dtype != DType::S64) return;
+    }
+    // Primes far from each other and from real dimensions.
+    constexpr std::array<int64_t, 3> kProbes = {1000003, 7919, 104729};
+    std::vector<Elements> agreed;
+    for (const int64_t probe_value : kProbes) {
+      std::vector<Tensor> inputs;
+      for (size_t i = 0; i < context.inputs.size(); ++i) {
+        auto tensor = filled(op, context, i, probe_value);
+        if (!tensor) return;
+        inputs.push_back(std::move(*tensor));
+      }
+      std::vector<Tensor> outputs;
+      try {
+        outputs = op.evaluate(node, inputs);
+      } catch (const InvalidModel&) {
+        return;  // the placeholder does not fit; the real value may
+      }
+      for (size_t i = 0; i < node.outputs.size(); ++i) {
+        const Elements elements = as_ints(outputs[i]);
+        if (outputs[i].shape() != graph_.value(node.outputs[i]).shape) return;
+        if (agreed.size() <= i) agreed.push_back(elements);
+        for (size_t e = 0; e < elements.size(); ++e) {
+          if (agreed[i][e] != elements[e]) agreed[i][e] = kUnknownElement;
+        }
+      }
+    }
+    set_elements(node, agreed);
+  }
+
+  // Input i with `value` in place of what is unknown; nullopt if it must be known or is not small.
+  std::optional<Tensor> filled(const Op& op, const InferContext& context, size_t i, int64_t value) const {
+    if (context.constants[i].defined()) {
+      if (context.constants[i].elements() > kSmallElements) return std::nullopt;
+      return context.constants[i];
+    }
+    const std::vector<int>& data = op.int8.data_inputs;
+    if (!data.empty() && std::find(data.begin(), data.end(), static_cast<int>(i)) == data.end()) return std::nullopt;
+    const TypeInfo& type = context.inputs[i];
+    auto elements = is_small(type.shape) ? partial_ints(context, i) : std::nullopt;
+    if (!elements || !is_integer(type.dtype)) return std::nullopt;
+    std::replace(elements->begin(), elements->end(), kUnknownElement, value);
+    return from_ints(type.dtype, type.shape, *elements);
+  }
+
+  ir::Graph& graph_;
+  std::vector<Tensor> known_;
+  std::vector<std::optional<Elements>> partial_;
+};
+
+void set_input_shapes(ir::Graph& graph, std::span<const Shape> shapes) {
+  if (shapes.empty()) return;
+  if (shapes.size() != graph.inputs.size()) {
+    fail<InvalidArgument>("got {} input shapes, expected {}, one per input of the graph", shapes.size(),
+                          graph.inputs.size());
+  }
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    ir::Value& value = graph.value(graph.inputs[i]);
+    bool fits = !value.shape.ranked() || (shapes[i].ranked() && shapes[i].rank() == value.shape.rank());
+    for (size_t axis = 0; fits && value.shape.ranked() && axis < value.shape.rank(); ++axis) {
+      fits = value.shape[axis] < 0 || value.shape[axis] == shapes[i][axis];
+    }
+    if (!fits) {
+      fail<InvalidArgument>("input '{}': got shape {}, expected {}", value.name, shapes[i].str(), value.shape.str());
+    }
+    value.shape = shapes[i];
+  }
+}
+
+}  // namespace
+
+void infer_graph(ir::Graph& graph, std::span<const Shape> input_shapes, std::vector<Tensor>* known) {
+  set_input_shapes(graph, input_shapes);
+  Inference inference(graph);
+  inference.run();
+  if (known != nullptr) *known = inference.take_known();
+}
+
+}  // namespace tfengine::ops

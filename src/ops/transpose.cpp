@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/families.h"
+#include "ops/infer_util.h"
+#include "ops/numeric.h"
+#include "ops/strided.h"
+
+namespace tfengine::ops {
+
+namespace {
+
+std::vector<size_t> permutation(const ir::Node& node, const Elements& perm, size_t rank) {
+  if (perm.size() != rank) bad_node(node, "'perm' has {} entries, expected {}", perm.size(), rank);
+  std::vector<size_t> axes;
+  std::vector<bool> seen(rank, false);
+  for (const int64_t entry : perm) {
+    const size_t axis = normalize_axis(node, entry, rank);
+    if (seen[axis]) bad_node(node, "'perm' is [{}], expected each axis once", fmt::join(perm, ","));
+    seen[axis] = true;
+    axes.push_back(axis);
+  }
+  return axes;
+}
+
+std::vector<TypeInfo> infer_transpose(const InferContext& context) {
+  require_inputs(context, 2);
+  const TypeInfo& input = context.inputs[0];
+  const auto perm = known_ints(context, 1);
+  if (!perm) return {{input.dtype, input.shape.ranked() ? unknown_dims(input.shape.rank()) : Shape::unknown_rank()}};
+  if (!input.shape.ranked()) return {{input.dtype, unknown_dims(perm->size())}};
+  Shape out;
+  for (const size_t axis : permutation(context.node, *perm, input.shape.rank()))
+    out.dims().push_back(input.shape[axis]);
+  return {{input.dtype, out}};
+}
+
+std::vector<Tensor> evaluate_transpose(const ir::Node& node, std::span<const Tensor> inputs) {
+  const Shape out = infer_exact(infer_transpose, node, inputs)[0].shape;
+  const std::vector<int64_t> strides = dense_strides(inputs[0].shape());
+  Walk walk;
+  for (const size_t axis : permutation(node, as_ints(inputs[1]), out.rank())) walk.strides.push_back(strides[axis]);
+  return {take_strided(inputs[0], walk, out)};
+}
+
+}  // namespace
+
+std::vector<Op> transpose_ops() {
+  return {{.name = "Transpose",
+           .infer = infer_transpose,
+           .evaluate = evaluate_transpose,
+           .int8 = {.kind = Int8Kind::Passes, .sign = Sign::NonNegativeIfAll},
+           .moves_elements = true}};
+}
+
+}  // namespace tfengine::ops
