@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/onednn/backend.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "backends/onednn/concat.h"
+#include "backends/onednn/conv.h"
+#include "backends/onednn/dnnl_kernel.h"
+#include "backends/onednn/eltwise.h"
+#include "backends/onednn/layout.h"
+#include "backends/onednn/matmul.h"
+#include "backends/onednn/normalize.h"
+#include "backends/onednn/pool.h"
+#include "backends/onednn/quantize.h"
+
+namespace tfengine::onednn {
+
+namespace {
+
+struct Lowering {
+  const char* op;
+  Tactics (*tactics)(const StepSpec&);
+  bool int8;            // has an INT8 form
+  bool strided_input;   // reads channel slices at input 0 (elementwise: at every full-sized input)
+  bool strided_output;  // writes channel slices
+};
+
+// Elementwise unary and binary ops are found by is_unary and is_binary.
+constexpr Lowering kLowerings[] = {
+    {"Conv2D", conv_tactics, true, false, false},
+    {"DepthwiseConv2dNative", conv_tactics, true, false, false},
+    {"MatMul", matmul_tactics, true, false, false},
+    {"BatchMatMulV2", batch_matmul_tactics, false, false, false},
+    {"MaxPool", pool_tactics, true, true, true},
+    {"AvgPool", pool_tactics, true, true, true},
+    {"Mean", reduce_tactics, true, false, false},
+    {"Sum", reduce_tactics, false, false, false},
+    {"Max", reduce_tactics, false, false, false},
+    {"Min", reduce_tactics, false, false, false},
+    {"Prod", reduce_tactics, false, false, false},
+    {"BatchNormAffine", affine_tactics, true, true, true},
+    {"Softmax", softmax_tactics, false, true, true},
+    {"LogSoftmax", softmax_tactics, false, true, true},
+    {"LayerNorm", layer_norm_tactics, false, true, true},
+    {"Quantize", convert_tactics, true, true, true},
+    {"Dequantize", convert_tactics, true, true, true},
+    {"Requantize", convert_tactics, true, true, true},
+    {"Cast", cast_tactics, false, true, true},
+    {"ConcatV2", concat_tactics, true, true, true},
+    {"Reshape", reshape_tactics, true, false, false},
+    {"Squeeze", reshape_tactics, true, false, false},
+    {"ExpandDims", reshape_tactics, true, false, false},
+    {"Transpose", transpose_tactics, true, false, false},
+    {"Pad", pad_tactics, true, false, false},
+    {"PadV2", pad_tactics, false, false, false},
+    {"Slice", slice_tactics, true, false, false},
+    {"StridedSlice", slice_tactics, true, false, false},
+    {"Split", split_tactics, true, false, false},
+    {"SplitV", split_tactics, true, false, false},
+    {"ResizeNearestNeighbor", resize_tactics, true, true, true},
+    {"ResizeBilinear", resize_tactics, false, true, true},
+};
+
+const Lowering* find(const std::string& op) {
+  static constexpr Lowering kUnary{"", unary_tactics, true, true, true};
+  static constexpr Lowering kBinary{"", binary_tactics, true, true, true};
+  const auto* found = std::find_if(std::begin(kLowerings), std::end(kLowerings),
+                                   [&](const Lowering& row) { return op == row.op; });
+  if (found != std::end(kLowerings)) return found;
+  if (is_unary(op)) return &kUnary;
+  if (is_binary(op)) return &kBinary;
+  return nullptr;
+}
+
+// Convolutions take channel slices only through our own kernels: oneDNN's fall back to plain loops on them.
+bool own_convolution(const StepSpec& spec) {
+  if (spec.node->op == "DepthwiseConv2dNative") return true;
+  return spec.node->op == "Conv2D" && is_int8(spec.inputs[0].dtype) && !int8_is_exact();
+}
+
+bool touches_int8(const StepSpec& spec) {
+  const auto int8 = [](const TensorDesc& desc) { return is_int8(desc.dtype); };
+  return std::any_of(spec.inputs.begin(), spec.inputs.end(), int8) ||
+         std::any_of(spec.outputs.begin(), spec.outputs.end(), int8);
+}
+
+class OnednnBackend : public plan::Backend {
+ public:
+  std::string name() const override { return "onednn"; }
+
+  std::variant<std::vector<Tactic>, Refusal> tactics(const StepSpec& spec) const override {
+    const Lowering* lowering = find(spec.node->op);
+    if (lowering == nullptr) return Refusal{fmt::format("{} has no fast form here", spec.node->op)};
+    if (spec.node->denylisted) return Refusal{"it is in nodes_denylist"};
+    if (spec.outputs[0].shape.elements() == 0) return Refusal{"its output is empty"};
+    if (touches_int8(spec) && !lowering->int8) return Refusal{fmt::format("{} has no INT8 form here", spec.node->op)};
+    return lowering->tactics(spec);
+  }
+
+  std::optional<Refusal> refuses(const ir::Graph&, const ir::Node& node) const override {
+    if (node.denylisted) return Refusal{"it is in nodes_denylist"};
+    if (find(node.op) == nullptr) return Refusal{fmt::format("{} has no fast form here", node.op)};
+    return std::nullopt;
+  }
+
+  std::optional<Refusal> refuses_int8(const ir::Graph& graph, const ir::Node& node) const override {
+    if (auto refusal = refuses(graph, node)) return refusal;
+    if (!find(node.op)->int8) return Refusal{fmt::format("{} has no INT8 form here", node.op)};
+    if (node.op == "Mean") return mean_refusal(graph, node);
+    return std::nullopt;
+  }
+
+  bool takes_strided_input(const StepSpec& spec, int input) const override {
+    const Lowering* lowering = find(spec.node->op);
+    if (lowering == nullptr || spec.node->denylisted) return false;
+    if (own_convolution(spec)) return input == 0 || input == spec.node->epilogue.residual;
+    if (!lowering->strided_input) return false;
+    if (spec.node->op == "ConcatV2") return last_axis(spec);
+    // A broadcast operand has to be dense.
+    if (is_binary(spec.node->op)) return spec.inputs[static_cast<size_t>(input)].shape == spec.outputs[0].shape;
+    return input == 0;
+  }
+
+  bool takes_strided_output(const StepSpec& spec) const override {
+    const Lowering* lowering = find(spec.node->op);
+    if (lowering == nullptr || spec.node->denylisted) return false;
+    if (spec.node->op == "ConcatV2") return last_axis(spec);
+    if (is_binary(spec.node->op)) return same_or_channel(spec);
+    return own_convolution(spec) || lowering->strided_output;
+  }
+
+ private:
+  static bool last_axis(const StepSpec& spec) {
+    const auto axis = constant_ints(spec, spec.inputs.size() - 1);
+    return axis && axis->size() == 1 &&
+           ((*axis)[0] == -1 || (*axis)[0] + 1 == static_cast<int64_t>(spec.outputs[0].shape.rank()));
+  }
+  // Other broadcasts are lowered for dense outputs only.
+  static bool same_or_channel(const StepSpec& spec) {
+    return std::all_of(spec.inputs.begin(), spec.inputs.begin() + 2, [&](const TensorDesc& input) {
+      return input.shape == spec.outputs[0].shape || input.shape.elements() == 1 ||
+             input.shape.elements() == spec.outputs[0].shape.back();
+    });
+  }
+  static std::optional<Refusal> mean_refusal(const ir::Graph& graph, const ir::Node& node) {
+    const Tensor& axes = graph.input_value(node, 1).constant;
+    const Shape& shape = graph.input_value(node, 0).shape;
+    if (axes.defined() && axes.dtype() == DType::S32 && axes.elements() == 2 && shape.rank() == 4) {
+      const auto at = [&](int i) { return (axes.as<int32_t>()[i] + 4) % 4; };
+      if (std::min(at(0), at(1)) == 1 && std::max(at(0), at(1)) == 2) return std::nullopt;
+    }
+    return Refusal{"only the mean over the two axes of an image has an INT8 form here"};
+  }
+};
+
+}  // namespace
+
+const plan::Backend& onednn_backend() {
+  static const OnednnBackend backend;
+  return backend;
+}
+
+}  // namespace tfengine::onednn

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/onednn/matmul.h"
+
+#include <fmt/core.h>
+
+#include "backends/onednn/dnnl_kernel.h"
+#include "backends/onednn/int8_conv.h"
+
+namespace tfengine::onednn {
+
+namespace {
+
+using dnnl::memory;
+using From = DnnlArg::From;
+
+constexpr int kMaxImplementations = 3;
+
+memory::desc given_weights(const MatrixProblem& p, DType dtype) {
+  return memory::desc({p.k, p.n}, dnnl_type(dtype),
+                      p.weights_transposed ? memory::dims{1, p.k} : memory::dims{p.n, 1});
+}
+
+std::shared_ptr<const plan::Kernel> prepare(const dnnl::matmul::primitive_desc& pd, const StepSpec& spec,
+                                            const memory::desc& given, PackedStore& store) {
+  std::vector<DnnlArg> args;
+  args.push_back({DNNL_ARG_SRC, From::Src, 0, pd.src_desc(), nullptr});
+  args.push_back({DNNL_ARG_WEIGHTS, From::Block, 0, pd.weights_desc(),
+                  packed_weights(store, spec.constants[1], given, pd.weights_desc())});
+  const int bias = spec.node->epilogue.bias;
+  if (bias != ir::kNone) args.push_back({DNNL_ARG_BIAS, From::Src, bias, pd.bias_desc(), nullptr});
+  args.push_back({DNNL_ARG_DST, From::Dst, 0, pd.dst_desc(), nullptr});
+  args.push_back({DNNL_ARG_SCRATCHPAD, From::Workspace, 0, pd.scratchpad_desc(), nullptr});
+  if (is_int8(spec.inputs[0].dtype)) {
+    const auto scale = [&](int arg, const std::vector<float>& values) {
+      const memory::desc desc({static_cast<int64_t>(values.size())}, memory::data_type::f32, memory::format_tag::x);
+      args.push_back({DNNL_ARG_ATTR_SCALES | arg, From::Block, 0, desc, packed_floats(store, spec.constants[1], values)});
+    };
+    scale(DNNL_ARG_SRC, {scale_of(spec.inputs[0])});
+    scale(DNNL_ARG_WEIGHTS, spec.inputs[1].quant.scales);
+    if (is_int8(spec.outputs[0].dtype)) scale(DNNL_ARG_DST, {scale_of(spec.outputs[0])});
+  }
+  return dnnl_kernel(dnnl::matmul(pd), std::move(args));
+}
+
+MatrixProblem problem_of(const StepSpec& spec) {
+  MatrixProblem p;
+  p.weights_transposed = spec.node->attr_or<bool>("transpose_b", false);
+  p.k = channels_of(spec.inputs[0]);
+  p.m = pixels_of(spec.inputs[0]);
+  p.n = channels_of(spec.outputs[0]);
+  return p;
+}
+
+// Weights as [k, n], for kernels that take one order only.
+Tensor untransposed(const Tensor& weights, const MatrixProblem& p) {
+  if (!p.weights_transposed) return weights;
+  Tensor turned(DType::S8, Shape{p.k, p.n});
+  for (int64_t n = 0; n < p.n; ++n) {
+    for (int64_t k = 0; k < p.k; ++k) turned.mutable_as<int8_t>()[k * p.n + n] = weights.as<int8_t>()[n * p.k + k];
+  }
+  return turned;
+}
+
+void add_own_int8(const StepSpec& spec, const MatrixProblem& p, std::vector<Tactic>& tactics) {
+  kernels::ConvShape shape;
+  shape.batch = p.m;
+  shape.in_h = shape.in_w = shape.out_h = shape.out_w = 1;
+  shape.kernel_h = shape.kernel_w = shape.stride_h = shape.stride_w = shape.dilation_h = shape.dilation_w = 1;
+  shape.groups = 1;
+  shape.in_c = p.k;
+  shape.out_c = p.n;
+  shape.src_pixel_stride = spec.inputs[0].pixel_stride;
+  shape.dst_pixel_stride = spec.outputs[0].pixel_stride;
+  std::vector<float> scales = spec.inputs[1].quant.scales;
+  for (float& scale : scales) scale *= scale_of(spec.inputs[0]);
+  add_int8_conv_tactics(spec, shape, untransposed(spec.constants[1], p), scales, tactics);
+}
+
+// The plain float product of two run-time matrices, batched over leading dimensions that match or are 1.
+memory::desc batched_desc(const Shape& shape, bool transposed, size_t rank) {
+  memory::dims dims, strides;
+  const size_t own = shape.rank();
+  std::vector<int64_t> pitch(own, 1);
+  for (size_t i = own - 1; i-- > 0;) pitch[i] = pitch[i + 1] * shape[i + 1];
+  for (size_t i = 0; i < rank; ++i) {
+    const bool missing = i + own < rank;
+    dims.push_back(missing ? 1 : shape[i + own - rank]);
+    strides.push_back(missing ? shape.elements() : pitch[i + own - rank]);
+  }
+  if (transposed) {
+    std::swap(dims[rank - 1], dims[rank - 2]);
+    std::swap(strides[rank - 1], strides[rank - 2]);
+  }
+  return memory::desc(dims, memory::data_type::f32, strides);
+}
+
+}  // namespace
+
+void add_dnnl_matmul(const StepSpec& spec, const MatrixProblem& p, std::vector<Tactic>& tactics) {
+  const bool int8 = is_int8(spec.inputs[0].dtype);
+  if (int8 && !int8_is_exact()) return;
+  const DnnlFusion fusion = fuse(spec, int8, spec.inputs[1].quant.scales.size() > 1 ? 2 : 0);
+  if (fusion.refusal) return;
+  const memory::desc given = given_weights(p, spec.inputs[1].dtype);
+  const auto type = spec.inputs[0].dtype == DType::BF16 ? memory::data_type::bf16 : given.get_data_type();
+  const memory::desc bias = spec.node->epilogue.bias == ir::kNone
+                                ? memory::desc()
+                                : memory::desc({1, p.n}, memory::data_type::f32, memory::format_tag::ab);
+  dnnl::matmul::primitive_desc pd(cpu_engine(), matrix_desc(spec.inputs[0], p.m, p.k),
+                                  memory::desc({p.k, p.n}, type, memory::format_tag::any), bias,
+                                  matrix_desc(spec.outputs[0], p.m, p.n), fusion.attr, true);
+  if (!pd) return;
+  int listed = 0;
+  do {
+    const std::string name = pd.impl_info_str();
+    if (name.starts_with("ref") && !tactics.empty()) break;
+    Tactic tactic;
+    tactic.name = fmt::format("dnnl:matmul:{}{}", name, listed == 0 ? "" : fmt::format("#{}", listed));
+    tactic.workspace_bytes = pd.scratchpad_desc().get_size();
+    if (fusion.sum) tactic.inplace_input = spec.node->epilogue.residual;
+    tactic.prepare = [pd, spec, given](PackedStore& store) { return prepare(pd, spec, given, store); };
+    tactics.push_back(std::move(tactic));
+  } while (++listed < kMaxImplementations && pd.next_impl());
+}
+
+Tactics matmul_tactics(const StepSpec& spec) {
+  if (!spec.constants[1].defined()) return batch_matmul_tactics(spec);
+  if (spec.node->attr_or<bool>("transpose_a", false)) return Refusal{"transpose_a with constant weights"};
+  const MatrixProblem p = problem_of(spec);
+  std::vector<Tactic> tactics;
+  if (is_int8(spec.inputs[0].dtype)) add_own_int8(spec, p, tactics);
+  add_dnnl_matmul(spec, p, tactics);
+  if (tactics.empty()) return Refusal{"no implementation takes this matrix product"};
+  return tactics;
+}
+
+Tactics batch_matmul_tactics(const StepSpec& spec) {
+  const ir::Node& node = *spec.node;
+  const size_t rank = spec.outputs[0].shape.rank();
+  if (rank < 2 || rank > 6 || !node.epilogue.empty() || spec.inputs[0].dtype != DType::F32 ||
+      spec.inputs[1].dtype != DType::F32 || !spec.inputs[0].dense() || !spec.inputs[1].dense()) {
+    return Refusal{"only float products of run-time matrices of rank 2 to 6 are lowered"};
+  }
+  const bool adj_x = node.attr_or<bool>("adj_x", node.attr_or<bool>("transpose_a", false));
+  const bool adj_y = node.attr_or<bool>("adj_y", node.attr_or<bool>("transpose_b", false));
+  dnnl::primitive_attr attr;
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  dnnl::matmul::primitive_desc pd(cpu_engine(), batched_desc(spec.inputs[0].shape, adj_x, rank),
+                                  batched_desc(spec.inputs[1].shape, adj_y, rank),
+                                  batched_desc(spec.outputs[0].shape, false, rank), attr, true);
+  if (!pd) return Refusal{"oneDNN has no product for these shapes"};
+  Tactic tactic;
+  tactic.name = fmt::format("dnnl:matmul:{}", pd.impl_info_str());
+  tactic.workspace_bytes = pd.scratchpad_desc().get_size();
+  tactic.prepare = [pd](PackedStore&) {
+    return dnnl_kernel(dnnl::matmul(pd), {{DNNL_ARG_SRC, From::Src, 0, pd.src_desc(), nullptr},
+                                          {DNNL_ARG_WEIGHTS, From::Src, 1, pd.weights_desc(), nullptr},
+                                          {DNNL_ARG_DST, From::Dst, 0, pd.dst_desc(), nullptr},
+                                          {DNNL_ARG_SCRATCHPAD, From::Workspace, 0, pd.scratchpad_desc(), nullptr}});
+  };
+  return std::vector<Tactic>{std::move(tactic)};
+}
+
+}  // namespace tfengine::onednn

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the lowerings of this folder share: reading a StepSpec in the kernels' terms.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kernels/copy.h"
+#include "kernels/epilogue.h"
+#include "plan/backend.h"
+
+namespace tfengine::onednn {
+
+using Tactics = std::variant<std::vector<plan::Tactic>, Refusal>;
+using plan::PackedStore;
+using plan::StepArgs;
+using plan::StepSpec;
+using plan::Tactic;
+using plan::TensorDesc;
+
+bool is_int8(DType dtype);
+// F32, S8 and U8 as the kernels name them; nullopt for other dtypes.
+std::optional<kernels::Elem> elem_of(DType dtype);
+// Scale of a tensor: 1 unless quantized per tensor.
+float scale_of(const TensorDesc& desc);
+
+// A tensor as pixels x channels: rows of shape.back() elements, pixel_stride apart.
+int64_t channels_of(const TensorDesc& desc);
+int64_t pixels_of(const TensorDesc& desc);
+// One row when both sides are dense.
+kernels::Rows rows_of(const TensorDesc& src, const TensorDesc& dst);
+
+// The arrays behind a kernels::Epilogue, held in the engine's weights memory, and the run-time residual.
+class FusedEpilogue {
+ public:
+  // nullopt when the epilogue holds what the kernels cannot take (a bias that is no constant).
+  // acc_scales: per channel, or one for all, or empty for 1 (float).
+  static std::optional<FusedEpilogue> make(const StepSpec& spec, std::vector<float> acc_scales, int64_t channels);
+  // Puts scale and bias into the store.
+  void pack(PackedStore& packed);
+  kernels::Epilogue bound(const StepArgs& args) const;
+  int residual_input() const { return residual_input_; }
+
+ private:
+  kernels::Epilogue plain_;
+  std::vector<float> scales_;
+  Tensor bias_;
+  Tensor key_;
+  int residual_input_ = ir::kNone;
+  int64_t channels_ = 0;
+  std::shared_ptr<const void> packed_scale_;
+  std::shared_ptr<const void> packed_bias_;
+};
+
+// A tactic that runs `run` and packs nothing.
+Tactic plain_tactic(std::string name, std::function<void(const StepArgs&)> run, size_t workspace_bytes = 0);
+
+// The constant int vector at an input (int32 or int64); nullopt when it is not known.
+std::optional<std::vector<int64_t>> constant_ints(const StepSpec& spec, size_t input);
+
+}  // namespace tfengine::onednn

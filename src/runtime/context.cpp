@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/context.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace tfengine::runtime {
+
+using plan::Place;
+
+std::shared_ptr<const PreparedPlan> prepare(plan::Plan plan, plan::PackedStore& packed) {
+  auto prepared = std::make_shared<PreparedPlan>();
+  for (const plan::Step& step : plan.steps) {
+    prepared->kernels.push_back(step.elided ? nullptr : step.tactic.prepare(packed));
+  }
+  prepared->plan = std::move(plan);
+  return prepared;
+}
+
+Context::Context(std::shared_ptr<const PreparedPlan> prepared, Allocator& allocator)
+    : prepared_(std::move(prepared)),
+      arena_(allocator, prepared_->plan.arena_bytes, Purpose::Activations, "the activation arena of '" + prepared_->plan.graph.name + "'"),
+      workspace_(allocator, prepared_->plan.workspace_bytes, Purpose::Workspace, "the workspace of '" + prepared_->plan.graph.name + "'"),
+      inputs_(prepared_->plan.graph.inputs.size(), nullptr),
+      outputs_(prepared_->plan.graph.outputs.size(), nullptr) {
+  const plan::Plan& plan = prepared_->plan;
+  const auto border = [&](ir::ValueId id) {
+    const Place place = plan.locations[static_cast<size_t>(id)].place;
+    return place == Place::Input || place == Place::Output;
+  };
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    if (plan.steps[i].elided) continue;
+    const ir::Node& node = plan.graph.node(plan.steps[i].node);
+    BoundStep bound;
+    bound.step = static_cast<int>(i);
+    bound.touches_border = std::any_of(node.inputs.begin(), node.inputs.end(), border) ||
+                           std::any_of(node.outputs.begin(), node.outputs.end(), border);
+    steps_.push_back(std::move(bound));
+  }
+}
+
+void* Context::mutable_address(ir::ValueId id) const {
+  const plan::Location& where = prepared_->plan.locations[static_cast<size_t>(id)];
+  switch (where.place) {
+    case Place::Arena:
+      return arena_.data() + where.offset;
+    case Place::Input:
+      return static_cast<std::byte*>(const_cast<void*>(inputs_[static_cast<size_t>(where.index)])) + where.offset;
+    case Place::Output:
+      return static_cast<std::byte*>(outputs_[static_cast<size_t>(where.index)]) + where.offset;
+    case Place::Constant:
+      return const_cast<void*>(prepared_->plan.graph.value(where.index).constant.data());
+    case Place::None:
+      return nullptr;
+  }
+  return nullptr;
+}
+
+const void* Context::address(ir::ValueId id) const { return mutable_address(id); }
+
+plan::StepArgs Context::args_of(size_t step) const {
+  const ir::Node& node = prepared_->plan.graph.node(prepared_->plan.steps[step].node);
+  plan::StepArgs args;
+  for (const ir::ValueId id : node.inputs) args.src.push_back(mutable_address(id));
+  for (const ir::ValueId id : node.outputs) args.dst.push_back(mutable_address(id));
+  args.workspace = workspace_.data();
+  return args;
+}
+
+void Context::bind_step(size_t index) {
+  BoundStep& bound = steps_[index];
+  const size_t step = static_cast<size_t>(bound.step);
+  plan::StepArgs args = args_of(step);
+  const int copy_input = prepared_->plan.steps[step].copy_input;
+  if (copy_input != ir::kNone) {
+    const ir::Node& node = prepared_->plan.graph.node(prepared_->plan.steps[step].node);
+    const size_t bytes = prepared_->plan.descs[static_cast<size_t>(node.outputs[0])].bytes();
+    bound.copy = {args.src[static_cast<size_t>(copy_input)], args.dst[0], bytes};
+    args.src[static_cast<size_t>(copy_input)] = args.dst[0];
+  }
+  if (bound.kernel == nullptr) {
+    bound.kernel = prepared_->kernels[step]->bind(args);
+  } else {
+    bound.kernel->rebind(args);
+  }
+}
+
+void Context::point_to(std::span<const void* const> inputs, std::span<void* const> outputs) {
+  check(inputs.size() == inputs_.size() && outputs.size() == outputs_.size(), "a run needs {} inputs and {} outputs",
+        inputs_.size(), outputs_.size());
+  const bool first = !steps_.empty() && steps_[0].kernel == nullptr;
+  const bool moved = !std::equal(inputs.begin(), inputs.end(), inputs_.begin()) ||
+                     !std::equal(outputs.begin(), outputs.end(), outputs_.begin());
+  if (!first && !moved) return;
+  std::copy(inputs.begin(), inputs.end(), inputs_.begin());
+  std::copy(outputs.begin(), outputs.end(), outputs_.begin());
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    if (first || steps_[i].touches_border) bind_step(i);
+  }
+}
+
+void Context::copy_outputs() {
+  const plan::Plan& plan = prepared_->plan;
+  for (size_t i = 0; i < plan.graph.outputs.size(); ++i) {
+    const ir::ValueId id = plan.graph.outputs[i].value;
+    const plan::Location& where = plan.locations[static_cast<size_t>(id)];
+    if (where.place == Place::Output && where.index == static_cast<int>(i)) continue;
+    // A graph input, a constant or another output under a second name.
+    std::memcpy(outputs_[i], mutable_address(id), plan.descs[static_cast<size_t>(id)].bytes());
+  }
+}
+
+void Context::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
+  point_to(inputs, outputs);
+  // Thread-local and cheap; oneDNN takes its team size from here.
+  omp_set_num_threads(prepared_->plan.threads);
+  for (BoundStep& step : steps_) {
+    if (step.copy.bytes != 0) std::memcpy(step.copy.to, step.copy.from, step.copy.bytes);
+    step.kernel->run();
+  }
+  copy_outputs();
+}
+
+void Context::run_observed(std::span<const void* const> inputs, std::span<void* const> outputs,
+                           const std::function<void(int, double)>& after) {
+  point_to(inputs, outputs);
+  omp_set_num_threads(prepared_->plan.threads);
+  for (BoundStep& step : steps_) {
+    const auto start = std::chrono::steady_clock::now();
+    if (step.copy.bytes != 0) std::memcpy(step.copy.to, step.copy.from, step.copy.bytes);
+    step.kernel->run();
+    after(step.step,
+          std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
+  }
+  copy_outputs();
+}
+
+}  // namespace tfengine::runtime

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// A plan bound to memory: one arena, one workspace, every step's addresses fixed. One context serves one call at a time;
+// contexts of one plan share the prepared kernels and with them the weights.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/buffer.h"
+#include "plan/plan.h"
+
+namespace tfengine::runtime {
+
+// A plan with its kernels prepared (weights packed).
+struct PreparedPlan {
+  plan::Plan plan;
+  std::vector<std::shared_ptr<const plan::Kernel>> kernels;  // by step; null where elided
+};
+
+std::shared_ptr<const PreparedPlan> prepare(plan::Plan plan, plan::PackedStore& packed);
+
+class Context {
+ public:
+  Context(std::shared_ptr<const PreparedPlan> prepared, Allocator& allocator);
+
+  // Addresses of dense tensors in the graph's order and static shapes. Allocates nothing.
+  void run(std::span<const void* const> inputs, std::span<void* const> outputs);
+  // As run, calling `after(step, elapsed_us)` behind every step.
+  void run_observed(std::span<const void* const> inputs, std::span<void* const> outputs,
+                    const std::function<void(int step, double elapsed_us)>& after);
+  // The tensor's address during or after a run (plans made with keep_all: valid for all values).
+  const void* address(ir::ValueId id) const;
+  const PreparedPlan& prepared() const { return *prepared_; }
+
+ private:
+  void point_to(std::span<const void* const> inputs, std::span<void* const> outputs);
+  void bind_step(size_t step);
+  void copy_outputs();
+  plan::StepArgs args_of(size_t step) const;
+  void* mutable_address(ir::ValueId id) const;
+
+  struct OverwriteCopy {
+    const void* from;
+    void* to;
+    size_t bytes;
+  };
+  struct BoundStep {
+    std::unique_ptr<plan::BoundKernel> kernel;
+    OverwriteCopy copy{nullptr, nullptr, 0};
+    bool touches_border = false;  // reads a graph input or writes a graph output
+    int step = 0;
+  };
+
+  std::shared_ptr<const PreparedPlan> prepared_;
+  Buffer arena_;
+  Buffer workspace_;
+  std::vector<const void*> inputs_;
+  std::vector<void*> outputs_;
+  std::vector<BoundStep> steps_;
+};
+
+}  // namespace tfengine::runtime

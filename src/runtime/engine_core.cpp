@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/engine_core.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace tfengine::runtime {
+
+ShapeEntry::Lease::~Lease() {
+  const std::lock_guard lock(entry_.mutex_);
+  entry_.free_.push_back(std::move(context_));
+}
+
+ShapeEntry::Lease ShapeEntry::lease() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!free_.empty()) {
+      std::unique_ptr<Context> context = std::move(free_.back());
+      free_.pop_back();
+      return {*this, std::move(context)};
+    }
+    // The handle's return must not need memory.
+    free_.reserve(free_.capacity() + 1);
+  }
+  return {*this, std::make_unique<Context>(prepared_, allocator_)};
+}
+
+EngineCore::EngineCore(ir::Graph graph, EngineConfig config)
+    : graph_(std::move(graph)), config_(std::move(config)), packed_(*config_.allocator),
+      entries_(static_cast<size_t>(std::max(1, config_.maximum_cached_engines))) {
+  check(config_.specialize != nullptr && !config_.backends.empty(), "an engine needs backends and a specialize function");
+}
+
+std::shared_ptr<ShapeEntry> EngineCore::entry(const std::vector<Shape>& shapes) {
+  const std::lock_guard lock(mutex_);
+  if (auto* found = entries_.find(shapes)) return *found;
+  return entries_.insert(shapes, make_entry(shapes));
+}
+
+std::shared_ptr<ShapeEntry> EngineCore::latest() const {
+  const std::lock_guard lock(mutex_);
+  return entries_.entries().empty() ? nullptr : entries_.entries().front().second;
+}
+
+std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& shapes) {
+  plan::PlanOptions options;
+  options.backends = config_.backends;
+  options.threads = config_.threads;
+  options.max_workspace_size_bytes = config_.max_workspace_size_bytes;
+  options.measure = config_.measure;
+  options.keep_all = config_.keep_all;
+  options.timing_cache = config_.timing_cache.get();
+  options.progress = config_.progress;
+  const auto known = std::find_if(records_.begin(), records_.end(), [&](const plan::PlanRecord& record) {
+    return record.threads == config_.threads && record.input_shapes == shapes;
+  });
+  if (known != records_.end()) options.recorded = &known->tactics;
+  plan::Plan plan = plan::make_plan(config_.specialize(graph_, shapes), packed_, options);
+  if (known == records_.end()) {
+    plan::PlanRecord record;
+    record.threads = config_.threads;
+    record.input_shapes = shapes;
+    for (const plan::Step& step : plan.steps) {
+      record.tactics[plan.graph.node(step.node).name] = {step.backend, step.tactic.name, step.time_us};
+    }
+    records_.push_back(std::move(record));
+  }
+  return std::make_shared<ShapeEntry>(shapes, prepare(std::move(plan), packed_), *config_.allocator);
+}
+
+void EngineCore::recall(plan::PlanRecord record) {
+  const std::lock_guard lock(mutex_);
+  records_.push_back(std::move(record));
+}
+
+std::vector<plan::PlanRecord> EngineCore::records() const {
+  const std::lock_guard lock(mutex_);
+  return {records_.begin(), records_.end()};
+}
+
+}  // namespace tfengine::runtime
