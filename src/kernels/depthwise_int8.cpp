@@ -37,7 +37,7 @@ struct DepthwiseInt8Layout {
   int64_t pair_rows;  // that one output row touches
   int64_t tile_cols;  // output columns of a tile
   int64_t ring_cols;  // input columns of a tile
-  size_t weights_at, constants_at, acc_at, rows_at, bytes;
+  size_t weights_at, constants_at, acc_at, taps_at, bytes;
 
   DepthwiseInt8Layout(const DepthwiseShape& s, int64_t lanes) {
     // Three quarters of the smallest first-level data cache (32 KiB) for the ring; weights and results use the rest.
@@ -52,8 +52,8 @@ struct DepthwiseInt8Layout {
     weights_at = round_up_64(static_cast<size_t>(pair_rows * ring_cols * col_bytes));
     constants_at = weights_at + round_up_64(static_cast<size_t>(2 * pair_rows * s.kernel_w * col_bytes));
     acc_at = constants_at + round_up_64(static_cast<size_t>(lanes * 8));
-    rows_at = acc_at + round_up_64(static_cast<size_t>(tile_cols * lanes * 4));
-    bytes = rows_at + round_up_64(static_cast<size_t>(pair_rows) * sizeof(void*));
+    taps_at = acc_at + round_up_64(static_cast<size_t>(tile_cols * lanes * 4));
+    bytes = taps_at + round_up_64(static_cast<size_t>(pair_rows * s.kernel_w) * sizeof(void*));
   }
 };
 
@@ -148,7 +148,8 @@ void expand_pair(const DepthwiseInt8Args& args, const DepthwisePlan::Unit& unit,
   const hn::Rebind<T, D16> d8;
   const T* p0 = row[0] + (x0 + col) * row_step[0];
   const T* p1 = row[1] + (x0 + col) * row_step[1];
-  for (const int64_t safe = std::min(stop, safe_cols - x0); col < safe; ++col, p0 += row_step[0], p1 += row_step[1]) {
+  const int64_t safe = std::min(stop, safe_cols - x0);
+  for (; col < safe; ++col, p0 += row_step[0], p1 += row_step[1]) {
     store(col, hn::PromoteTo(d16, hn::LoadU(d8, p0)), hn::PromoteTo(d16, hn::LoadU(d8, p1)));
   }
   for (; col < stop; ++col, p0 += row_step[0], p1 += row_step[1]) {
@@ -157,33 +158,26 @@ void expand_pair(const DepthwiseInt8Args& args, const DepthwisePlan::Unit& unit,
   }
 }
 
-// Sums of kPixels neighbouring output pixels. The results' order is that of InterleaveLower and InterleaveUpper.
-// kPairs and kWidth are the kernel's size when it is known at compile time, else 0.
-template <int kPairs, int kWidth, int kPixels>
-HWY_INLINE void accumulate(const int16_t* const* rows, int64_t col, const int16_t* HWY_RESTRICT w, int64_t pairs,
-                           int64_t width, int64_t pixel_step, int64_t tap_step, V32 (&lo)[kPixels],
-                           V32 (&hi)[kPixels]) {
+// Sums of kPixels neighbouring output pixels, in the order of InterleaveLower and InterleaveUpper. taps[t] is where tap t of
+// output column 0 begins in the ring. The loop over taps must not be unrolled at compile time: the compiler would reorder
+// the additions and run out of registers.
+template <int kPixels>
+HWY_INLINE void accumulate(const int16_t* const* taps, int64_t num_taps, int64_t col, const int16_t* HWY_RESTRICT w,
+                           int64_t pixel_step, V32 (&lo)[kPixels], V32 (&hi)[kPixels]) {
   const D16 d16;
   const D32 d32;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d16));
-  const int64_t num_pairs = kPairs ? kPairs : pairs;
-  const int64_t num_width = kWidth ? kWidth : width;
   V32 lo2[kPixels], hi2[kPixels];  // used where a product's two halves are summed apart (not on x86)
 #pragma GCC unroll 4
   for (int q = 0; q < kPixels; ++q) lo[q] = hi[q] = lo2[q] = hi2[q] = hn::Zero(d32);
+  for (int64_t t = 0; t < num_taps; ++t, w += 2 * lanes) {
+    const int16_t* pixel = taps[t] + col;
+    const auto w_lo = hn::Load(d16, w);
+    const auto w_hi = hn::Load(d16, w + lanes);
 #pragma GCC unroll 4
-  for (int64_t p = 0; p < num_pairs; ++p) {
-    const int16_t* r = rows[p] + col;
-#pragma GCC unroll 7
-    for (int64_t k = 0; k < num_width; ++k, r += tap_step, w += 2 * lanes) {
-      const auto w_lo = hn::Load(d16, w);
-      const auto w_hi = hn::Load(d16, w + lanes);
-#pragma GCC unroll 4
-      for (int q = 0; q < kPixels; ++q) {
-        const int16_t* pixel = r + q * pixel_step;
-        lo[q] = hn::ReorderWidenMulAccumulate(d32, hn::Load(d16, pixel), w_lo, lo[q], lo2[q]);
-        hi[q] = hn::ReorderWidenMulAccumulate(d32, hn::Load(d16, pixel + lanes), w_hi, hi[q], hi2[q]);
-      }
+    for (int q = 0; q < kPixels; ++q, pixel += pixel_step) {
+      lo[q] = hn::ReorderWidenMulAccumulate(d32, hn::Load(d16, pixel), w_lo, lo[q], lo2[q]);
+      hi[q] = hn::ReorderWidenMulAccumulate(d32, hn::Load(d16, pixel + lanes), w_hi, hi[q], hi2[q]);
     }
   }
 #pragma GCC unroll 4
@@ -193,27 +187,41 @@ HWY_INLINE void accumulate(const int16_t* const* rows, int64_t col, const int16_
   }
 }
 
+// What store_fast keeps in registers: results are bytes, which the compiler must assume to overwrite anything in memory.
+struct FastStore {
+  hn::Vec<DF> scale_lo, scale_hi, bias_lo, bias_hi;
+  hn::Vec<D16> low, high;
+  int64_t channels;
+
+  explicit FastStore(const Block& b) : channels(b.channels) {
+    const DF df;
+    const size_t n = hn::Lanes(df);
+    scale_lo = hn::Load(df, b.scale), scale_hi = hn::Load(df, b.scale + n);
+    bias_lo = hn::Load(df, b.bias), bias_hi = hn::Load(df, b.bias + n);
+    low = hn::Set(D16(), b.low), high = hn::Set(D16(), b.high);
+  }
+};
+
 template <class T>
-HWY_INLINE void store_fast(const Block& b, V32 lo, V32 hi, T* HWY_RESTRICT dst) {
+HWY_INLINE void store_fast(const FastStore& f, V32 lo, V32 hi, T* HWY_RESTRICT dst) {
   const D16 d16;
   const DF df;
   const hn::Rebind<T, D16> d8;
-  const size_t n = hn::Lanes(df);
-  const auto x_lo = hn::MulAdd(hn::ConvertTo(df, lo), hn::Load(df, b.scale), hn::Load(df, b.bias));
-  const auto x_hi = hn::MulAdd(hn::ConvertTo(df, hi), hn::Load(df, b.scale + n), hn::Load(df, b.bias + n));
+  const auto x_lo = hn::MulAdd(hn::ConvertTo(df, lo), f.scale_lo, f.bias_lo);
+  const auto x_hi = hn::MulAdd(hn::ConvertTo(df, hi), f.scale_hi, f.bias_hi);
   auto x = hn::ReorderDemote2To(d16, round_small(df, x_lo), round_small(df, x_hi));
-  x = hn::Min(hn::Max(x, hn::Set(d16, b.low)), hn::Set(d16, b.high));
+  x = hn::Min(hn::Max(x, f.low), f.high);
   const auto bytes = hn::DemoteTo(d8, x);
-  if (HWY_LIKELY(b.channels == static_cast<int64_t>(hn::Lanes(d16)))) {
+  if (HWY_LIKELY(f.channels == static_cast<int64_t>(hn::Lanes(d16)))) {
     hn::StoreU(bytes, d8, dst);
     return;
   }
   HWY_ALIGN T all[32];
   hn::Store(bytes, d8, all);
-  if (b.channels == 8) {  // half blocks are common: 24, 40, 72, 88, 120, 184, 200 channels
+  if (f.channels == 8) {  // half blocks are common: 24, 40, 72, 88, 120, 184, 200 channels
     std::memcpy(dst, all, 8);
   } else {
-    std::memcpy(dst, all, static_cast<size_t>(b.channels));
+    std::memcpy(dst, all, static_cast<size_t>(f.channels));
   }
 }
 
@@ -234,22 +242,24 @@ HWY_INLINE void store_sums(V32 lo, V32 hi, float* HWY_RESTRICT acc) {
   }
 }
 
-template <int kPairs, int kWidth, class T>
-void compute_row(const DepthwiseShape& s, const Block& b, const int16_t* const* rows, const int16_t* w, int64_t pairs,
-                 int64_t cols, T* dst) {
+template <bool kFast, class T>
+void compute_row(const DepthwiseShape& s, const Block& b, const int16_t* const* taps, int64_t num_taps,
+                 const int16_t* w, int64_t cols, T* dst) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D16()));
   const int64_t pixel_step = s.stride_w * 2 * lanes;
-  const int64_t tap_step = s.dilation_w * 2 * lanes;
+  const int64_t dst_step = s.dst_pixel_stride;
+  float* acc = b.acc;
+  const FastStore fast(b);
   const auto run = [&](auto pixels, int64_t x) HWY_ATTR {
     constexpr int kPixels = decltype(pixels)::value;
     V32 lo[kPixels], hi[kPixels];
-    accumulate<kPairs, kWidth, kPixels>(rows, x * pixel_step, w, pairs, s.kernel_w, pixel_step, tap_step, lo, hi);
+    accumulate<kPixels>(taps, num_taps, x * pixel_step, w, pixel_step, lo, hi);
 #pragma GCC unroll 4
     for (int q = 0; q < kPixels; ++q) {
-      if (b.fast) {
-        store_fast(b, lo[q], hi[q], dst + (x + q) * s.dst_pixel_stride);
+      if constexpr (kFast) {
+        store_fast(fast, lo[q], hi[q], dst + (x + q) * dst_step);
       } else {
-        store_sums(lo[q], hi[q], b.acc + (x + q) * lanes);
+        store_sums(lo[q], hi[q], acc + (x + q) * lanes);
       }
     }
   };
@@ -259,60 +269,66 @@ void compute_row(const DepthwiseShape& s, const Block& b, const int16_t* const* 
   if (cols - x >= 1) run(std::integral_constant<int, 1>(), x);
 }
 
-template <class T>
-void compute_row_of_size(const DepthwiseShape& s, const Block& b, const int16_t* const* rows, const int16_t* w,
-                         int64_t pairs, int64_t cols, T* dst) {
-  if (s.kernel_w == 3 && pairs == 2) return compute_row<2, 3>(s, b, rows, w, pairs, cols, dst);
-  if (s.kernel_w == 5 && pairs == 3) return compute_row<3, 5>(s, b, rows, w, pairs, cols, dst);
-  compute_row<0, 0>(s, b, rows, w, pairs, cols, dst);
-}
-
-// Weights of one block, interleaved like the ring, for even and odd starts; returns the largest sum of |w| of a channel
-// by channel in `magnitude`.
+// Weights of one block, interleaved like the ring, for even and odd starts.
 void prepare_weights(const DepthwiseShape& s, int64_t out_channels, const int8_t* weights, const Block& b,
-                     int64_t pairs, int16_t* even, int16_t* odd, float* magnitude) {
+                     int64_t pairs, int16_t* even, int16_t* odd) {
   const D16 d16;
+  const hn::Rebind<int8_t, D16> d8;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d16));
-  const auto row_weights = [&](int64_t ky, int64_t kx) HWY_ATTR {
-    if (ky < 0 || ky >= s.kernel_h) return hn::Zero(d16);
-    return load_pixel(weights + (ky * s.kernel_w + kx) * out_channels + b.channel, b.channels);
-  };
-  for (int64_t p = 0; p < pairs; ++p) {
-    for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
+  const bool full = b.channels == lanes;
+  for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
+    const int8_t* column = weights + kx * out_channels + b.channel;
+    const auto row = [&](int64_t ky) HWY_ATTR {
+      if (ky >= s.kernel_h) return hn::Zero(d16);
+      const int8_t* from = column + ky * s.kernel_w * out_channels;
+      return full ? hn::PromoteTo(d16, hn::LoadU(d8, from)) : load_pixel(from, b.channels);
+    };
+    auto above = hn::Zero(d16);
+    for (int64_t p = 0; p < pairs; ++p) {
       const int64_t at = (p * s.kernel_w + kx) * 2 * lanes;
-      const auto w0 = row_weights(2 * p - 1, kx), w1 = row_weights(2 * p, kx), w2 = row_weights(2 * p + 1, kx);
-      hn::Store(hn::InterleaveLower(d16, w1, w2), d16, even + at);
-      hn::Store(hn::InterleaveUpper(d16, w1, w2), d16, even + at + lanes);
-      hn::Store(hn::InterleaveLower(d16, w0, w1), d16, odd + at);
-      hn::Store(hn::InterleaveUpper(d16, w0, w1), d16, odd + at + lanes);
+      const auto first = row(2 * p), second = row(2 * p + 1);
+      hn::Store(hn::InterleaveLower(d16, first, second), d16, even + at);
+      hn::Store(hn::InterleaveUpper(d16, first, second), d16, even + at + lanes);
+      hn::Store(hn::InterleaveLower(d16, above, first), d16, odd + at);
+      hn::Store(hn::InterleaveUpper(d16, above, first), d16, odd + at + lanes);
+      above = second;
     }
-  }
-  for (int64_t c = 0; c < b.channels; ++c) magnitude[c] = 0.0f;
-  for (int64_t tap = 0; tap < s.kernel_h * s.kernel_w; ++tap) {
-    const int8_t* w = weights + tap * out_channels + b.channel;
-    for (int64_t c = 0; c < b.channels; ++c) magnitude[c] += static_cast<float>(w[c] < 0 ? -w[c] : w[c]);
   }
 }
 
 // Scale and bias in the order of the accumulators, and whether store_fast will do.
-void prepare_constants(const DepthwiseInt8Args& args, const float* magnitude, float* scale, float* bias, Block& b) {
+void prepare_constants(const DepthwiseInt8Args& args, float* scale, float* bias, Block& b) {
   const Epilogue& e = *args.epilogue;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(D16()));
-  const float src_max = args.src_signed ? 128.0f : 255.0f;
+  const DF df;
+  const int64_t half = static_cast<int64_t>(hn::Lanes(df)), lanes = 2 * half;
+  HWY_ALIGN float in_order[2][32] = {};
+  for (int64_t i = 0; i < b.channels; ++i) in_order[0][i] = e.scale ? e.scale[b.channel + i] : 1.0f;
+  if (e.bias) std::memcpy(in_order[1], e.bias + b.channel, static_cast<size_t>(b.channels) * sizeof(float));
+  // No sum is above this, whatever the weights.
+  const float most = (args.src_signed ? 128.0f : 255.0f) * 128.0f * static_cast<float>(args.shape->kernel_h) *
+                     static_cast<float>(args.shape->kernel_w);
+  bool small = true;
+  const auto inv_scale = hn::Set(df, e.dst_inv_scale);
+  for (int64_t i = 0; i < lanes; i += half) {
+    const auto vs = hn::Mul(hn::Load(df, in_order[0] + i), inv_scale);
+    const auto vb = hn::Mul(hn::Load(df, in_order[1] + i), inv_scale);
+    hn::Store(vs, df, in_order[0] + i);
+    hn::Store(vb, df, in_order[1] + i);
+    const auto worst = hn::MulAdd(hn::Abs(vs), hn::Set(df, most), hn::Abs(vb));
+    // 2^21 leaves a factor of 2 for the rounding of this bound itself. Not true of NaN.
+    small = small && hn::AllTrue(df, hn::Lt(worst, hn::Set(df, 2097152.0f)));
+  }
+  // Groups of four lanes (128 bits) alternate between the lower and the upper half, as InterleaveLower and -Upper do.
+  for (int64_t quad = 0; quad < lanes / 4; ++quad) {
+    const int64_t at = (quad % 2) * half + quad / 2 * 4;
+    std::memcpy(scale + at, in_order[0] + quad * 4, 4 * sizeof(float));
+    std::memcpy(bias + at, in_order[1] + quad * 4, 4 * sizeof(float));
+  }
   ClampRange range;
-  b.fast = e.dst_elem != Elem::F32 && e.dst_inv_scale > 0 && only_clamps(e, range);
+  b.fast = small && e.dst_elem != Elem::F32 && e.dst_inv_scale > 0 && only_clamps(e, range);
   const ClampSteps steps = b.fast ? ClampSteps(range, e.dst_elem, e.dst_inv_scale) : ClampSteps();
   b.low = steps.low;
   b.high = steps.high;
-  for (int64_t i = 0; i < lanes; ++i) {
-    const int64_t quad = i / 4, at = (quad % 2 == 0 ? 0 : lanes / 2) + quad / 2 * 4 + i % 4;
-    const int64_t c = b.channel + i;
-    const bool exists = i < b.channels;
-    scale[at] = exists ? (e.scale ? e.scale[c] : 1.0f) * e.dst_inv_scale : 0.0f;
-    bias[at] = exists && e.bias ? e.bias[c] * e.dst_inv_scale : 0.0f;
-    // 2^21 leaves a factor of 2 for the rounding of this bound itself. False for NaN, too.
-    if (exists && !(src_max * magnitude[i] * std::abs(scale[at]) + std::abs(bias[at]) < 2097152.0f)) b.fast = false;
-  }
 }
 
 template <class T>
@@ -322,9 +338,9 @@ void run_block(const DepthwiseInt8Args& args, const DepthwisePlan::Unit& unit, c
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(D16()));
   int16_t* ring = reinterpret_cast<int16_t*>(scratch);
   const int64_t ring_row = layout.ring_cols * 2 * lanes;
-  const int64_t pairs = layout.pair_rows;
+  const int64_t pairs = layout.pair_rows, num_taps = pairs * s.kernel_w;
   const size_t dst_bytes = args.epilogue->dst_elem == Elem::F32 ? 4 : 1;
-  const int16_t** rows = reinterpret_cast<const int16_t**>(scratch + layout.rows_at);
+  const int16_t** taps = reinterpret_cast<const int16_t**>(scratch + layout.taps_at);
   for (int64_t x0 = 0; x0 < s.out_w; x0 += layout.tile_cols) {
     const int64_t cols = std::min(layout.tile_cols, s.out_w - x0);
     const int64_t in_cols = (cols - 1) * s.stride_w + (s.kernel_w - 1) * s.dilation_w + 1;
@@ -337,15 +353,21 @@ void run_block(const DepthwiseInt8Args& args, const DepthwisePlan::Unit& unit, c
         int16_t* to = ring + next_pair % pairs * ring_row;
         expand_pair<T>(args, unit, b, 2 * next_pair, x0 * s.stride_w, in_cols, to);
       }
-      for (int64_t p = 0; p < pairs; ++p) rows[p] = ring + (v / 2 + p) % pairs * ring_row;
+      for (int64_t p = 0; p < pairs; ++p) {
+        for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
+          taps[p * s.kernel_w + kx] = ring + (v / 2 + p) % pairs * ring_row + kx * s.dilation_w * 2 * lanes;
+        }
+      }
       const int64_t y = unit.first_out_row + t * args.plan->class_step;
       const int64_t pixel = (unit.image * s.out_h + y) * s.out_w + x0;
       uint8_t* dst = args.dst + (pixel * s.dst_pixel_stride + b.channel) * static_cast<int64_t>(dst_bytes);
       const int16_t* w = b.weights[v % 2];
-      if (args.epilogue->dst_elem == Elem::S8) {
-        compute_row_of_size(s, b, rows, w, pairs, cols, reinterpret_cast<int8_t*>(dst));
+      if (!b.fast) {
+        compute_row<false>(s, b, taps, num_taps, w, cols, dst);
+      } else if (args.epilogue->dst_elem == Elem::S8) {
+        compute_row<true>(s, b, taps, num_taps, w, cols, reinterpret_cast<int8_t*>(dst));
       } else {
-        compute_row_of_size(s, b, rows, w, pairs, cols, dst);
+        compute_row<true>(s, b, taps, num_taps, w, cols, dst);
       }
       if (!b.fast) {
         epilogue_tile<float>(*args.epilogue,
@@ -364,7 +386,6 @@ void depthwise_units(const DepthwiseInt8Args& args, const DepthwiseInt8Layout& l
   int16_t* odd = even + layout.pair_rows * s.kernel_w * 2 * lanes;
   float* scale = reinterpret_cast<float*>(scratch + layout.constants_at);
   float* bias = scale + lanes;
-  HWY_ALIGN float magnitude[32];
   for (int64_t i = begin; i < end; ++i) {
     const DepthwisePlan::Unit unit = args.plan->unit(s, i);
     if (unit.rows == 0) continue;
@@ -378,8 +399,8 @@ void depthwise_units(const DepthwiseInt8Args& args, const DepthwiseInt8Layout& l
       b.scale = scale;
       b.bias = bias;
       b.acc = reinterpret_cast<float*>(scratch + layout.acc_at);
-      prepare_weights(s, out_channels, args.weights, b, layout.pair_rows, even, odd, magnitude);
-      prepare_constants(args, magnitude, scale, bias, b);
+      prepare_weights(s, out_channels, args.weights, b, layout.pair_rows, even, odd);
+      prepare_constants(args, scale, bias, b);
       if (args.src_signed) {
         run_block<int8_t>(args, unit, layout, b, scratch);
       } else {
