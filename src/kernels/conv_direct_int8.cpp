@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolution as a matrix product that is never laid out: the source is widened chunk by chunk into a zero-padded copy
+// (conv_plan.h), and the rows of a tile are pointers into it.
+#include "kernels/conv_direct_int8.h"
+
+#include "kernels/conv_plan.h"
+#include "kernels/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/conv_direct_int8.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "kernels/epilogue_hwy-inl.h"
+#include "kernels/gemm_pairs-inl.h"
+
+#ifndef TFENGINE_KERNELS_CONV_DIRECT_INT8_ONCE
+#define TFENGINE_KERNELS_CONV_DIRECT_INT8_ONCE
+namespace tfengine::kernels {
+
+struct ConvDirectArgs {
+  const ConvPlan* plan;
+  bool src_signed;
+  const uint8_t* src;
+  const int8_t* packed;
+  const Epilogue* epilogue;
+  void* dst;
+  int64_t chunk_begin, chunk_end;
+  int64_t block_begin, block_end;  // over all groups
+  std::byte* scratch;              // this thread's part of the workspace
+};
+
+// Where the parts of a thread's scratch lie. The tail of the copy is read, times a weight of 0, by odd runs.
+struct ConvDirectScratch {
+  static constexpr int64_t kSlackElems = 32;
+  size_t run_offsets_at = 0, pixel_offsets_at, weights_at, copy_at, bytes;
+
+  explicit ConvDirectScratch(const ConvPlan& p) {
+    const auto align = [](int64_t n) { return static_cast<size_t>(round_up(n, 64)); };
+    pixel_offsets_at = align(p.runs * 8);
+    weights_at = pixel_offsets_at + align(p.chunk_pixels() * 8);
+    copy_at = weights_at + align(p.runs * ceil_div(p.run_len, 2) * 2 * kOcBlock * 2);
+    bytes = copy_at + align((p.chunk_images * p.image_elems(p.chunk_rows) + kSlackElems) * 2);
+  }
+};
+
+}  // namespace tfengine::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace tfengine::kernels::HWY_NAMESPACE {
+
+// Output rows of one chunk: `rows` of each of `images`.
+struct Chunk {
+  int64_t image, images, row, rows;
+  int64_t pixels(const ConvPlan& p) const { return images * rows * p.shape.out_w; }
+};
+
+inline Chunk chunk_at(const ConvPlan& p, int64_t index) {
+  Chunk c;
+  c.image = index / p.chunks_per_image * p.chunk_images;
+  c.images = std::min(p.chunk_images, p.shape.batch - c.image);
+  c.row = index % p.chunks_per_image * p.chunk_rows;
+  c.rows = std::min(p.chunk_rows, p.shape.out_h - c.row);
+  return c;
+}
+
+// Copies one source row from column `first_col` (may lie outside) on, widened, `step` pixels apart.
+template <class T>
+void copy_row(const ConvPlan& p, const T* src_row, int64_t channel, int16_t* dst) {
+  const ConvShape& s = p.shape;
+  const int64_t first_col = -s.pad_left;
+  const int64_t left = std::clamp<int64_t>(ceil_div(std::max<int64_t>(s.pad_left, 0), p.step_w), 0, p.copy_cols);
+  const int64_t inside_end = std::clamp<int64_t>(ceil_div(s.in_w - first_col, p.step_w), left, p.copy_cols);
+  std::memset(dst, 0, static_cast<size_t>(left * p.in_c) * sizeof(int16_t));
+  const T* src = src_row + (first_col + left * p.step_w) * s.src_pixel_stride + channel;
+  int16_t* to = dst + left * p.in_c;
+  if (p.step_w == 1 && s.src_pixel_stride == p.in_c) {
+    widen(src, (inside_end - left) * p.in_c, to);
+  } else {
+    for (int64_t col = left; col < inside_end; ++col) {
+      widen(src, p.in_c, to);
+      src += p.step_w * s.src_pixel_stride;
+      to += p.in_c;
+    }
+  }
+  std::memset(dst + inside_end * p.in_c, 0, static_cast<size_t>((p.copy_cols - inside_end) * p.in_c) * sizeof(int16_t));
+}
+
+template <class T>
+void copy_chunk(const ConvPlan& p, const T* src, const Chunk& c, int64_t channel, int16_t* copy) {
+  const ConvShape& s = p.shape;
+  const int64_t rows = p.copied_rows(c.rows);
+  for (int64_t image = 0; image < c.images; ++image) {
+    const T* src_image = src + (c.image + image) * s.in_h * s.in_w * s.src_pixel_stride;
+    for (int64_t row = 0; row < rows; ++row) {
+      const int64_t y = (c.row * p.stride_h + row) * p.step_h - s.pad_top;
+      if (y < 0 || y >= s.in_h) {
+        std::memset(copy, 0, static_cast<size_t>(p.row_elems) * sizeof(int16_t));
+      } else {
+        copy_row(p, src_image + y * s.in_w * s.src_pixel_stride, channel, copy);
+      }
+      copy += p.row_elems;
+    }
+  }
+  std::memset(copy, 0, ConvDirectScratch::kSlackElems * sizeof(int16_t));
+}
+
+inline void fill_pixel_offsets(const ConvPlan& p, const Chunk& c, int64_t* offsets) {
+  const int64_t image_elems = p.image_elems(c.rows);
+  for (int64_t image = 0; image < c.images; ++image) {
+    for (int64_t row = 0; row < c.rows; ++row) {
+      const int64_t base = image * image_elems + row * p.stride_h * p.row_elems;
+      for (int64_t col = 0; col < p.shape.out_w; ++col) *offsets++ = base + col * p.stride_w * p.in_c;
+    }
+  }
+}
+
+// All pixels of the chunk for one block of output channels. Tiles get equal heights: 49 pixels are 4 x 6 + 5 x 5, not
+// 8 x 6 + 1.
+void block_of_chunk(const ConvDirectArgs& a, const Chunk& c, const PairRuns& runs, const int64_t* offsets,
+                    const int16_t* copy, const int16_t* weights, int64_t channel, int64_t channels) {
+  const ConvShape& s = a.plan->shape;
+  const int64_t pixels = c.pixels(*a.plan);
+  const int64_t first_pixel = (c.image * s.out_h + c.row) * s.out_w;
+  const int64_t tiles = ceil_div(pixels, kTileRows);
+  HWY_ALIGN int32_t acc[kTileRows * kOcBlock];
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t begin = pixels * tile / tiles;
+    const int64_t rows_n = pixels * (tile + 1) / tiles - begin;
+    const int16_t* rows[kTileRows];
+    for (int64_t r = 0; r < rows_n; ++r) rows[r] = copy + offsets[begin + r];
+    tile_of_pairs_rows(static_cast<int>(rows_n), rows, runs, weights, acc);
+    epilogue_tile(*a.epilogue, EpilogueTile<int32_t>{acc, kOcBlock, rows_n, channels, first_pixel + begin, channel,
+                                                     a.dst, s.dst_pixel_stride});
+  }
+}
+
+void conv_direct(const ConvDirectArgs& a) {
+  const ConvPlan& p = *a.plan;
+  const ConvDirectScratch layout(p);
+  auto* run_offsets = reinterpret_cast<int64_t*>(a.scratch + layout.run_offsets_at);
+  auto* pixel_offsets = reinterpret_cast<int64_t*>(a.scratch + layout.pixel_offsets_at);
+  auto* weights = reinterpret_cast<int16_t*>(a.scratch + layout.weights_at);
+  auto* copy = reinterpret_cast<int16_t*>(a.scratch + layout.copy_at);
+  const PairRuns runs{run_offsets, p.runs, ceil_div(p.run_len, 2)};
+  const int64_t block_weights = runs.runs * runs.pairs * 2 * kOcBlock;
+  for (int64_t run = 0; run < p.runs; ++run) run_offsets[run] = p.run_offset(run);
+
+  for (int64_t index = a.chunk_begin; index < a.chunk_end; ++index) {
+    const Chunk c = chunk_at(p, index);
+    fill_pixel_offsets(p, c, pixel_offsets);
+    int64_t copied_group = -1;
+    for (int64_t block = a.block_begin; block < a.block_end; ++block) {
+      const int64_t group = block / p.oc_blocks;
+      const int64_t channel = block % p.oc_blocks * kOcBlock;
+      if (group != copied_group) {
+        if (a.src_signed) {
+          copy_chunk(p, reinterpret_cast<const int8_t*>(a.src), c, group * p.in_c, copy);
+        } else {
+          copy_chunk(p, a.src, c, group * p.in_c, copy);
+        }
+        copied_group = group;
+      }
+      widen(a.packed + block * block_weights, block_weights, weights);
+      block_of_chunk(a, c, runs, pixel_offsets, copy, weights, group * p.out_c + channel,
+                     std::min(kOcBlock, p.out_c - channel));
+    }
+  }
+}
+
+}  // namespace tfengine::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tfengine::kernels {
+HWY_EXPORT(conv_direct);
+
+namespace conv_direct_int8 {
+
+size_t packed_bytes(const ConvShape& shape) {
+  const ConvPlan p(shape, 1);
+  return static_cast<size_t>(shape.groups * p.oc_blocks * p.runs * round_up(p.run_len, 2) * kOcBlock);
+}
+
+void pack(const ConvShape& shape, const int8_t* weights, int8_t* packed) {
+  const ConvPlan p(shape, 1);
+  const int64_t pairs = ceil_div(p.run_len, 2);
+  for (int64_t group = 0; group < shape.groups; ++group) {
+    for (int64_t block = 0; block < p.oc_blocks; ++block) {
+      const int64_t channel = group * p.out_c + block * kOcBlock;
+      const int64_t channels = std::min(kOcBlock, p.out_c - block * kOcBlock);
+      for (int64_t run = 0; run < p.runs; ++run) {
+        // TensorFlow's order has the elements of a run as neighbouring rows of out_c values.
+        const int8_t* rows = weights + run * p.run_len * shape.out_c + channel;
+        for (int64_t k = 0; k < 2 * pairs; ++k) {
+          int8_t* to = packed + k / 2 * 2 * kOcBlock + k % 2;
+          for (int64_t oc = 0; oc < kOcBlock; ++oc) {
+            to[2 * oc] = k < p.run_len && oc < channels ? rows[k * shape.out_c + oc] : int8_t{0};
+          }
+        }
+        packed += pairs * 2 * kOcBlock;
+      }
+    }
+  }
+}
+
+size_t workspace_bytes(const ConvShape& shape, int threads) {
+  return ConvDirectScratch(ConvPlan(shape, threads)).bytes * static_cast<size_t>(std::max(threads, 1));
+}
+
+void run(const ConvShape& shape, Elem src_elem, const void* src, const int8_t* packed, const Epilogue& epilogue,
+         void* dst, std::byte* workspace, int threads) {
+  const ConvPlan p(shape, threads);
+  const ConvDirectScratch layout(p);
+  const int64_t blocks = shape.groups * p.oc_blocks;
+  const auto part = [&](int64_t cell) {
+    const int64_t m = cell / p.threads_n;
+    const int64_t n = cell % p.threads_n;
+    const ConvDirectArgs args{&p,
+                              src_elem == Elem::S8,
+                              static_cast<const uint8_t*>(src),
+                              packed,
+                              &epilogue,
+                              dst,
+                              p.chunks * m / p.threads_m,
+                              p.chunks * (m + 1) / p.threads_m,
+                              blocks * n / p.threads_n,
+                              blocks * (n + 1) / p.threads_n,
+                              workspace + static_cast<size_t>(cell) * layout.bytes};
+    HWY_DYNAMIC_DISPATCH(conv_direct)(args);
+  };
+  parallel_ranges(p.threads_m * p.threads_n, threads, [&](int64_t begin, int64_t end, int) {
+    for (int64_t cell = begin; cell < end; ++cell) part(cell);
+  });
+}
+
+}  // namespace conv_direct_int8
+}  // namespace tfengine::kernels
+#endif
