@@ -2,12 +2,11 @@
 #include "base/atomic_file.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 #include "base/check.h"
@@ -16,11 +15,10 @@ namespace tfengine {
 
 namespace {
 
-// What open() would have given: mkostemp makes files that only their owner reads.
-mode_t default_mode() {
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  return static_cast<mode_t>(0666 & ~mask);
+// A name that no other writer of this or another process uses; open() refuses one that exists.
+std::string temporary_name(const std::filesystem::path& path) {
+  static std::atomic<unsigned> counter = 0;
+  return fmt::format("{}.{}-{}.tmp", path.string(), ::getpid(), counter++);
 }
 
 void sync_folder(const std::filesystem::path& file) {
@@ -37,8 +35,8 @@ AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path_, ignored))
     fail<InvalidArgument>("'{}': is a folder, expected a file to write", path_.string());
-  temporary_ = path_.string() + ".XXXXXX";
-  fd_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
+  temporary_ = temporary_name(path_);
+  fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd_ < 0) fail_now("cannot create a file there");
 }
 
@@ -67,7 +65,6 @@ void AtomicFile::write(const void* data, size_t bytes) {
 
 void AtomicFile::commit() {
   check(fd_ >= 0, "'{}' is committed twice", path_.string());
-  if (::fchmod(fd_, default_mode()) != 0) fail_now("cannot set the mode");
   if (::fsync(fd_) != 0) fail_now("cannot write");
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_now("cannot replace the file");
   ::close(fd_);

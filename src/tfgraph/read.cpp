@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tfgraph/read.h"
+
+#include <map>
+#include <optional>
+
+#include "base/mapped_file.h"
+#include "tfgraph/bundle.h"
+#include "tfgraph/format.h"
+#include "tfgraph/graph_def.h"
+#include "tfgraph/import.h"
+#include "tfgraph/located.h"
+#include "tfgraph/saved_model.h"
+
+namespace tfengine::tfgraph {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// The SavedModel's folder if `path` is one (or its saved_model.pb), else empty.
+fs::path saved_model_folder(const fs::path& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) {
+    if (fs::exists(path / "saved_model.pb", ignored)) return path;
+    const bool text = fs::exists(path / "saved_model.pbtxt", ignored);
+    fail<InvalidArgument>("'{}': the folder has no saved_model.pb{}; expected a SavedModel folder or a GraphDef file",
+                          path.string(), text ? " (text SavedModels are not read)" : "");
+  }
+  return path.filename() == "saved_model.pb" ? (path.has_parent_path() ? path.parent_path() : fs::path("."))
+                                             : fs::path();
+}
+
+std::vector<Endpoint> endpoints(const std::map<std::string, TensorInfo>& infos) {
+  std::vector<Endpoint> all;
+  for (const auto& [key, info] : infos) all.push_back({key, std::string(info.tensor), info.dtype, info.shape});
+  return all;
+}
+
+// The named ones of a signature's; names that are no keys are tensors of the graph.
+std::vector<Endpoint> pick(const std::vector<std::string>& names, const std::map<std::string, TensorInfo>& infos) {
+  std::vector<Endpoint> picked;
+  for (const std::string& name : names) {
+    const auto found = infos.find(name);
+    if (found == infos.end())
+      picked.push_back({name, name, DType::Invalid, std::nullopt});
+    else
+      picked.push_back({name, std::string(found->second.tensor), found->second.dtype, found->second.shape});
+  }
+  return picked;
+}
+
+ir::Graph finish(const ImportJob& job, ConstantBudget& budget, ImportReport* report, std::string name) {
+  ImportReport unwanted;
+  ImportReport& told = report != nullptr ? *report : unwanted;
+  ir::Graph graph = import_graph(job, budget, told);
+  graph.name = std::move(name);
+  told.viewed_bytes = budget.viewed_bytes;
+  told.copied_bytes = budget.copied_bytes;
+  return graph;
+}
+
+// A GraphDef that another message was read as has fields, but no nodes.
+GraphDef read_file_graph(const MappedFile& file) {
+  require_binary_proto(file.text());
+  GraphDef graph = read_graph_def(file.text());
+  if (graph.nodes.empty()) fail<InvalidModel>("this is no GraphDef: it has no nodes");
+  return graph;
+}
+
+ir::Graph read_frozen(const fs::path& path, const ImportOptions& options, ImportReport* report) {
+  const auto file = MappedFile::open(path);
+  return with_file(path, [&] {
+    const GraphDef graph = read_file_graph(*file);
+    ConstantBudget budget;
+    budget.owner = file;
+    ImportJob job{graph, {}, {}, options.inputs.empty(), nullptr, {}, options};
+    job.inputs = options.inputs.empty() ? placeholders(graph) : pick(options.inputs, {});
+    job.outputs = options.outputs.empty() ? sinks(graph) : pick(options.outputs, {});
+    if (job.outputs.empty())
+      fail<InvalidModel>("the graph has no outputs: every node is used by another; name the outputs");
+    return finish(job, budget, report, path.stem().string());
+  });
+}
+
+const SignatureDef& choose_signature(const MetaGraph& meta, const std::string& key) {
+  const auto found = meta.signatures.find(key);
+  if (found != meta.signatures.end()) return found->second;
+  std::string there;
+  for (const auto& [name, signature] : meta.signatures) {
+    if (name.substr(0, 2) != "__") there += fmt::format("{}'{}'", there.empty() ? "" : ", ", name);
+  }
+  if (there.empty())
+    fail<InvalidArgument>("the model has no signatures; name its inputs and outputs, or export it with a signature");
+  fail<InvalidArgument>("the model has no signature '{}', expected one of {}", key, there);
+}
+
+std::string located(const fs::path& path, const InvalidArgument& error) {
+  return fmt::format("'{}': {}", path.string(), error.what());
+}
+
+ir::Graph read_saved(const fs::path& folder, const ImportOptions& options, ImportReport* report) {
+  const auto file = MappedFile::open(folder / "saved_model.pb");
+  return with_file(file->path(), [&] {
+    require_binary_proto(file->text());
+    const std::vector<MetaGraph> metas = read_saved_model(file->text());
+    const MetaGraph& meta = choose_meta_graph(metas, options.tags);
+    const GraphDef graph = read_graph_def(meta.graph_def);
+    static const SignatureDef kNoSignature;
+    const bool named =
+        !options.inputs.empty() && !options.outputs.empty() && meta.signatures.count(options.signature_key) == 0;
+    const SignatureDef& signature = named ? kNoSignature : choose_signature(meta, options.signature_key);
+    std::optional<Bundle> bundle;
+    const fs::path prefix = folder / "variables" / "variables";
+    if (fs::exists(prefix.string() + ".index")) bundle.emplace(prefix);
+    ConstantBudget budget;
+    budget.owner = file;
+    ImportJob job{graph, {}, {}, false, bundle ? &*bundle : nullptr, meta.restore_op, options};
+    job.inputs = options.inputs.empty() ? endpoints(signature.inputs) : pick(options.inputs, signature.inputs);
+    job.outputs = options.outputs.empty() ? endpoints(signature.outputs) : pick(options.outputs, signature.outputs);
+    if (job.outputs.empty()) fail<InvalidModel>("signature '{}' has no outputs", options.signature_key);
+    return finish(job, budget, report, folder.filename().string());
+  });
+}
+
+void count_ops(const GraphDef& graph, MetaGraphSummary& summary) {
+  for (const NodeDef& node : graph.nodes) ++summary.ops[std::string(node.op)];
+  for (const auto& [name, function] : graph.functions) {
+    for (const NodeDef& node : function.nodes) ++summary.ops[std::string(node.op)];
+  }
+  summary.functions = static_cast<int>(graph.functions.size());
+}
+
+std::vector<EndpointSummary> summarize(const std::map<std::string, TensorInfo>& infos) {
+  std::vector<EndpointSummary> summaries;
+  for (const auto& [key, info] : infos) summaries.push_back({key, std::string(info.tensor), info.dtype, info.shape});
+  return summaries;
+}
+
+ModelSummary summarize_frozen(const fs::path& path) {
+  const auto file = MappedFile::open(path);
+  return with_file(path, [&] {
+    const GraphDef graph = read_file_graph(*file);
+    MetaGraphSummary meta;
+    count_ops(graph, meta);
+    SignatureSummary ends;
+    for (const Endpoint& input : placeholders(graph)) {
+      ends.inputs.push_back({input.name, input.tensor, placeholder_dtype(graph, input.tensor),
+                             placeholder_shape(graph, input.tensor).value_or(Shape::unknown_rank())});
+    }
+    for (const Endpoint& output : sinks(graph))
+      ends.outputs.push_back({output.name, output.tensor, DType::Invalid, Shape::unknown_rank()});
+    meta.signatures.push_back(std::move(ends));
+    return ModelSummary{false, file->bytes(), {std::move(meta)}};
+  });
+}
+
+ModelSummary summarize_saved(const fs::path& folder) {
+  const auto file = MappedFile::open(folder / "saved_model.pb");
+  return with_file(file->path(), [&] {
+    require_binary_proto(file->text());
+    ModelSummary summary{true, file->bytes(), {}};
+    for (const MetaGraph& meta : read_saved_model(file->text())) {
+      MetaGraphSummary graph;
+      graph.tags = meta.tags;
+      count_ops(read_graph_def(meta.graph_def), graph);
+      for (const auto& [key, signature] : meta.signatures) {
+        if (key.substr(0, 2) == "__") continue;  // "__saved_model_init_op"
+        graph.signatures.push_back({key, summarize(signature.inputs), summarize(signature.outputs)});
+      }
+      summary.graphs.push_back(std::move(graph));
+    }
+    return summary;
+  });
+}
+
+// Wrong names and tags concern the model, too.
+template <typename F>
+auto with_path(const fs::path& path, F&& fn) -> decltype(fn()) {
+  try {
+    return fn();
+  } catch (const InvalidArgument& error) {
+    if (std::string_view(error.what()).substr(0, 1) == "'") throw;
+    throw InvalidArgument(located(path, error));
+  }
+}
+
+}  // namespace
+
+ir::Graph read_model(const fs::path& path, const ImportOptions& options, ImportReport* report) {
+  return with_path(path, [&] {
+    const fs::path folder = saved_model_folder(path);
+    return folder.empty() ? read_frozen(path, options, report) : read_saved(folder, options, report);
+  });
+}
+
+ModelSummary summarize_model(const fs::path& path) {
+  const fs::path folder = saved_model_folder(path);
+  return folder.empty() ? summarize_frozen(path) : summarize_saved(folder);
+}
+
+}  // namespace tfengine::tfgraph
