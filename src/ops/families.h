@@ -11,7 +11,6 @@ namespace tfengine::ops {
 std::vector<Op> activation_ops();
 std::vector<Op> arg_reduce_ops();
 std::vector<Op> batch_norm_ops();
-std::vector<Op> batch_space_ops();
 std::vector<Op> binary_ops();
 std::vector<Op> cast_ops();
 std::vector<Op> concat_ops();

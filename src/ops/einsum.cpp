@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Einsum of one or two operands without ellipsis: a product summed over the labels that the result does not have.
+#include <algorithm>
+
+#include "ops/families.h"
+#include "ops/infer_util.h"
+#include "ops/numeric.h"
+#include "ops/strided.h"
+
+namespace tfengine::ops {
+
+namespace {
+
+struct Equation {
+  std::vector<std::string> operands;
+  std::string result;
+  std::string labels;  // the result's, then the summed ones
+};
+
+Equation parse(const ir::Node& node, size_t operand_count) {
+  std::string text = node.attr<std::string>("equation");
+  text.erase(std::remove(text.begin(), text.end(), ' '), text.end());
+  const size_t arrow = text.find("->");
+  if (arrow == std::string::npos || text.find('.') != std::string::npos) {
+    bad_node(node, "equation '{}' is not supported, expected '->' and no ellipsis", text);
+  }
+  Equation equation{{""}, text.substr(arrow + 2), text.substr(arrow + 2)};
+  for (const char c : text.substr(0, arrow)) {
+    if (c == ',') {
+      equation.operands.emplace_back();
+    } else {
+      equation.operands.back() += c;
+      if (equation.labels.find(c) == std::string::npos) equation.labels += c;
+    }
+  }
+  if (equation.operands.size() != operand_count || operand_count > 2 || text.size() > 100) {
+    bad_node(node, "equation '{}' has {} operands, expected {}, at most 2", text, equation.operands.size(),
+             operand_count);
+  }
+  return equation;
+}
+
+// The size of every label.
+Shape label_dims(const InferContext& context, const Equation& equation) {
+  Shape dims = unknown_dims(equation.labels.size());
+  for (size_t i = 0; i < equation.operands.size(); ++i) {
+    const std::string& labels = equation.operands[i];
+    if (!has_rank(context, i, labels.size())) continue;
+    for (size_t axis = 0; axis < labels.size(); ++axis) {
+      int64_t& dim = dims[equation.labels.find(labels[axis])];
+      dim = merge_dims(context.node, dim, context.inputs[i].shape[axis], "the size of a label");
+    }
+  }
+  return dims;
+}
+
+std::vector<TypeInfo> infer_einsum(const InferContext& context) {
+  require_inputs(context, 1);
+  const Equation equation = parse(context.node, context.inputs.size());
+  Shape out = label_dims(context, equation);
+  out.dims().resize(equation.result.size());
+  return {{context.inputs[0].dtype, out}};
+}
+
+std::vector<int64_t> label_strides(const Equation& equation, const std::string& labels, const Shape& shape) {
+  std::vector<int64_t> strides(equation.labels.size(), 0);
+  const std::vector<int64_t> own = dense_strides(shape);
+  // A label that stands twice in an operand walks its diagonal.
+  for (size_t axis = 0; axis < labels.size(); ++axis) strides[equation.labels.find(labels[axis])] += own[axis];
+  return strides;
+}
+
+std::vector<Tensor> evaluate_einsum(const ir::Node& node, std::span<const Tensor> inputs) {
+  const TypeInfo type = infer_exact(infer_einsum, node, inputs)[0];
+  const Equation equation = parse(node, inputs.size());
+  std::vector<TypeInfo> types;
+  for (const Tensor& input : inputs) types.push_back({input.dtype(), input.shape()});
+  const Shape dims = label_dims({node, types, inputs}, equation);
+  const Tensor a = as_f32(inputs[0]);
+  const Tensor b = inputs.size() > 1 ? as_f32(inputs[1]) : Tensor::of<float>(DType::F32, {}, {1.0f});
+  const auto a_strides = label_strides(equation, equation.operands[0], a.shape());
+  const auto b_strides = label_strides(equation, inputs.size() > 1 ? equation.operands[1] : "", b.shape());
+  std::vector<double> sums(static_cast<size_t>(type.shape.elements()), 0.0);
+  walk_rows<3>(dims, {a_strides, b_strides, label_strides(equation, equation.result, type.shape)},
+               [&](const auto& offset, const auto& step, int64_t count) {
+                 for (int64_t i = 0; i < count; ++i) {
+                   sums[static_cast<size_t>(offset[2] + i * step[2])] +=
+                       static_cast<double>(a.as<float>()[offset[0] + i * step[0]]) *
+                       b.as<float>()[offset[1] + i * step[1]];
+                 }
+               });
+  Tensor output(DType::F32, type.shape);
+  std::copy(sums.begin(), sums.end(), output.mutable_as<float>());
+  return {cast_tensor(output, type.dtype)};
+}
+
+}  // namespace
+
+std::vector<Op> einsum_ops() {
+  return {{.name = "Einsum", .infer = infer_einsum, .evaluate = evaluate_einsum, .int8 = {.data_inputs = {}}}};
+}
+
+}  // namespace tfengine::ops
