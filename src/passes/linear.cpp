@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/linear.h"
+
+#include <algorithm>
+
+#include "ops/geometry.h"
+
+namespace tfengine::passes {
+
+namespace {
+
+const Tensor& weights_of(const Graph& graph, const Node& node) { return graph.value(node.inputs[1]).constant; }
+
+// Calls f(index into the weights, input channel, output channel).
+template <typename F>
+void for_each_weight(const Graph& graph, const Node& node, F&& f) {
+  const Shape& w = weights_of(graph, node).shape();
+  int64_t index = 0;
+  if (node.op == "MatMul") {
+    const bool transposed = node.attr_or<bool>("transpose_b", false);
+    for (int64_t row = 0; row < w[0]; ++row) {
+      for (int64_t column = 0; column < w[1]; ++column, ++index) {
+        f(index, transposed ? column : row, transposed ? row : column);
+      }
+    }
+    return;
+  }
+  const bool depthwise = node.op == "DepthwiseConv2dNative";
+  const int64_t groups = depthwise ? w[2] : last_dim(graph, node.inputs[0]) / w[2];
+  const int64_t outs_per_group = depthwise ? w[3] : w[3] / groups;
+  for (int64_t tap = 0; tap < w[0] * w[1]; ++tap) {
+    for (int64_t i = 0; i < w[2]; ++i) {
+      for (int64_t o = 0; o < w[3]; ++o, ++index) {
+        if (depthwise)
+          f(index, i, i * outs_per_group + o);
+        else
+          f(index, o / outs_per_group * w[2] + i, o);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+bool is_linear(const Graph& graph, const Node& node) {
+  const bool matmul = node.op == "MatMul";
+  if (!matmul && node.op != "Conv2D" && node.op != "DepthwiseConv2dNative") return false;
+  if (!may_change(node) || !is_float(graph, node.inputs[0]) || graph.value(node.inputs[0]).quant.defined())
+    return false;
+  const Tensor* weights = float_constant(graph, node.inputs[1]);
+  const int64_t channels = last_dim(graph, node.inputs[0]);
+  if (weights == nullptr || weights->elements() == 0 || channels <= 0) return false;
+  const int bias = node.epilogue.bias;
+  if (bias != kNone && float_constant(graph, node.inputs[static_cast<size_t>(bias)]) == nullptr) return false;
+  if (matmul) return weights->shape().rank() == 2 && !node.attr_or<bool>("transpose_a", false);
+  if (weights->shape().rank() != 4) return false;
+  return node.op != "Conv2D" || channels % weights->shape()[2] == 0;
+}
+
+int64_t linear_out_channels(const Graph& graph, const Node& node) {
+  const Shape& w = weights_of(graph, node).shape();
+  if (node.op == "MatMul") return w[node.attr_or<bool>("transpose_b", false) ? 0 : 1];
+  return node.op == "Conv2D" ? w[3] : w[2] * w[3];
+}
+
+bool has_no_padding(const Graph& graph, const Node& node) {
+  if (node.op == "MatMul") return true;
+  const std::string& padding = node.attr<std::string>("padding");
+  if (padding == "VALID") return true;
+  const Shape& w = weights_of(graph, node).shape();
+  const Shape& in = graph.value(node.inputs[0]).shape;
+  if (padding == "SAME" && w[0] == 1 && w[1] == 1) return true;
+  if (!in.ranked() || in.rank() != 4) return false;
+  if (padding == "SAME" && (in[1] < 0 || in[2] < 0)) return false;
+  const ops::Window window = ops::conv_window(node, in[1], in[2], w[0], w[1]);
+  return window.pad_top == 0 && window.pad_bottom == 0 && window.pad_left == 0 && window.pad_right == 0;
+}
+
+void scale_weights(Graph& graph, NodeId id, const std::vector<double>& in_scale, const std::vector<double>& out_scale) {
+  const auto is_one = [](double scale) { return scale == 1.0; };
+  if (std::all_of(in_scale.begin(), in_scale.end(), is_one) &&
+      std::all_of(out_scale.begin(), out_scale.end(), is_one)) {
+    return;
+  }
+  const Node& node = graph.node(id);
+  const Tensor& old = weights_of(graph, node);
+  Tensor scaled(DType::F32, old.shape());
+  float* out = scaled.mutable_as<float>();
+  for_each_weight(graph, node, [&](int64_t index, int64_t i, int64_t o) {
+    const double in_factor = in_scale.empty() ? 1.0 : in_scale[static_cast<size_t>(i)];
+    const double out_factor = out_scale.empty() ? 1.0 : out_scale[static_cast<size_t>(o)];
+    out[index] = static_cast<float>(old.as<float>()[index] * in_factor * out_factor);
+  });
+  const std::string name = graph.unique_name(graph.value(node.inputs[1]).name + "/folded");
+  graph.set_input(id, 1, graph.add_constant(name, std::move(scaled)));
+}
+
+std::vector<double> offset_response(const Graph& graph, const Node& node, const std::vector<double>& in_offset) {
+  std::vector<double> response(static_cast<size_t>(linear_out_channels(graph, node)), 0.0);
+  const float* weights = weights_of(graph, node).as<float>();
+  for_each_weight(graph, node, [&](int64_t index, int64_t i, int64_t o) {
+    response[static_cast<size_t>(o)] += static_cast<double>(weights[index]) * in_offset[static_cast<size_t>(i)];
+  });
+  return response;
+}
+
+std::vector<double> linear_bias(const Graph& graph, const Node& node) {
+  std::vector<double> bias(static_cast<size_t>(linear_out_channels(graph, node)), 0.0);
+  if (node.epilogue.bias == kNone) return bias;
+  const float* old = graph.input_value(node, node.epilogue.bias).constant.as<float>();
+  std::copy(old, old + bias.size(), bias.begin());
+  return bias;
+}
+
+void set_linear_bias(Graph& graph, NodeId id, const std::vector<double>& bias) {
+  const bool zero = std::all_of(bias.begin(), bias.end(), [](double b) { return b == 0.0; });
+  if (zero && graph.node(id).epilogue.bias == kNone) return;
+  const std::vector<float> values(bias.begin(), bias.end());
+  const ValueId constant = add_float_vector(graph, graph.node(id).name + "/bias", values);
+  if (graph.node(id).epilogue.bias != kNone) {
+    graph.set_input(id, graph.node(id).epilogue.bias, constant);
+  } else {
+    const int index = graph.add_node_input(id, constant);
+    graph.node(id).epilogue.bias = index;
+  }
+}
+
+}  // namespace tfengine::passes

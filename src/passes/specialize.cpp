@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/specialize.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "ops/op.h"
+#include "passes/rewrite.h"
+
+namespace tfengine::passes {
+
+namespace {
+
+// Nodes whose outputs are all known become constants.
+void fold_known(Graph& graph, const std::vector<Tensor>& known) {
+  for (NodeId id = 0; id < graph.node_count(); ++id) {
+    const Node& node = graph.node(id);
+    if (!node.alive || node.outputs.empty()) continue;
+    const bool all = std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId output) {
+      return known[static_cast<size_t>(output)].defined() && !graph.value(output).quant.defined();
+    });
+    if (!all) continue;
+    const std::vector<ValueId> outputs = node.outputs;
+    graph.remove(id);
+    for (const ValueId output : outputs) {
+      ir::Value& value = graph.value(output);
+      value.constant = known[static_cast<size_t>(output)];
+      value.dtype = value.constant.dtype();
+      value.shape = value.constant.shape();
+    }
+  }
+}
+
+// With static shapes more reshapes turn out to change nothing.
+void remove_idle_reshapes(Graph& graph) {
+  for (NodeId id = 0; id < graph.node_count(); ++id) {
+    const Node& node = graph.node(id);
+    if (!may_change(node) || node.op != "Reshape" || !node.epilogue.empty()) continue;
+    const ir::Value& in = graph.value(node.inputs[0]);
+    const ir::Value& out = graph.value(node.outputs[0]);
+    if (in.shape != out.shape || in.dtype != out.dtype || in.quant != out.quant || in.is_constant()) continue;
+    bypass(graph, id, node.inputs[0]);
+  }
+}
+
+void require_static(const Graph& graph) {
+  for (const NodeId id : graph.order()) {
+    const Node& node = graph.node(id);
+    for (const ValueId output : node.outputs) {
+      if (graph.value(output).shape.is_static() || graph.use_count(output) == 0) continue;
+      fail<InvalidModel>("{} '{}' has shape {} that depends on data; expected one that follows from the inputs' shapes",
+                         node.op, node.name, graph.value(output).shape.str());
+    }
+  }
+}
+
+}  // namespace
+
+Graph specialize(const Graph& graph, std::span<const Shape> input_shapes) {
+  if (input_shapes.size() != graph.inputs.size()) {
+    fail<InvalidArgument>("got {} input shapes, expected {}: one per input of '{}'", input_shapes.size(),
+                          graph.inputs.size(), graph.name);
+  }
+  Graph result = graph.compacted();
+  std::vector<Tensor> known;
+  ops::infer_graph(result, input_shapes, &known);
+  known.resize(static_cast<size_t>(result.value_count()));
+  fold_known(result, known);
+  remove_idle_reshapes(result);
+  if (result.remove_dead() > 0) result = result.compacted();
+  require_static(result);
+  return result;
+}
+
+}  // namespace tfengine::passes
