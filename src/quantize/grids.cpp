@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/grids.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "quantize/facts.h"
+
+namespace tfengine::quantize {
+
+namespace {
+
+using ops::Int8Kind;
+using Ranges = std::vector<std::optional<ir::Range>>;
+
+// A member of a concat whose own range is this many times narrower than the common one loses two bits by sharing it:
+// worth a requantization if it also feeds other INT8 nodes.
+constexpr float kTooWide = 4.0f;
+// Below this, the inverse would leave the range of normal floats.
+constexpr float kLeastScale = 1e-30f;
+
+size_t at(int32_t id) { return static_cast<size_t>(id); }
+
+class Groups {
+ public:
+  explicit Groups(ir::ValueId count) : parent_(at(count)) { std::iota(parent_.begin(), parent_.end(), 0); }
+  ir::ValueId find(ir::ValueId id) {
+    while (parent_[at(id)] != id) id = parent_[at(id)] = parent_[at(parent_[at(id)])];
+    return id;
+  }
+  void join(ir::ValueId a, ir::ValueId b) { parent_[at(find(a))] = find(b); }
+
+ private:
+  std::vector<ir::ValueId> parent_;
+};
+
+struct Assigner {
+  const ir::Graph& graph;
+  const Decision& decision;
+  const Ranges& ranges;
+  const std::vector<bool>& non_negative;
+  std::vector<ir::NodeId> sharing;  // INT8 nodes whose outputs have their inputs' grid
+  std::set<std::pair<ir::NodeId, int>> cuts;
+
+  bool has_form(ir::ValueId id) const { return decision.stored(id) || decision.needs_copy(id); }
+
+  // A custom range behind data movement that could not be moved in front of it.
+  void cut_custom() {
+    for (const ir::NodeId id : sharing) {
+      const ir::Node& node = graph.node(id);
+      if (rule_of(node).kind != Int8Kind::Passes) continue;
+      const std::optional<ir::Range>& out = ranges[at(node.outputs[0])];
+      for (const int index : data_inputs(graph, node)) {
+        const std::optional<ir::Range>& in = ranges[at(node.inputs[at(index)])];
+        if (out && in && out->source == ir::RangeSource::Custom && out->max_abs != in->max_abs)
+          cuts.insert({id, index});
+      }
+    }
+  }
+
+  Groups build() const {
+    Groups groups(graph.value_count());
+    for (const ir::NodeId id : sharing) {
+      const ir::Node& node = graph.node(id);
+      for (const ir::ValueId out : node.outputs) groups.join(out, node.outputs[0]);
+      for (const int index : data_inputs(graph, node)) {
+        const ir::ValueId input = node.inputs[at(index)];
+        if (has_form(input) && cuts.count({id, index}) == 0) groups.join(input, node.outputs[0]);
+      }
+    }
+    return groups;
+  }
+
+  // Moved data bring no range of their own, unless all their sources were cut off.
+  bool derived(ir::ValueId id) const {
+    const ir::NodeId producer = graph.value(id).producer;
+    if (producer == ir::kNone || std::find(sharing.begin(), sharing.end(), producer) == sharing.end()) return false;
+    const std::vector<int> inputs = data_inputs(graph, graph.node(producer));
+    return std::any_of(inputs.begin(), inputs.end(), [&](int index) { return cuts.count({producer, index}) == 0; });
+  }
+
+  // By ValueId of the group's root: the widest range of its sources.
+  Ranges group_ranges(Groups& groups) const {
+    Ranges widest(at(graph.value_count()));
+    const auto widen = [&](ir::ValueId group, const std::optional<ir::Range>& range) {
+      std::optional<ir::Range>& slot = widest[at(groups.find(group))];
+      if (range && (!slot || range->max_abs > slot->max_abs)) slot = range;
+    };
+    for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
+      if (has_form(id) && !derived(id)) widen(id, ranges[at(id)]);
+    }
+    for (const ir::NodeId id : sharing) {
+      for (const int index : data_inputs(graph, graph.node(id))) {
+        const ir::ValueId input = graph.node(id).inputs[at(index)];
+        if (graph.value(input).is_constant()) widen(graph.node(id).outputs[0], ranges[at(input)]);
+      }
+    }
+    return widest;
+  }
+
+  // Other INT8 nodes than `node` read the value.
+  bool has_other_readers(ir::ValueId id, ir::NodeId node) const {
+    for (const ir::NodeId user : graph.value(id).users) {
+      const ir::Node& reader = graph.node(user);
+      for (size_t i = 0; user != node && i < reader.inputs.size(); ++i) {
+        if (reader.inputs[i] == id && decision.accepts(user, static_cast<int>(i))) return true;
+      }
+    }
+    return false;
+  }
+
+  void cut_narrow() {
+    Groups groups = build();
+    const Ranges widest = group_ranges(groups);
+    for (const ir::NodeId id : sharing) {
+      const ir::Node& node = graph.node(id);
+      if (rule_of(node).kind != Int8Kind::Common) continue;
+      const std::optional<ir::Range>& common = widest[at(groups.find(node.outputs[0]))];
+      for (const int index : data_inputs(graph, node)) {
+        const ir::ValueId input = node.inputs[at(index)];
+        const std::optional<ir::Range>& own = ranges[at(input)];
+        if (!common || !own || !decision.stored(input) || own->max_abs * kTooWide >= common->max_abs) continue;
+        if (has_other_readers(input, id)) cuts.insert({id, index});
+      }
+    }
+  }
+};
+
+}  // namespace
+
+Grid make_grid(const ir::Range& range, bool unsigned_grid) {
+  Grid grid;
+  grid.dtype = unsigned_grid ? DType::U8 : DType::S8;
+  grid.max_abs = range.max_abs;
+  grid.source = range.source;
+  grid.origin = range.origin;
+  const auto levels = static_cast<float>(unsigned_grid ? kUnsignedLevels : kSignedLevels);
+  grid.scale = std::max((range.max_abs > 0.0f ? range.max_abs : 1.0f) / levels, kLeastScale);
+  return grid;
+}
+
+Grids assign_grids(const ir::Graph& graph, const Decision& decision, const Ranges& ranges,
+                   const std::vector<bool>& non_negative, Int8Grid grid) {
+  Assigner assigner{graph, decision, ranges, non_negative, {}, {}};
+  for (const ir::NodeId id : graph.order()) {
+    const Int8Kind kind = rule_of(graph.node(id)).kind;
+    if (decision.int8(id) && (kind == Int8Kind::Passes || kind == Int8Kind::Common)) assigner.sharing.push_back(id);
+  }
+  assigner.cut_custom();
+  assigner.cut_narrow();
+  Groups groups = assigner.build();
+  const Ranges widest = assigner.group_ranges(groups);
+  std::vector<bool> unsigned_group(at(graph.value_count()), grid == Int8Grid::Best);
+  for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
+    if (assigner.has_form(id) && !non_negative[at(id)]) unsigned_group[at(groups.find(id))] = false;
+  }
+  Grids result;
+  result.of_value.resize(at(graph.value_count()));
+  for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
+    const ir::ValueId root = groups.find(id);
+    if (assigner.has_form(id) && widest[at(root)]) {
+      result.of_value[at(id)] = make_grid(*widest[at(root)], unsigned_group[at(root)]);
+    }
+  }
+  result.cuts = std::move(assigner.cuts);
+  return result;
+}
+
+}  // namespace tfengine::quantize

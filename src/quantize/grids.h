@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The integer grid of each value that has an INT8 form. Values that data movement joins share one. Internal to the
+// rewrite.
+#pragma once
+
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "quantize/decide.h"
+
+namespace tfengine::quantize {
+
+struct Grid {
+  DType dtype = DType::Invalid;  // S8, U8; Invalid: no INT8 form
+  float scale = 0.0f;
+  float max_abs = 0.0f;
+  ir::RangeSource source = ir::RangeSource::Rule;
+  std::string origin;
+  bool same(const Grid& other) const { return dtype == other.dtype && scale == other.scale; }
+};
+
+struct Grids {
+  std::vector<Grid> of_value;  // by ValueId
+  // (node, input) where a node that shares its grid takes a value of another grid, to be requantized.
+  std::set<std::pair<ir::NodeId, int>> cuts;
+};
+
+// Scale and type for a range; a range of 0 (only zeros were seen) is taken as 1.
+Grid make_grid(const ir::Range& range, bool unsigned_grid);
+
+Grids assign_grids(const ir::Graph& graph, const Decision& decision,
+                   const std::vector<std::optional<ir::Range>>& ranges, const std::vector<bool>& non_negative,
+                   Int8Grid grid);
+
+}  // namespace tfengine::quantize

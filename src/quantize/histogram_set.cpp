@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/histogram_set.h"
+
+#include <cmath>
+
+#include "base/check.h"
+#include "quantize/bytes.h"
+#include "quantize/files.h"
+
+namespace tfengine::quantize {
+
+namespace {
+
+// File: magic, version (u32), body, FNV-1a hash of all before it (u64).
+constexpr std::string_view kMagic = "TFEHISTO";
+constexpr uint64_t kVersion = 1;
+// Far above any real graph; bounds the memory that a small hostile file can ask for to 700 MB.
+constexpr uint64_t kMostTensors = 20'000;
+
+uint64_t fnv1a(std::string_view bytes) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const char byte : bytes) hash = (hash ^ static_cast<uint8_t>(byte)) * 0x100000001b3u;
+  return hash;
+}
+
+// Most bins are empty: a zero is followed by the number of zeros after it.
+void write_counts(ByteWriter& out, const uint64_t* counts, size_t n) {
+  for (size_t i = 0; i < n;) {
+    out.varint(counts[i]);
+    if (counts[i++] != 0) continue;
+    size_t run = 0;
+    while (i < n && counts[i] == 0) {
+      ++run;
+      ++i;
+    }
+    out.varint(run);
+  }
+}
+
+std::vector<uint64_t> read_counts(ByteReader& in, size_t n) {
+  std::vector<uint64_t> counts(n, 0);
+  for (size_t i = 0; i < n;) {
+    counts[i] = in.varint();
+    if (counts[i++] != 0) continue;
+    const uint64_t run = in.varint();
+    if (run > n - i) fail<InvalidModel>("{}: {} empty bins where only {} are left", in.what(), run, n - i);
+    i += run;
+  }
+  return counts;
+}
+
+void write_histogram(ByteWriter& out, const Histogram& histogram) {
+  const Moments& moments = histogram.moments();
+  out.f32(moments.min);
+  out.f32(moments.max);
+  for (const uint64_t count : {moments.count, moments.zeros, moments.nans, moments.infs}) out.varint(count);
+  out.f64(moments.sum);
+  out.f64(moments.sum_squares);
+  const bool counted = histogram.exponent() != Histogram::kUnset;
+  const bool has_log = !histogram.log_counts().empty();
+  out.fixed((counted ? 1u : 0u) | (has_log ? 2u : 0u), 1);
+  if (counted) {
+    out.fixed(static_cast<uint64_t>(histogram.exponent() - Histogram::kMinExponent), 1);
+    write_counts(out, histogram.positive(), Histogram::kBins);
+    write_counts(out, histogram.negative(), Histogram::kBins);
+  }
+  if (has_log) write_counts(out, histogram.log_counts().data(), Histogram::kLogBins);
+}
+
+// What arithmetic on the histogram relies on.
+void validate(const ByteReader& in, const std::string& name, const Moments& moments,
+              const std::vector<uint64_t>& counts, const std::vector<uint64_t>& log_counts) {
+  uint64_t left = moments.count;
+  const auto subtract = [&](uint64_t part) {
+    if (part > left) fail<InvalidModel>("{}: counts of tensor '{}' do not add up", in.what(), name);
+    left -= part;
+  };
+  for (const uint64_t part : {moments.zeros, moments.nans, moments.infs}) subtract(part);
+  const bool any = moments.finite() > 0;
+  const bool ordered = any ? std::isfinite(moments.min) && std::isfinite(moments.max) && moments.min <= moments.max
+                           : std::isinf(moments.min) && std::isinf(moments.max);
+  if (!ordered || std::isnan(moments.sum) || std::isnan(moments.sum_squares)) {
+    fail<InvalidModel>("{}: tensor '{}' has the range [{}, {}], expected finite and ordered bounds", in.what(), name,
+                       moments.min, moments.max);
+  }
+  for (const uint64_t part : counts) subtract(part);
+  if (left != 0) fail<InvalidModel>("{}: counts of tensor '{}' do not add up", in.what(), name);
+  left = moments.nonzero();
+  for (const uint64_t part : log_counts) subtract(part);
+}
+
+Histogram read_histogram(ByteReader& in, const std::string& name) {
+  Moments moments;
+  moments.min = in.f32();
+  moments.max = in.f32();
+  for (uint64_t* count : {&moments.count, &moments.zeros, &moments.nans, &moments.infs}) *count = in.varint();
+  moments.sum = in.f64();
+  moments.sum_squares = in.f64();
+  const uint64_t flags = in.fixed(1);
+  if (flags > 3) fail<InvalidModel>("{}: tensor '{}' has unknown flags {}", in.what(), name, flags);
+  int exponent = Histogram::kUnset;
+  std::vector<uint64_t> counts;
+  if ((flags & 1) != 0) {
+    exponent = static_cast<int>(in.fixed(1)) + Histogram::kMinExponent;
+    if (exponent > Histogram::kMaxExponent) {
+      fail<InvalidModel>("{}: tensor '{}' has the bin exponent {}, expected at most {}", in.what(), name, exponent,
+                         static_cast<int>(Histogram::kMaxExponent));
+    }
+    counts = read_counts(in, Histogram::kBins);
+    const std::vector<uint64_t> negative = read_counts(in, Histogram::kBins);
+    counts.insert(counts.end(), negative.begin(), negative.end());
+  }
+  std::vector<uint64_t> log_counts;
+  if ((flags & 2) != 0) log_counts = read_counts(in, Histogram::kLogBins);
+  validate(in, name, moments, counts, log_counts);
+  return Histogram::from_parts(exponent, moments, std::move(counts), std::move(log_counts));
+}
+
+}  // namespace
+
+void HistogramSet::merge(const HistogramSet& other) {
+  if (model_hash != other.model_hash || preprocessing_hash != other.preprocessing_hash) {
+    fail<InvalidArgument>("histograms of different runs cannot be merged: model {} and {}, preprocessing {} and {}",
+                          model_hash, other.model_hash, preprocessing_hash, other.preprocessing_hash);
+  }
+  for (const auto& [name, histogram] : other.tensors) tensors[name].merge(histogram);
+  samples += other.samples;
+}
+
+std::string serialize(const HistogramSet& set) {
+  ByteWriter out;
+  for (const char byte : kMagic) out.fixed(static_cast<uint8_t>(byte), 1);
+  out.fixed(kVersion, 4);
+  out.string(set.model_hash);
+  out.string(set.preprocessing_hash);
+  out.varint(set.samples);
+  out.varint(set.tensors.size());
+  for (const auto& [name, histogram] : set.tensors) {
+    out.string(name);
+    write_histogram(out, histogram);
+  }
+  out.fixed(fnv1a(out.text()), 8);
+  return out.text();
+}
+
+HistogramSet parse_histogram_set(std::string_view bytes, const std::string& what) {
+  if (bytes.substr(0, kMagic.size()) != kMagic) {
+    fail<InvalidModel>("{}: not a file of calibration histograms (it does not start with '{}')", what, kMagic);
+  }
+  if (bytes.size() < kMagic.size() + 12) fail<InvalidModel>("{}: truncated: only {} bytes", what, bytes.size());
+  const std::string_view body = bytes.substr(0, bytes.size() - 8);
+  ByteReader in(body.substr(kMagic.size()), what);
+  const uint64_t version = in.fixed(4);
+  if (version != kVersion) fail<InvalidModel>("{}: format version {}, expected {}", what, version, kVersion);
+  if (ByteReader(bytes.substr(body.size()), what).fixed(8) != fnv1a(body)) {
+    fail<InvalidModel>("{}: checksum mismatch: the file is truncated or corrupted", what);
+  }
+  HistogramSet set;
+  set.model_hash = in.string();
+  set.preprocessing_hash = in.string();
+  set.samples = in.varint();
+  const uint64_t tensors = in.varint();
+  if (tensors > kMostTensors) fail<InvalidModel>("{}: {} tensors, expected at most {}", what, tensors, kMostTensors);
+  for (uint64_t i = 0; i < tensors; ++i) {
+    const std::string name = in.string();
+    if (!set.tensors.emplace(name, read_histogram(in, name)).second) {
+      fail<InvalidModel>("{}: tensor '{}' is there twice", what, name);
+    }
+  }
+  if (in.left() != 0) fail<InvalidModel>("{}: {} bytes too many", what, in.left());
+  return set;
+}
+
+void save_histogram_set(const HistogramSet& set, const std::string& path) {
+  write_file_atomically(path, serialize(set));
+}
+
+HistogramSet load_histogram_set(const std::string& path) {
+  return parse_histogram_set(read_whole_file(path), "'" + path + "'");
+}
+
+}  // namespace tfengine::quantize

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/range_table.h"
+
+#include <cmath>
+
+#include "base/check.h"
+
+namespace tfengine::quantize {
+
+std::string_view source_name(ir::RangeSource source) {
+  constexpr std::string_view kNames[] = {"custom", "calibrated", "rule"};
+  return kNames[static_cast<size_t>(source)];
+}
+
+void RangeTable::set(const std::string& name, const RangeEntry& entry) {
+  if (!std::isfinite(entry.max_abs) || entry.max_abs < 0.0f) {
+    fail<InvalidArgument>("the range of tensor '{}' is {}, expected a finite number of at least 0", name,
+                          entry.max_abs);
+  }
+  const auto [place, added] = entries_.try_emplace(name, entry);
+  // RangeSource is declared strongest first.
+  if (!added && entry.source <= place->second.source) place->second = entry;
+}
+
+void RangeTable::merge(const RangeTable& other) {
+  for (const auto& [name, entry] : other.entries_) set(name, entry);
+}
+
+const RangeEntry* RangeTable::find(std::string_view name) const {
+  const auto found = entries_.find(name);
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+RangeTable custom_ranges(const ir::Graph& graph) {
+  RangeTable table;
+  for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
+    const ir::Value& value = graph.value(id);
+    if (!value.range || graph.use_count(id) == 0) continue;
+    table.set(value.name, {value.range->max_abs, value.range->source, false, value.range->origin});
+  }
+  return table;
+}
+
+SolvedRanges solve_ranges(const HistogramSet& set, const SolverOptions& options,
+                          const std::set<std::string>& non_negative) {
+  check_solver_options(options);
+  SolvedRanges result;
+  SolverOptions per_tensor = options;
+  for (const auto& [name, histogram] : set.tensors) {
+    const Moments& moments = histogram.moments();
+    if (moments.nans + moments.infs > 0) {
+      result.notes.push_back(fmt::format("tensor '{}': {} NaN and {} infinite of {} values were left out", name,
+                                         moments.nans, moments.infs, moments.count));
+    }
+    if (moments.finite() == 0) {
+      result.notes.push_back(fmt::format("tensor '{}' never had a finite value: it has no range", name));
+      continue;
+    }
+    if (moments.nonzero() == 0) {
+      result.notes.push_back(fmt::format("tensor '{}' was zero in all {} values seen", name, moments.count));
+    }
+    per_tensor.levels = non_negative.count(name) > 0 ? kUnsignedLevels : kSignedLevels;
+    const float max_abs = solve_max_abs(histogram, per_tensor);
+    result.table.set(name, {max_abs, ir::RangeSource::Calibrated, moments.min >= 0.0f, options.calibrator});
+  }
+  return result;
+}
+
+}  // namespace tfengine::quantize

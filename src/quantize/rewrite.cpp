@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/rewrite.h"
+
+#include <map>
+#include <tuple>
+
+#include "base/check.h"
+#include "quantize/decide.h"
+#include "quantize/facts.h"
+#include "quantize/grids.h"
+#include "quantize/report.h"
+#include "quantize/rules.h"
+
+namespace tfengine::quantize {
+
+namespace {
+
+size_t at(int32_t id) { return static_cast<size_t>(id); }
+
+// Builds the INT8 graph on a copy of the float one; ids of the float graph stay valid in it.
+class Builder {
+ public:
+  Builder(const ir::Graph& source, const Decision& decision, const Grids& grids, const RewriteOptions& options)
+      : source_(source), decision_(decision), grids_(grids), options_(options), graph_(source) {}
+
+  ir::Graph build(RewriteReport& report) {
+    for (ir::ValueId id = 0; id < source_.value_count(); ++id) {
+      if (decision_.stored(id)) set_grid(id, grids_.of_value[at(id)]);
+    }
+    for (const ir::NodeId id : source_.order()) rewire(id);
+    for (ir::GraphOutput& out : graph_.outputs) {
+      if (decision_.stored(out.value)) out.value = float_copy(out.value);
+    }
+    report.quantize_nodes = quantize_nodes_;
+    report.dequantize_nodes = dequantize_nodes_;
+    report.requantize_nodes = requantize_nodes_;
+    return graph_.compacted();
+  }
+
+ private:
+  void rewire(ir::NodeId id) {
+    const ir::Node node = source_.node(id);
+    for (int i = 0; i < static_cast<int>(node.inputs.size()); ++i) {
+      const ir::ValueId wanted = form_for(id, i);
+      if (wanted != node.inputs[at(i)]) graph_.set_input(id, i, wanted);
+    }
+  }
+
+  // The value that input `index` of the node reads in the INT8 graph.
+  ir::ValueId form_for(ir::NodeId id, int index) {
+    const ir::Node& node = source_.node(id);
+    const ir::ValueId value = node.inputs[at(index)];
+    const bool constant = source_.value(value).is_constant();
+    if (decision_.int8(id) && index == rule_of(node).weight_input) return weights(node, value);
+    if (constant) return decision_.demands(id, index) ? constant_copy(value, shared_grid(node)) : value;
+    const bool cut = grids_.cuts.count({id, index}) > 0;
+    if (decision_.stored(value)) {
+      if (!decision_.accepts(id, index)) return float_copy(value);
+      return cut ? integer_copy(value, shared_grid(node)) : value;
+    }
+    if (!decision_.demands(id, index)) return value;
+    return integer_copy(value, cut ? shared_grid(node) : grids_.of_value[at(value)]);
+  }
+
+  const Grid& shared_grid(const ir::Node& node) const { return grids_.of_value[at(node.outputs[0])]; }
+
+  void set_grid(ir::ValueId id, const Grid& grid) {
+    check(grid.dtype != DType::Invalid, "value '{}' has no grid", graph_.value(id).name);
+    graph_.value(id).dtype = grid.dtype;
+    graph_.value(id).quant = {{grid.scale}, -1};
+  }
+
+  ir::ValueId convert(std::string_view op, ir::ValueId value, std::string_view suffix) {
+    const std::string name = graph_.unique_name(fmt::format("{}/{}", source_.value(value).name, suffix));
+    const ir::ValueId out = graph_.output(graph_.add_node(std::string(op), name, {value}));
+    graph_.value(out).dtype = DType::F32;
+    graph_.value(out).shape = source_.value(value).shape;
+    return out;
+  }
+
+  ir::ValueId float_copy(ir::ValueId value) {
+    const auto [place, added] = float_copies_.try_emplace(value, ir::kNone);
+    if (added) {
+      place->second = convert("Dequantize", value, "float");
+      ++dequantize_nodes_;
+    }
+    return place->second;
+  }
+
+  // Quantizes a float value or requantizes an INT8 one, once per grid.
+  ir::ValueId integer_copy(ir::ValueId value, const Grid& grid) {
+    if (decision_.stored(value) && grid.same(grids_.of_value[at(value)])) return value;
+    const auto [place, added] = integer_copies_.try_emplace({value, grid.dtype, grid.scale}, ir::kNone);
+    if (added) {
+      const bool stored = decision_.stored(value);
+      place->second = convert(stored ? "Requantize" : "Quantize", value, "int8");
+      set_grid(place->second, grid);
+      ++(stored ? requantize_nodes_ : quantize_nodes_);
+    }
+    return place->second;
+  }
+
+  ir::ValueId constant_copy(ir::ValueId value, const Grid& grid) {
+    const auto [place, added] = integer_copies_.try_emplace({value, grid.dtype, grid.scale}, ir::kNone);
+    if (added) {
+      const ir::Quant quant{{grid.scale}, -1};
+      place->second =
+          add_constant(value, ops::quantize_tensor(source_.value(value).constant, grid.dtype, quant), quant);
+    }
+    return place->second;
+  }
+
+  ir::ValueId weights(const ir::Node& node, ir::ValueId value) {
+    const ops::Op& op = ops::require_op(node);
+    const ChannelAxis axis{ops::weight_axis(op, node), op.name == "DepthwiseConv2dNative"};
+    const auto [place, added] = weights_.try_emplace({value, axis}, ir::kNone);
+    if (added) {
+      const std::string what = fmt::format("{} '{}'", node.op, node.name);
+      QuantizedWeights quantized = quantize_weights(source_.value(value).constant, axis, options_.weights, what);
+      place->second = add_constant(value, std::move(quantized.tensor), std::move(quantized.quant));
+    }
+    return place->second;
+  }
+
+  ir::ValueId add_constant(ir::ValueId original, Tensor tensor, ir::Quant quant) {
+    const std::string name = graph_.unique_name(source_.value(original).name + "/int8");
+    const ir::ValueId id = graph_.add_constant(name, std::move(tensor));
+    graph_.value(id).quant = std::move(quant);
+    return id;
+  }
+
+  const ir::Graph& source_;
+  const Decision& decision_;
+  const Grids& grids_;
+  const RewriteOptions& options_;
+  ir::Graph graph_;
+  std::map<ir::ValueId, ir::ValueId> float_copies_;
+  std::map<std::tuple<ir::ValueId, DType, float>, ir::ValueId> integer_copies_;
+  std::map<std::pair<ir::ValueId, ChannelAxis>, ir::ValueId> weights_;
+  int quantize_nodes_ = 0;
+  int dequantize_nodes_ = 0;
+  int requantize_nodes_ = 0;
+};
+
+void fail_for_missing(const std::vector<std::string>& missing) {
+  constexpr size_t kMostNamed = 10;
+  const size_t named = std::min(missing.size(), kMostNamed);
+  const std::span<const std::string> first(missing.data(), named);
+  fail<InvalidArgument>(
+      "[quantize] {} tensor{} no INT8 range: '{}'{}; calibrate with data, give their ranges, or keep what reads them "
+      "in "
+      "float",
+      missing.size(), missing.size() == 1 ? " has" : "s have", fmt::join(first, "', '"),
+      named < missing.size() ? fmt::format(" and {} more", missing.size() - named) : "");
+}
+
+// Provable non-negativity, and what custom ranges promise: their quantization nodes clip at 0.
+std::vector<bool> unsigned_candidates(const ir::Graph& graph, const RangeTable& table) {
+  std::vector<bool> known = find_non_negative(graph);
+  for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
+    const RangeEntry* entry = table.find(graph.value(id).name);
+    if (entry != nullptr && entry->source == ir::RangeSource::Custom && entry->non_negative) known[at(id)] = true;
+  }
+  return known;
+}
+
+}  // namespace
+
+RewriteResult rewrite_to_int8(const ir::Graph& graph, const RangeTable& table, const RewriteOptions& options) {
+  const std::vector<std::optional<ir::Range>> ranges = resolve_ranges(graph, table);
+  const Decision decision = decide(graph, ranges, options);
+  if (options.missing == MissingRange::Error && !decision.missing.empty()) fail_for_missing(decision.missing);
+  const Grids grids = assign_grids(graph, decision, ranges, unsigned_candidates(graph, table), options.grid);
+  RewriteResult result;
+  result.report = make_report(graph, table, ranges, decision, grids);
+  result.graph = Builder(graph, decision, grids, options).build(result.report);
+  return result;
+}
+
+}  // namespace tfengine::quantize

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/rules.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "quantize/facts.h"
+
+namespace tfengine::quantize {
+
+namespace {
+
+using ops::Int8Kind;
+using Ranges = std::vector<std::optional<ir::Range>>;
+
+size_t at(ir::ValueId id) { return static_cast<size_t>(id); }
+
+bool is_custom(const std::optional<ir::Range>& range) { return range && range->source == ir::RangeSource::Custom; }
+
+// Adds the values whose ranges give that of `id`: itself, or what data movement made it from.
+void collect_sources(const ir::Graph& graph, ir::ValueId id, std::vector<bool>& visited,
+                     std::vector<ir::ValueId>& sources) {
+  if (visited[at(id)] || !is_float_activation(graph.value(id))) return;
+  visited[at(id)] = true;
+  const ir::NodeId producer = graph.value(id).producer;
+  const Int8Kind kind = producer == ir::kNone ? Int8Kind::Float : rule_of(graph.node(producer)).kind;
+  const bool moved = (kind == Int8Kind::Passes || kind == Int8Kind::Common) && graph.node(producer).epilogue.empty();
+  if (!moved) {
+    if (!is_custom(graph.value(id).range)) sources.push_back(id);
+    return;
+  }
+  for (const int index : data_inputs(graph, graph.node(producer))) {
+    collect_sources(graph, graph.node(producer).inputs[static_cast<size_t>(index)], visited, sources);
+  }
+}
+
+std::optional<ir::Range> constant_range(const Tensor& tensor) {
+  if (tensor.dtype() != DType::F32) return std::nullopt;
+  float max_abs = 0.0f;
+  for (int64_t i = 0; i < tensor.elements(); ++i) {
+    const float magnitude = std::abs(tensor.as<float>()[i]);
+    if (std::isfinite(magnitude)) max_abs = std::max(max_abs, magnitude);
+  }
+  return ir::Range{max_abs, ir::RangeSource::Rule, "constant"};
+}
+
+// The value's own range, before any rule about neighbours.
+std::optional<ir::Range> own_range(const ir::Value& value, const RangeTable& table, const std::optional<float>& bound) {
+  if (value.is_constant()) return constant_range(value.constant);
+  std::optional<ir::Range> range = value.range;
+  if (const RangeEntry* entry = table.find(value.name)) {
+    if (!range || entry->source < range->source) range = ir::Range{entry->max_abs, entry->source, entry->origin};
+  }
+  if (!bound) return range;
+  if (!range) return ir::Range{*bound, ir::RangeSource::Rule, "bounded by its op"};
+  if (range->source != ir::RangeSource::Custom) range->max_abs = std::min(range->max_abs, *bound);
+  return range;
+}
+
+// Ranges of moved data apply to the data before the move where nothing else uses it (clipping and moving can change
+// places), or where the move keeps every element.
+void backward(const ir::Graph& graph, const ir::Node& node, Ranges& ranges) {
+  const Int8Kind kind = rule_of(node).kind;
+  if ((kind != Int8Kind::Passes && kind != Int8Kind::Common) || !node.epilogue.empty() || node.outputs.size() != 1)
+    return;
+  const std::optional<ir::Range>& out = ranges[at(node.outputs[0])];
+  for (const int index : data_inputs(graph, node)) {
+    const ir::ValueId input = node.inputs[static_cast<size_t>(index)];
+    if (!is_float_activation(graph.value(input))) continue;
+    std::optional<ir::Range>& in = ranges[at(input)];
+    const bool applies = graph.use_count(input) == 1 || keeps_all_elements(node);
+    if (applies && (in ? is_custom(out) && !is_custom(in) : out.has_value())) in = out;
+  }
+}
+
+// The widest of the data inputs' ranges, if all have one.
+std::optional<ir::Range> widest_input(const ir::Graph& graph, const ir::Node& node, const Ranges& ranges) {
+  std::optional<ir::Range> widest;
+  for (const int index : data_inputs(graph, node)) {
+    const std::optional<ir::Range>& range = ranges[at(node.inputs[static_cast<size_t>(index)])];
+    if (!range) return std::nullopt;
+    if (!widest || range->max_abs > widest->max_abs) widest = range;
+  }
+  return widest;
+}
+
+void forward(const ir::Graph& graph, const ir::Node& node, Ranges& ranges) {
+  const Int8Kind kind = rule_of(node).kind;
+  if (!node.epilogue.empty()) return;
+  const bool moves = kind == Int8Kind::Passes || kind == Int8Kind::Common;
+  if (!moves && kind != Int8Kind::Average) return;
+  std::optional<ir::Range> input = widest_input(graph, node, ranges);
+  if (!input) return;
+  if (kind == Int8Kind::Average) *input = {input->max_abs, ir::RangeSource::Rule, "average of its input"};
+  for (const ir::ValueId id : node.outputs) {
+    if (!is_float_activation(graph.value(id))) continue;
+    std::optional<ir::Range>& out = ranges[at(id)];
+    if (!out || (moves && !is_custom(out))) out = input;
+  }
+}
+
+}  // namespace
+
+std::vector<ir::ValueId> tensors_to_observe(const ir::Graph& graph) {
+  std::vector<bool> visited(at(graph.value_count()), false);
+  std::vector<ir::ValueId> sources;
+  for (const ir::NodeId id : graph.order()) {
+    const ir::Node& node = graph.node(id);
+    const Int8Kind kind = rule_of(node).kind;
+    if (kind == Int8Kind::Float) continue;
+    for (const int index : data_inputs(graph, node)) {
+      collect_sources(graph, node.inputs[static_cast<size_t>(index)], visited, sources);
+    }
+    for (const ir::ValueId out : node.outputs) {
+      // A result that only leaves the graph stays float.
+      if (!graph.value(out).users.empty()) collect_sources(graph, out, visited, sources);
+    }
+  }
+  std::sort(sources.begin(), sources.end());
+  return sources;
+}
+
+std::set<std::string> non_negative_names(const ir::Graph& graph) {
+  std::set<std::string> names;
+  const std::vector<bool> known = find_non_negative(graph);
+  for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
+    if (known[at(id)]) names.insert(graph.value(id).name);
+  }
+  return names;
+}
+
+std::vector<std::optional<ir::Range>> resolve_ranges(const ir::Graph& graph, const RangeTable& table) {
+  const std::vector<std::optional<float>> bounds = find_bounds(graph);
+  Ranges ranges(at(graph.value_count()));
+  for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
+    const ir::Value& value = graph.value(id);
+    if (value.dtype == DType::F32) ranges[at(id)] = own_range(value, table, bounds[at(id)]);
+  }
+  const std::vector<ir::NodeId> order = graph.order();
+  // The second round carries what the first one found around joins.
+  for (int round = 0; round < 2; ++round) {
+    for (auto id = order.rbegin(); id != order.rend(); ++id) backward(graph, graph.node(*id), ranges);
+    for (const ir::NodeId id : order) forward(graph, graph.node(id), ranges);
+  }
+  return ranges;
+}
+
+}  // namespace tfengine::quantize

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which tensors need a range, and which have one without being observed: by what is known of their op, or through ops
+// that only move data.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "quantize/range_table.h"
+
+namespace tfengine::quantize {
+
+// The float activations that calibration has to look at: data inputs and outputs of ops that can run in INT8, traced
+// back through ops that only move data, without those that have a custom range. Ascending ids.
+std::vector<ir::ValueId> tensors_to_observe(const ir::Graph& graph);
+
+// Names of values that will use the unsigned grid, for solve_ranges: the provably non-negative ones.
+std::set<std::string> non_negative_names(const ir::Graph& graph);
+
+// By ValueId, the range of each float value (constants included), if there is one. Custom ranges are those of the
+// graph and of the table; calibrated ones are narrowed to what is provable; the rest follows by rule.
+std::vector<std::optional<ir::Range>> resolve_ranges(const ir::Graph& graph, const RangeTable& table);
+
+}  // namespace tfengine::quantize
