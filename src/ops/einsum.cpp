@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Einsum of one or two operands without ellipsis: a product summed over the labels that the result does not have.
+// Einsum of one or two operands: a product summed over the labels that the result does not have. An ellipsis becomes
+// labels of its own, '0' for the last axis it covers, '1' for the one before; those broadcast.
 #include <algorithm>
 
 #include "ops/families.h"
@@ -17,25 +18,57 @@ struct Equation {
   std::string labels;  // the result's, then the summed ones
 };
 
-Equation parse(const ir::Node& node, size_t operand_count) {
+// `labels` with its ellipsis written out for `covered` axes.
+std::string spell_out(const std::string& labels, size_t covered) {
+  const size_t dots = labels.find("...");
+  if (dots == std::string::npos) return labels;
+  std::string digits;
+  for (size_t i = covered; i > 0; --i) digits += static_cast<char>('0' + i - 1);
+  return labels.substr(0, dots) + digits + labels.substr(dots + 3);
+}
+
+std::vector<std::string> split_operands(const ir::Node& node, const std::string& text, size_t expected) {
+  std::vector<std::string> operands(1);
+  for (const char c : text) {
+    if (c == ',')
+      operands.emplace_back();
+    else
+      operands.back() += c;
+  }
+  if (operands.size() != expected || expected > 2 || text.size() > 100) {
+    bad_node(node, "equation '{}' has {} operands, expected {}, at most 2", text, operands.size(), expected);
+  }
+  return operands;
+}
+
+// nullopt when an ellipsis stands for an unknown number of axes.
+std::optional<Equation> parse(const InferContext& context) {
+  const ir::Node& node = context.node;
   std::string text = node.attr<std::string>("equation");
   text.erase(std::remove(text.begin(), text.end(), ' '), text.end());
   const size_t arrow = text.find("->");
-  if (arrow == std::string::npos || text.find('.') != std::string::npos) {
-    bad_node(node, "equation '{}' is not supported, expected '->' and no ellipsis", text);
+  if (arrow == std::string::npos) bad_node(node, "equation '{}' has no '->'", text);
+  Equation equation;
+  equation.operands = split_operands(node, text.substr(0, arrow), context.inputs.size());
+  size_t widest = 0;
+  for (size_t i = 0; i < equation.operands.size(); ++i) {
+    std::string& labels = equation.operands[i];
+    if (labels.find("...") == std::string::npos) continue;
+    const Shape& shape = context.inputs[i].shape;
+    if (!shape.ranked()) return std::nullopt;
+    const size_t named = labels.size() - 3;
+    if (shape.rank() < named || shape.rank() > named + 10) {
+      bad_node(node, "input {} has shape {}, which does not fit '{}'", i, shape.str(), labels);
+    }
+    labels = spell_out(labels, shape.rank() - named);
+    widest = std::max(widest, shape.rank() - named);
   }
-  Equation equation{{""}, text.substr(arrow + 2), text.substr(arrow + 2)};
-  for (const char c : text.substr(0, arrow)) {
-    if (c == ',') {
-      equation.operands.emplace_back();
-    } else {
-      equation.operands.back() += c;
+  equation.result = spell_out(text.substr(arrow + 2), widest);
+  equation.labels = equation.result;
+  for (const std::string& labels : equation.operands) {
+    for (const char c : labels) {
       if (equation.labels.find(c) == std::string::npos) equation.labels += c;
     }
-  }
-  if (equation.operands.size() != operand_count || operand_count > 2 || text.size() > 100) {
-    bad_node(node, "equation '{}' has {} operands, expected {}, at most 2", text, equation.operands.size(),
-             operand_count);
   }
   return equation;
 }
@@ -48,7 +81,9 @@ Shape label_dims(const InferContext& context, const Equation& equation) {
     if (!has_rank(context, i, labels.size())) continue;
     for (size_t axis = 0; axis < labels.size(); ++axis) {
       int64_t& dim = dims[equation.labels.find(labels[axis])];
-      dim = merge_dims(context.node, dim, context.inputs[i].shape[axis], "the size of a label");
+      const int64_t size = context.inputs[i].shape[axis];
+      const bool broadcasts = labels[axis] >= '0' && labels[axis] <= '9' && (dim == 1 || size == 1);
+      dim = broadcasts ? (dim == 1 ? size : dim) : merge_dims(context.node, dim, size, "the size of a label");
     }
   }
   return dims;
@@ -56,9 +91,10 @@ Shape label_dims(const InferContext& context, const Equation& equation) {
 
 std::vector<TypeInfo> infer_einsum(const InferContext& context) {
   require_inputs(context, 1);
-  const Equation equation = parse(context.node, context.inputs.size());
-  Shape out = label_dims(context, equation);
-  out.dims().resize(equation.result.size());
+  const auto equation = parse(context);
+  if (!equation) return {{context.inputs[0].dtype, Shape::unknown_rank()}};
+  Shape out = label_dims(context, *equation);
+  out.dims().resize(equation->result.size());
   return {{context.inputs[0].dtype, out}};
 }
 
@@ -66,15 +102,17 @@ std::vector<int64_t> label_strides(const Equation& equation, const std::string& 
   std::vector<int64_t> strides(equation.labels.size(), 0);
   const std::vector<int64_t> own = dense_strides(shape);
   // A label that stands twice in an operand walks its diagonal.
-  for (size_t axis = 0; axis < labels.size(); ++axis) strides[equation.labels.find(labels[axis])] += own[axis];
+  for (size_t axis = 0; axis < labels.size(); ++axis) {
+    if (shape[axis] != 1) strides[equation.labels.find(labels[axis])] += own[axis];
+  }
   return strides;
 }
 
 std::vector<Tensor> evaluate_einsum(const ir::Node& node, std::span<const Tensor> inputs) {
   const TypeInfo type = infer_exact(infer_einsum, node, inputs)[0];
-  const Equation equation = parse(node, inputs.size());
   std::vector<TypeInfo> types;
   for (const Tensor& input : inputs) types.push_back({input.dtype(), input.shape()});
+  const Equation equation = *parse({node, types, inputs});
   const Shape dims = label_dims({node, types, inputs}, equation);
   const Tensor a = as_f32(inputs[0]);
   const Tensor b = inputs.size() > 1 ? as_f32(inputs[1]) : Tensor::of<float>(DType::F32, {}, {1.0f});

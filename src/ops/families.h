@@ -21,6 +21,7 @@ std::vector<Op> fill_ops();
 std::vector<Op> gather_ops();
 std::vector<Op> identity_ops();
 std::vector<Op> layer_norm_ops();
+std::vector<Op> lrn_ops();
 std::vector<Op> matmul_ops();
 std::vector<Op> pad_ops();
 std::vector<Op> pool_ops();

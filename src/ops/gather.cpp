@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gather (axis 0) and GatherV2 (any axis, batch_dims).
+// Gather (axis 0), GatherV2 (any axis, batch_dims), GatherNd (indices into several axes at once).
 #include <algorithm>
 #include <cstring>
 
@@ -85,12 +85,55 @@ std::vector<Tensor> evaluate_gather(const ir::Node& node, std::span<const Tensor
   return {output};
 }
 
+// The last axis of the indices holds positions along the first axes of the params.
+std::vector<TypeInfo> infer_gather_nd(const InferContext& context) {
+  require_inputs(context, 2);
+  const DType dtype = context.inputs[0].dtype;
+  const Shape& params = context.inputs[0].shape;
+  const Shape& indices = context.inputs[1].shape;
+  if (context.node.attr_or<int64_t>("batch_dims", 0) != 0) bad_node(context.node, "batch_dims is not 0");
+  if (!params.ranked() || !indices.ranked() || (indices.rank() > 0 && indices.back() < 0)) {
+    return {{dtype, Shape::unknown_rank()}};
+  }
+  if (indices.rank() == 0 || indices.back() > static_cast<int64_t>(params.rank())) {
+    bad_node(context.node, "its indices have shape {} for params of shape {}", indices.str(), params.str());
+  }
+  Shape out(std::vector<int64_t>(indices.begin(), indices.end() - 1));
+  out.dims().insert(out.dims().end(), params.begin() + indices.back(), params.end());
+  return {{dtype, out}};
+}
+
+std::vector<Tensor> evaluate_gather_nd(const ir::Node& node, std::span<const Tensor> inputs) {
+  Tensor output = make_output(infer_gather_nd, node, inputs);
+  const Shape& params = inputs[0].shape();
+  const auto depth = static_cast<size_t>(inputs[1].shape().back());
+  const auto row_bytes = static_cast<size_t>(product(params, depth, params.rank())) * dtype_bytes(output.dtype());
+  const std::vector<int64_t> indices = as_ints(inputs[1]);
+  auto* to = output.mutable_as<std::byte>();
+  if (output.elements() == 0) return {output};
+  const int64_t rows = product(inputs[1].shape(), 0, inputs[1].shape().rank() - 1);
+  for (int64_t i = 0; i < rows; ++i) {
+    int64_t row = 0;
+    for (size_t axis = 0; axis < depth; ++axis) {
+      const int64_t index = indices[static_cast<size_t>(i) * depth + axis];
+      if (index < 0 || index >= params[axis]) {
+        bad_node(node, "index {} is out of range for an axis of size {}", index, params[axis]);
+      }
+      row = row * params[axis] + index;
+    }
+    std::memcpy(to, inputs[0].as<std::byte>() + static_cast<size_t>(row) * row_bytes, row_bytes);
+    to += row_bytes;
+  }
+  return {output};
+}
+
 }  // namespace
 
 std::vector<Op> gather_ops() {
   const Int8Rule passes{.kind = Int8Kind::Passes, .sign = Sign::NonNegativeIfAll};
   return {
       {.name = "GatherV2", .infer = infer_gather, .evaluate = evaluate_gather, .int8 = passes, .moves_elements = true},
+      {.name = "GatherNd", .infer = infer_gather_nd, .evaluate = evaluate_gather_nd, .int8 = passes},
       {.name = "Gather", .infer = infer_gather, .evaluate = evaluate_gather, .int8 = passes, .moves_elements = true},
   };
 }

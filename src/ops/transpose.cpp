@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Transpose and ReverseV2: the same elements met in another order.
 #include "ops/families.h"
 #include "ops/infer_util.h"
 #include "ops/numeric.h"
@@ -41,14 +42,45 @@ std::vector<Tensor> evaluate_transpose(const ir::Node& node, std::span<const Ten
   return {take_strided(inputs[0], walk, out)};
 }
 
+std::vector<TypeInfo> infer_reverse(const InferContext& context) {
+  require_inputs(context, 2);
+  const auto axes = known_ints(context, 1);
+  const Shape& shape = context.inputs[0].shape;
+  if (axes && shape.ranked()) {
+    for (const int64_t axis : *axes) normalize_axis(context.node, axis, shape.rank());
+  }
+  return {context.inputs[0]};
+}
+
+std::vector<Tensor> evaluate_reverse(const ir::Node& node, std::span<const Tensor> inputs) {
+  const Shape out = infer_exact(infer_reverse, node, inputs)[0].shape;
+  if (out.elements() == 0) return {inputs[0]};
+  Walk walk{0, dense_strides(out)};
+  for (const int64_t entry : as_ints(inputs[1])) {
+    const size_t axis = normalize_axis(node, entry, out.rank());
+    if (walk.strides[axis] < 0) bad_node(node, "axis {} is given twice", entry);
+    walk.offset += (out[axis] - 1) * walk.strides[axis];
+    walk.strides[axis] = -walk.strides[axis];
+  }
+  return {take_strided(inputs[0], walk, out)};
+}
+
 }  // namespace
 
 std::vector<Op> transpose_ops() {
-  return {{.name = "Transpose",
-           .infer = infer_transpose,
-           .evaluate = evaluate_transpose,
-           .int8 = {.kind = Int8Kind::Passes, .sign = Sign::NonNegativeIfAll},
-           .moves_elements = true}};
+  const Int8Rule passes{.kind = Int8Kind::Passes, .sign = Sign::NonNegativeIfAll};
+  return {
+      {.name = "Transpose",
+       .infer = infer_transpose,
+       .evaluate = evaluate_transpose,
+       .int8 = passes,
+       .moves_elements = true},
+      {.name = "ReverseV2",
+       .infer = infer_reverse,
+       .evaluate = evaluate_reverse,
+       .int8 = passes,
+       .moves_elements = true},
+  };
 }
 
 }  // namespace tfengine::ops
