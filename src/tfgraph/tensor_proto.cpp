@@ -2,6 +2,7 @@
 #include "tfgraph/tensor_proto.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "tfgraph/dtype.h"
 #include "tfgraph/limits.h"
@@ -160,6 +161,13 @@ Tensor from_lists(DType dtype, const Fields& fields, ConstantBudget& budget) {
   }
 }
 
+// Memory as Tensor has it, without its zeros: large models are mostly such copies.
+std::shared_ptr<void> uninitialized(size_t size) {
+  void* memory = std::aligned_alloc(64, std::max<size_t>(64, (size + 63) / 64 * 64));
+  if (memory == nullptr) throw OutOfMemory(fmt::format("cannot allocate {} bytes for a constant", size), size, UINT64_MAX);
+  return {memory, [](void* p) { std::free(p); }};
+}
+
 }  // namespace
 
 Shape read_shape(std::string_view message) {
@@ -206,10 +214,11 @@ Tensor view_or_copy(DType dtype, Shape shape, std::string_view contents, Constan
     budget.viewed_bytes += contents.size();
     return Tensor(dtype, std::move(shape), contents.data(), budget.owner);
   }
-  Tensor tensor(dtype, std::move(shape));
   budget.copied_bytes += contents.size();
-  std::memcpy(tensor.mutable_data(), contents.data(), contents.size());
-  return tensor;
+  std::shared_ptr<void> copy = uninitialized(contents.size());
+  std::memcpy(copy.get(), contents.data(), contents.size());
+  const void* data = copy.get();
+  return Tensor(dtype, std::move(shape), data, std::move(copy));
 }
 
 Tensor read_tensor(std::string_view message, ConstantBudget& budget) {
