@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the Keras applications as frozen graphs with seeded random weights, for tests and benchmarks.
 
-Nothing is downloaded. Weights are He-initialised, batch-norm statistics are measured on seeded smooth-noise images, and the
-classifier is scaled so that logits differ between inputs: so activations have the magnitudes of a trained network, and a
-wrong op or a wrong range shows in the outputs. Written per model NAME into the output directory:
+Nothing is downloaded. Batch-norm statistics are measured on seeded smooth-noise images, and the classifier is scaled so
+that logits differ between inputs: so activations have the magnitudes of a trained network, and a wrong op or a wrong
+range shows in the outputs. Written per model NAME into the output directory:
 
     NAME.pb                   frozen GraphDef (batch dimension unknown)
     NAME.json                 tensor names and shapes
@@ -13,6 +13,7 @@ wrong op or a wrong range shows in the outputs. Written per model NAME into the 
     NAME.expected_logits.npy  the same before the softmax
     NAME.saved_model/         with --saved-model
 """
+
 import argparse
 import json
 import os
@@ -124,30 +125,52 @@ def _build_mlp(keras):
 
 
 def initialise(model, rng):
-    """He initialisation by the shape and name of each weight; batch-norm scales and shifts vary by channel."""
+    """He initialisation, bent towards what training leaves behind so that the network does not amplify noise.
+
+    A random network with batch norm is chaotic: a rounding error grows from layer to layer until INT8 outputs have
+    nothing to do with the float ones. Trained networks are not, because their filters are smooth, most units are
+    active, and residual branches are smaller than the stream that they are added to.
+    """
     import keras
 
+    has_batch_norm = any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
     for layer in model.layers:
+        ends_branch = any(isinstance(node.operation, keras.layers.Add) for node in layer._outbound_nodes)
         for weight in layer.weights:
-            name, shape = weight.name, tuple(weight.shape)
-            if "kernel" in name:
-                depthwise = isinstance(layer, keras.layers.DepthwiseConv2D) or "depthwise" in name
-                fan_in = np.prod(shape[:2]) if depthwise else np.prod(shape[:-1])
-                value = rng.standard_normal(shape) * np.sqrt(2.0 / fan_in)
-                if not depthwise:
-                    value *= np.exp(0.3 * rng.standard_normal(shape[-1]))
-            elif type(layer).__name__ == "LayerScale":
-                # Its default of 1e-6 would switch every ConvNeXt block off.
-                value = rng.uniform(0.1, 0.5, shape)
-            elif name == "gamma":
-                value = rng.uniform(0.6, 1.4, shape)
-            elif name == "beta":
-                value = 0.25 * rng.standard_normal(shape)
-            elif name == "bias":
-                value = 0.05 * rng.standard_normal(shape)
-            else:
-                continue
-            weight.assign(value.astype(np.float32))
+            value = _initial(layer, weight.name, tuple(weight.shape), ends_branch, has_batch_norm, rng)
+            if value is not None:
+                weight.assign(value.astype(np.float32))
+
+
+def _initial(layer, name, shape, ends_branch, has_batch_norm, rng):
+    if "kernel" in name:
+        return _kernel(name, shape, "Depthwise" in type(layer).__name__ or "depthwise" in name, has_batch_norm, rng)
+    if type(layer).__name__ == "LayerScale":
+        return rng.uniform(0.1, 0.5, shape)  # its default of 1e-6 would switch every ConvNeXt block off
+    if name == "gamma":
+        return rng.uniform(0.6, 1.4, shape) * (0.5 if ends_branch else 1.0)
+    if name == "beta":
+        return 0.25 * rng.standard_normal(shape) + (0.4 if ends_branch else 0.8)
+    if name == "bias":
+        return 0.05 * rng.standard_normal(shape)
+    return None
+
+
+def _kernel(name, shape, depthwise, smooth, rng):
+    value = rng.standard_normal(shape)
+    if smooth and len(shape) == 4 and shape[0] * shape[1] > 1:
+        value = 0.95 * _bump(*shape[:2]) * rng.standard_normal((1, 1, *shape[2:])) + np.sqrt(1 - 0.95**2) * value
+    depthwise = depthwise or (len(shape) == 4 and shape[2] == 1)
+    value *= np.sqrt(2.0 / np.prod(shape[:2] if depthwise else shape[:-1]))
+    return value if depthwise else value * np.exp(0.3 * rng.standard_normal(shape[-1]))
+
+
+def _bump(height, width):
+    """A Gaussian over the window with a mean square of one."""
+    y, x = np.mgrid[:height, :width]
+    squares = ((y - (height - 1) / 2) / max(height / 3, 1)) ** 2 + ((x - (width - 1) / 2) / max(width / 3, 1)) ** 2
+    bump = np.exp(-squares / 2)
+    return (bump / np.sqrt(np.mean(bump**2)))[:, :, None, None]
 
 
 def measure_batch_norm(model, inputs):
@@ -173,7 +196,9 @@ def scale_classifier(model, inputs):
     last = [layer for layer in model.layers if {"kernel", "bias"} <= {weight.name for weight in layer.weights}][-1]
     activation, last.activation = last.activation, keras.activations.linear
     logits_model = keras.Model(model.inputs, last.output)
-    logits = np.concatenate([np.asarray(logits_model(inputs[at : at + 16], training=False)) for at in range(0, len(inputs), 16)])
+    logits = np.concatenate(
+        [np.asarray(logits_model(inputs[at : at + 16], training=False)) for at in range(0, len(inputs), 16)]
+    )
     last.activation = activation
     logits = logits.reshape(len(logits), -1)
     mean = logits.mean(axis=0)
@@ -211,7 +236,9 @@ def import_frozen(graph_def, inputs, outputs):
 
     wrapped = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph_def, name=""), [])
     graph = wrapped.graph
-    return wrapped.prune([graph.as_graph_element(name) for name in inputs], [graph.as_graph_element(name) for name in outputs])
+    return wrapped.prune(
+        [graph.as_graph_element(name) for name in inputs], [graph.as_graph_element(name) for name in outputs]
+    )
 
 
 def build(name, output_dir, saved_model=False):
@@ -237,7 +264,7 @@ def build(name, output_dir, saved_model=False):
     expected, logits = (
         value.numpy() for value in import_frozen(graph_def, [input_name], [output_name, logits_name])(tf.constant(test))
     )
-    (output_dir / f"{name}.pb").write_bytes(graph_def.SerializeToString(deterministic=True))
+    _replace(output_dir / f"{name}.pb", graph_def.SerializeToString(deterministic=True))
     np.save(output_dir / f"{name}.calibration.npy", calibration)
     np.save(output_dir / f"{name}.test.npy", test)
     np.save(output_dir / f"{name}.expected.npy", expected)
@@ -256,9 +283,18 @@ def build(name, output_dir, saved_model=False):
     print(f"{name}: {len(graph_def.node)} nodes, logit deviation over the test images {spread:.2f}", flush=True)
 
 
+def _replace(path, content):
+    """Nobody who reads `path` meanwhile sees half a file."""
+    part = path.with_suffix(".part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default="all", help="comma-separated names, or 'all' (default): " + ",".join(MODELS))
+    parser.add_argument(
+        "--models", default="all", help="comma-separated names, or 'all' (default): " + ",".join(MODELS)
+    )
     parser.add_argument("--output-dir", type=Path, default=DEFAULT_DIR)
     parser.add_argument("--saved-model", action="store_true", help="also write NAME.saved_model")
     parser.add_argument("--threads", type=int, default=2)

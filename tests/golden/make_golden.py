@@ -3,11 +3,13 @@
 
     python tests/golden/make_golden.py            (TensorFlow from requirements/bench.txt)
 
-writes per case `tests/golden/<family>/<case>/{graph.pb, input_<name>.npy, expected_<i>.npy}` and `tests/golden/index.txt`, whose
-lines are `family case inputs outputs`, the last two separated by commas ('-' for none; the i-th output is in expected_<i>.npy).
-Cases are tables in `cases/<family>.py`. SavedModels and their index are made by `saved_models.py`. Everything is seeded: a second run
-with the same TensorFlow writes the same bytes (SavedModels apart: TensorFlow puts unique numbers into them).
+writes per case `tests/golden/<family>/<case>/{graph.pb, input_<name>.npy, expected_<i>.npy}` and
+`tests/golden/index.txt`, whose lines are `family case inputs outputs`, the last two separated by commas ('-' for none;
+the i-th output is in expected_<i>.npy). Cases are tables in `cases/<family>.py`. SavedModels and their index are made
+by `saved_models.py`. Everything is seeded: a second run with the same TensorFlow writes the same bytes (SavedModels
+apart: TensorFlow puts unique numbers into them).
 """
+
 import importlib
 import os
 import shutil
@@ -48,7 +50,9 @@ class Recorder:
         folder.mkdir(parents=True)
         graph = tf.Graph()
         with graph.as_default():
-            placeholders = {name: tf.compat.v1.placeholder(value.dtype, value.shape, name) for name, value in inputs.items()}
+            placeholders = {
+                name: tf.compat.v1.placeholder(value.dtype, value.shape, name) for name, value in inputs.items()
+            }
             outputs = build(*placeholders.values())
             outputs = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
             with tf.compat.v1.Session(graph=graph, config=_plain_session()) as session:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tiny SavedModels with recorded outputs: function calls, several signatures, variables in a bundle, TensorFlow 1 and 2 and Keras.
+"""Tiny SavedModels with recorded outputs: calls, several signatures, variables in a bundle, and TensorFlow 1's form.
 
-    saved_models/<name>/                          the SavedModel
-    saved_models/<name>.data/<signature>/         input_<key>.npy, expected_<key>.npy
-    saved_models/index.txt                        lines `name signature inputs outputs`, keys of the signature
+saved_models/<name>/                          the SavedModel
+saved_models/<name>.data/<signature>/         input_<key>.npy, expected_<key>.npy
+saved_models/index.txt                        lines `name signature inputs outputs`
 """
+
 import shutil
 
 import numpy as np
@@ -12,7 +13,7 @@ import tensorflow as tf
 
 
 class Functions(tf.Module):
-    """Calls with variables (StatefulPartitionedCall), without (PartitionedCall), nested, and one function called twice."""
+    """Calls with variables (StatefulPartitionedCall), without (PartitionedCall), nested, and one made twice."""
 
     def __init__(self, rng):
         super().__init__()
@@ -37,7 +38,12 @@ class Functions(tf.Module):
         logits = tf.matmul(pooled, self.dense) + tf.cast(self.half, tf.float32)
         return {"logits": logits, "classes": tf.argmax(logits, -1)}
 
-    @tf.function(input_signature=[tf.TensorSpec((None, 8, 8, 3), tf.float32, name="image"), tf.TensorSpec((), tf.float32, name="scale")])
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, 8, 8, 3), tf.float32, name="image"),
+            tf.TensorSpec((), tf.float32, name="scale"),
+        ]
+    )
     def features(self, image, scale):
         return {"features": self.block(image * scale) + tf.cast(self.steps, tf.float32)}
 
@@ -62,7 +68,9 @@ def _keras_model(rng):
     )
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
-            layer.set_weights([rng.uniform(0.5, 1.5, 4), rng.normal(size=4), rng.normal(size=4), rng.uniform(0.5, 2, 4)])
+            layer.set_weights(
+                [rng.uniform(0.5, 1.5, 4), rng.normal(size=4), rng.normal(size=4), rng.uniform(0.5, 2, 4)]
+            )
     return model
 
 
@@ -71,8 +79,12 @@ def _write_tf1(folder, rng):
     graph = tf.Graph()
     with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
         x = tf.compat.v1.placeholder(tf.float32, (None, 6), "x")
-        weights = tf.compat.v1.get_variable("fc/weights", initializer=rng.standard_normal((6, 4)).astype(np.float32), use_resource=False)
-        biases = tf.compat.v1.get_variable("fc/biases", initializer=rng.standard_normal(4).astype(np.float32), use_resource=False)
+        weights = tf.compat.v1.get_variable(
+            "fc/weights", initializer=rng.standard_normal((6, 4)).astype(np.float32), use_resource=False
+        )
+        biases = tf.compat.v1.get_variable(
+            "fc/biases", initializer=rng.standard_normal(4).astype(np.float32), use_resource=False
+        )
         y = tf.nn.relu(tf.matmul(x, weights) + biases, name="y")
         session.run(tf.compat.v1.global_variables_initializer())
         builder = tf.compat.v1.saved_model.Builder(str(folder))
@@ -102,7 +114,9 @@ def write(root):
     index = []
 
     module = Functions(rng)
-    tf.saved_model.save(module, str(root / "functions"), {"serving_default": module.classify, "features": module.features})
+    tf.saved_model.save(
+        module, str(root / "functions"), {"serving_default": module.classify, "features": module.features}
+    )
     _record(root, index, "functions", "serving_default", image=image)
     _record(root, index, "functions", "features", image=image, scale=np.float32(0.5))
 

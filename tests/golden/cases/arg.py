@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """ArgMax, ArgMin and TopKV2; the first of equal values wins."""
+
 import numpy as np
 import tensorflow as tf
 from tensorflow import raw_ops
@@ -8,7 +9,9 @@ from tensorflow import raw_ops
 def cases(r):
     ties = np.array([[1, 3, 3, 0], [2, 2, 2, 2]], np.float32)
     for op in ("ArgMax", "ArgMin"):
-        apply = lambda axis, kind=tf.int64, op=op: lambda x: getattr(raw_ops, op)(input=x, dimension=axis, output_type=kind, name="y")  # noqa: E731
+        apply = lambda axis, kind=tf.int64, op=op: (
+            lambda x: getattr(raw_ops, op)(input=x, dimension=axis, output_type=kind, name="y")
+        )  # noqa: E731
         r.record(op.lower() + "_last", apply(-1), x=r.values(3, 5))
         r.record(op.lower() + "_middle_int32", apply(1, tf.int32), x=r.values(2, 3, 4))
         r.record(op.lower() + "_ties", apply(1), x=ties)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """FusedBatchNorm in its three versions at inference, and the decomposed form that Keras 3 freezes."""
+
 import numpy as np
 import tensorflow as tf
 from tensorflow import raw_ops
@@ -16,7 +17,9 @@ def cases(r):
 
     def fused(case, op, image, epsilon):
         values = parameters(image[-1])
-        r.record(case, lambda x: op(x=x, **values, epsilon=epsilon, is_training=False, name="norm")[0], x=r.values(*image))
+        r.record(
+            case, lambda x: op(x=x, **values, epsilon=epsilon, is_training=False, name="norm")[0], x=r.values(*image)
+        )
 
     fused("v3", raw_ops.FusedBatchNormV3, (2, 5, 4, 6), 1e-3)
     fused("v3_small_epsilon", raw_ops.FusedBatchNormV3, (1, 3, 3, 17), 1.001e-5)
@@ -33,7 +36,9 @@ def cases(r):
 
     def depthwise_v1(x):
         values = parameters(6)
-        y = raw_ops.DepthwiseConv2dNative(input=x, filter=r.values(3, 3, 6, 1, low=-1, high=1), strides=[1, 1, 1, 1], padding="SAME")
+        y = raw_ops.DepthwiseConv2dNative(
+            input=x, filter=r.values(3, 3, 6, 1, low=-1, high=1), strides=[1, 1, 1, 1], padding="SAME"
+        )
         return raw_ops.FusedBatchNorm(x=y, **values, epsilon=1e-3, is_training=False, name="out")[0]
 
     r.record("depthwise_v1", depthwise_v1, x=r.values(1, 6, 6, 6))
@@ -49,7 +54,9 @@ def cases(r):
         bias = tf.squeeze(tf.reshape(r.values(4), [1, 1, 1, 4]))
         y = raw_ops.Conv2D(input=x, filter=r.values(3, 3, 3, 4, low=-1, high=1), strides=[1, 1, 1, 1], padding="VALID")
         y = raw_ops.BiasAdd(value=y, bias=bias)
-        y = tf.nn.batch_normalization(y, values["mean"], values["variance"], values["offset"], values["scale"], np.float32(1e-5))
+        y = tf.nn.batch_normalization(
+            y, values["mean"], values["variance"], values["offset"], values["scale"], np.float32(1e-5)
+        )
         return raw_ops.Relu(features=y, name="out")
 
     r.record("decomposed_after_conv", decomposed_after_conv, x=r.values(1, 6, 6, 3))

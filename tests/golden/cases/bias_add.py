@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """BiasAdd on several ranks; NCHW means axis 1."""
+
 from tensorflow import raw_ops
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Elementwise ops of two operands with every way to broadcast, in float32 and int32."""
+
 import numpy as np
 from tensorflow import raw_ops
 
@@ -27,7 +28,9 @@ def cases(r):
     r.record("pow_negative_base", lambda x: raw_ops.Pow(x=x, y=3.0, name="z"), x=r.values(2, 5))
     r.record("pow_half", lambda x: raw_ops.Pow(x=x, y=0.5, name="z"), x=r.values(2, 5, low=0.0))
     r.record("atan2", lambda x, y: raw_ops.Atan2(y=x, x=y, name="z"), x=r.values(7), y=r.values(7))
-    r.record("divnonan", lambda x, y: raw_ops.DivNoNan(x=x, y=y, name="z"), x=r.values(3), y=np.array([0, 2, -1], np.float32))
+    r.record(
+        "divnonan", lambda x, y: raw_ops.DivNoNan(x=x, y=y, name="z"), x=r.values(3), y=np.array([0, 2, -1], np.float32)
+    )
 
     for op in ("AddV2", "Sub", "Mul", "Maximum", "Minimum", "FloorDiv", "FloorMod"):
         divisor = np.array([3, -2, 5, -7], np.int32)

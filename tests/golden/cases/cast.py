@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cast between the types that inference graphs use; float to integer truncates toward zero."""
+
 import numpy as np
 import tensorflow as tf
 from tensorflow import raw_ops
@@ -20,4 +21,8 @@ def cases(r):
     cast("float_half", np.array([1.0, 0.1, 65504.0], np.float32), tf.float16)
     cast("half_float", np.array([1.0, 0.1, 65504.0], np.float16), tf.float32)
     cast("double_float", np.array([0.1, 1e-50, 3.0]), tf.float32)
-    r.record("float_bfloat16_float", lambda x: tf.cast(tf.cast(x, tf.bfloat16), tf.float32), x=np.array([1.0, 0.1, 1.00390625, 3.14159], np.float32))
+    r.record(
+        "float_bfloat16_float",
+        lambda x: tf.cast(tf.cast(x, tf.bfloat16), tf.float32),
+        x=np.array([1.0, 0.1, 1.00390625, 3.14159], np.float32),
+    )

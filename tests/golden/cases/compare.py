@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Comparisons, logic, and choosing by a condition."""
+
 import numpy as np
 import tensorflow as tf
 from tensorflow import raw_ops
@@ -9,7 +10,12 @@ def cases(r):
     for op in ("Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual"):
         apply = lambda x, y, op=op: getattr(raw_ops, op)(x=x, y=y, name="z")  # noqa: E731
         few = r.values(2, 3, 4, low=-2, high=2, dtype=np.int32)
-        r.record(op.lower(), apply, x=few.astype(np.float32), y=r.values(4, low=-2, high=2, dtype=np.int32).astype(np.float32))
+        r.record(
+            op.lower(),
+            apply,
+            x=few.astype(np.float32),
+            y=r.values(4, low=-2, high=2, dtype=np.int32).astype(np.float32),
+        )
         r.record(op.lower() + "_int32", apply, x=few, y=np.int32(0).reshape(()))
     nan = np.array([np.nan, 1, np.nan], np.float32)
     r.record("equal_nan", lambda x, y: raw_ops.Equal(x=x, y=y, name="z"), x=nan, y=nan)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Conv2D: paddings, strides, dilations, and groups given by fewer filter channels than input channels."""
+
 from tensorflow import raw_ops
 
 
@@ -45,7 +46,9 @@ def cases(r):
 
     def same_blocks(x):
         weights, bias = r.values(3, 3, 4, 4, low=-1, high=1), r.values(4)
-        y = raw_ops.BiasAdd(value=raw_ops.Conv2D(input=x, filter=weights, strides=[1, 1, 1, 1], padding="SAME"), bias=bias)
+        y = raw_ops.BiasAdd(
+            value=raw_ops.Conv2D(input=x, filter=weights, strides=[1, 1, 1, 1], padding="SAME"), bias=bias
+        )
         y = raw_ops.Relu(features=y)
         return raw_ops.Relu(features=raw_ops.AddV2(x=y, y=x), name="out")
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Conv2DBackpropInput, which is how Conv2DTranspose is frozen; and the same with its output shape computed from Shape."""
+"""Conv2DBackpropInput, which is how Conv2DTranspose is frozen; and the same with a computed output shape."""
+
 import tensorflow as tf
 from tensorflow import raw_ops
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """DepthwiseConv2dNative: channel multipliers, strides, explicit padding."""
+
 import tensorflow as tf
 from tensorflow import raw_ops
 

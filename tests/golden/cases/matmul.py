@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """MatMul, BatchMatMulV2 and small Einsum."""
+
 from tensorflow import raw_ops
 
 
@@ -45,4 +46,6 @@ def cases(r):
             x=r.values(*left),
             y=r.values(*right),
         )
-    r.record("einsum_transpose_one", lambda x: raw_ops.Einsum(inputs=[x], equation="ijk->kij", name="z"), x=r.values(2, 3, 4))
+    r.record(
+        "einsum_transpose_one", lambda x: raw_ops.Einsum(inputs=[x], equation="ijk->kij", name="z"), x=r.values(2, 3, 4)
+    )

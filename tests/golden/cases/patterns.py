@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Blocks that frameworks freeze as several ops and that fusion looks for, each as Keras emits it."""
+
 import numpy as np
 import tensorflow as tf
 from tensorflow import raw_ops
@@ -18,7 +19,9 @@ def cases(r):
     def layer_norm(x):
         scale, offset = tf.reshape(r.values(8, low=0.5), [1, 8]), tf.reshape(r.values(8), [1, 8])
         mean = raw_ops.Mean(input=x, axis=[-1], keep_dims=True)
-        variance = raw_ops.Mean(input=raw_ops.SquaredDifference(x=x, y=raw_ops.StopGradient(input=mean)), axis=[-1], keep_dims=True)
+        variance = raw_ops.Mean(
+            input=raw_ops.SquaredDifference(x=x, y=raw_ops.StopGradient(input=mean)), axis=[-1], keep_dims=True
+        )
         factor = raw_ops.Rsqrt(x=variance + 1e-3) * scale
         return raw_ops.AddV2(x=x * factor, y=(-mean * factor + offset), name="y")
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """MaxPool and AvgPool. SAME average pooling divides by the number of real pixels under the window."""
+
 from tensorflow import raw_ops
 
 
@@ -9,7 +10,9 @@ def cases(r):
         operand = "input" if op is raw_ops.MaxPool else "value"
         r.record(
             case,
-            lambda x: op(**{operand: x}, ksize=[1, *window, 1], strides=[1, *strides, 1], padding=padding, **extra, name="pool"),
+            lambda x: op(
+                **{operand: x}, ksize=[1, *window, 1], strides=[1, *strides, 1], padding=padding, **extra, name="pool"
+            ),
             x=r.values(*image) - 4.0,  # all negative: padding with zeros would win a maximum
         )
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reductions over one, several, negative, all and no axes."""
+
 import numpy as np
 from tensorflow import raw_ops
 
@@ -19,7 +20,9 @@ def cases(r):
             for keep in (False, True) if op in ("Mean", "Max") else (name == "spatial",):
                 r.record(
                     f"{op.lower()}_{name}{'_keep' if keep else ''}",
-                    lambda x, op=op, axes=axes, keep=keep: getattr(raw_ops, op)(input=x, axis=axes, keep_dims=keep, name="y"),
+                    lambda x, op=op, axes=axes, keep=keep: getattr(raw_ops, op)(
+                        input=x, axis=axes, keep_dims=keep, name="y"
+                    ),
                     x=r.values(2, 3, 4, 5, low=-1.5, high=1.5),
                 )
         if op != "Mean":

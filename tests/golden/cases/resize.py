@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """ResizeNearestNeighbor and ResizeBilinear up and down in the three conventions for where a pixel's centre is."""
+
 import numpy as np
 from tensorflow import raw_ops
 
@@ -21,6 +22,10 @@ def cases(r):
                     x=r.values(1, 3, 4, 2),
                 )
     bytes_in = r.values(1, 3, 4, 1, low=0, high=255, dtype=np.int32).astype(np.uint8)
-    r.record("bilinear_uint8", lambda x: raw_ops.ResizeBilinear(images=x, size=[5, 5], half_pixel_centers=True, name="y"), x=bytes_in)
+    r.record(
+        "bilinear_uint8",
+        lambda x: raw_ops.ResizeBilinear(images=x, size=[5, 5], half_pixel_centers=True, name="y"),
+        x=bytes_in,
+    )
     one = lambda x: raw_ops.ResizeBilinear(images=x, size=[1, 1], align_corners=True, name="y")  # noqa: E731
     r.record("bilinear_corners_to_one", one, x=r.values(1, 3, 4, 2))

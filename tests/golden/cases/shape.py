@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ops that change or compute shapes, on data and on the int32 vectors that shapes are."""
+
 import numpy as np
 import tensorflow as tf
 from tensorflow import raw_ops
@@ -11,7 +12,12 @@ def cases(r):
     r.record("reshape_minus_one", reshape([2, -1]), x=r.values(2, 3, 4))
     r.record("reshape_to_scalar", reshape(np.zeros(0, np.int32)), x=r.values(1, 1))
     r.record("reshape_int64", reshape(np.array([-1, 2])), x=r.values(4, low=0, high=9, dtype=np.int32))
-    r.record("reshape_by_input", lambda x, s: raw_ops.Reshape(tensor=x, shape=s, name="y"), x=r.values(6), s=np.array([3, 2], np.int32))
+    r.record(
+        "reshape_by_input",
+        lambda x, s: raw_ops.Reshape(tensor=x, shape=s, name="y"),
+        x=r.values(6),
+        s=np.array([3, 2], np.int32),
+    )
 
     def flatten(x):
         batch = tf.strided_slice(raw_ops.Shape(input=x), [0], [1], [1], shrink_axis_mask=1)
@@ -35,7 +41,11 @@ def cases(r):
         ("transpose_nothing", (2, 3), [0, 1]),
     ):
         r.record(case, lambda x, p=permutation: raw_ops.Transpose(x=x, perm=p, name="y"), x=r.values(*shape))
-    r.record("transpose_int32", lambda x: raw_ops.Transpose(x=x, perm=[1, 0], name="y"), x=np.arange(6, dtype=np.int32).reshape(2, 3))
+    r.record(
+        "transpose_int32",
+        lambda x: raw_ops.Transpose(x=x, perm=[1, 0], name="y"),
+        x=np.arange(6, dtype=np.int32).reshape(2, 3),
+    )
 
     r.record("shape", lambda x: raw_ops.Shape(input=x, name="y"), x=r.values(2, 3, 4))
     r.record("shape_int64", lambda x: raw_ops.Shape(input=x, out_type=tf.int64, name="y"), x=r.values(2, 0))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Slice and StridedSlice with each mask, negative strides, and the forms that Keras and NumPy indexing give."""
+
 import numpy as np
 from tensorflow import raw_ops
 
@@ -13,7 +14,9 @@ def cases(r):
 
     def strided(case, x, begin, end, strides=None, **masks):
         strides = strides or [1] * len(begin)
-        r.record(case, lambda t: raw_ops.StridedSlice(input=t, begin=begin, end=end, strides=strides, name="y", **masks), x=x)
+        r.record(
+            case, lambda t: raw_ops.StridedSlice(input=t, begin=begin, end=end, strides=strides, name="y", **masks), x=x
+        )
 
     cube = r.values(4, 5, 6)
     strided("strided", cube, [1, 0, 2], [3, 4, 6], [1, 2, 2])
@@ -27,7 +30,9 @@ def cases(r):
     strided("new_axis", cube, [0, 0, 1], [0, 4, 3], new_axis_mask=1)
     strided("shrink", cube, [1, 0, -1], [2, 5, 0], shrink_axis_mask=5)
     strided("shrink_all", np.array([5, 6, 7], np.int32), [1], [2], shrink_axis_mask=1)
-    strided("shrink_ellipsis_new_axis", cube, [1, 0, 0], [2, 0, 0], shrink_axis_mask=1, ellipsis_mask=2, new_axis_mask=4)
+    strided(
+        "shrink_ellipsis_new_axis", cube, [1, 0, 0], [2, 0, 0], shrink_axis_mask=1, ellipsis_mask=2, new_axis_mask=4
+    )
     strided("out_of_range", cube, [-9, 2, 0], [9, 99, 6], [1, 1, 1])
     strided("empty", cube, [3, 0, 0], [1, 5, 6])
     strided("fewer_dimensions", cube, [1], [3])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Softmax and LogSoftmax along the last axis, with values that overflow unless the maximum is taken off."""
+
 import numpy as np
 from tensorflow import raw_ops
 

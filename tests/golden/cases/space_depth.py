@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """DepthToSpace, SpaceToDepth, and the space-batch pair around dilated convolutions of older graphs."""
+
 from tensorflow import raw_ops
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small networks in the shape that TensorFlow 1 froze them: variables read through Identity, FusedBatchNorm of version 1, Add of
-version 1, a flatten by Shape, and control dependencies left over from training."""
+"""Small networks in the shape that TensorFlow 1 froze them: variables read through Identity, FusedBatchNorm of version
+1, Add of version 1, a flatten by Shape, and control dependencies left over from training."""
+
 import tensorflow as tf
 from tensorflow import raw_ops
 
@@ -24,12 +25,16 @@ def cases(r):
 
     def conv(x, name, *kernel, strides=1):
         weights = variable(f"{name}/weights", *kernel)
-        return raw_ops.Conv2D(input=x, filter=weights, strides=[1, strides, strides, 1], padding="SAME", name=f"{name}/Conv2D")
+        return raw_ops.Conv2D(
+            input=x, filter=weights, strides=[1, strides, strides, 1], padding="SAME", name=f"{name}/Conv2D"
+        )
 
     def residual(x):
         y = raw_ops.Relu(features=batch_norm(conv(x, "conv1", 3, 3, 3, 8, strides=2), "conv1/BatchNorm"))
         z = raw_ops.Relu(features=batch_norm(conv(y, "conv2", 3, 3, 8, 8), "conv2/BatchNorm"))
-        y = raw_ops.Relu(features=raw_ops.Add(x=y, y=batch_norm(conv(z, "conv3", 1, 1, 8, 8), "conv3/BatchNorm"), name="add"))
+        y = raw_ops.Relu(
+            features=raw_ops.Add(x=y, y=batch_norm(conv(z, "conv3", 1, 1, 8, 8), "conv3/BatchNorm"), name="add")
+        )
         y = raw_ops.Mean(input=y, axis=[1, 2], keep_dims=True, name="pool5")
         y = raw_ops.BiasAdd(value=conv(y, "logits", 1, 1, 8, 5), bias=variable("logits/biases", 5))
         y = raw_ops.Squeeze(input=y, axis=[1, 2], name="SpatialSqueeze")

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Elementwise ops of one operand, with the points where they bend, and infinities where the op defines them."""
+
 import numpy as np
 from tensorflow import raw_ops
 
-SPECIAL = np.array([0.0, -0.0, 0.5, -0.5, 1.5, -1.5, 2.5, -2.5, 6.0, 6.5, 1e-6, -1e-6, 30.0, -30.0, 100.0, -100.0], np.float32)
+SPECIAL = np.array(
+    [0.0, -0.0, 0.5, -0.5, 1.5, -1.5, 2.5, -2.5, 6.0, 6.5, 1e-6, -1e-6, 30.0, -30.0, 100.0, -100.0], np.float32
+)
 POSITIVE = np.array([1e-30, 1e-3, 0.25, 0.5, 1.0, 2.0, 3.7, 100.0, 1e20], np.float32)
 
 ANYWHERE = {

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenVINO, float and INT8 by NNCF's post-training quantization, its default preset.
+
+`openvino-int8-mixed`, if asked for by name, has asymmetric activations.
+
+Without VNNI its 8-bit kernels saturate in 16 bits, and the outputs of a deep network mean nothing; NNCF's overflow fix,
+which keeps weights to 7 bits, is then asked for. It costs no time.
+"""
+
+from .machine import cpu_has_vnni
+
+CONTENDERS = ["openvino-fp32", "openvino-int8"]
+
+
+def _path(contender, model, cache):
+    return cache / f"{model.name}.{contender.removeprefix('openvino-')}.xml"
+
+
+def prepare(contender, model, cache, batches):
+    import openvino
+
+    path = _path(contender, model, cache)
+    if model.is_current(path):
+        return
+    network = openvino.convert_model(str(model.file("pb")))
+    if contender != "openvino-fp32":
+        network = _quantize(contender, model, network)
+    openvino.save_model(network, str(path), compress_to_fp16=False)
+
+
+def _quantize(contender, model, network):
+    import nncf
+
+    calibration = model.calibration()
+    fix = nncf.OverflowFix.FIRST_LAYER if cpu_has_vnni() else nncf.OverflowFix.ENABLE
+    preset = nncf.QuantizationPreset.MIXED if contender.endswith("-mixed") else nncf.QuantizationPreset.PERFORMANCE
+    return nncf.quantize(
+        network,
+        nncf.Dataset([image[None] for image in calibration]),
+        preset=preset,
+        target_device=nncf.TargetDevice.CPU,
+        subset_size=len(calibration),
+        advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=fix),
+    )
+
+
+def load(contender, model, cache, batch, threads):
+    import openvino
+
+    core = openvino.Core()
+    network = core.read_model(str(_path(contender, model, cache)))
+    network.reshape([batch, *model.input_shape[1:]])
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        # bf16 and f16 would be another precision than the one named.
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    request = core.compile_model(network, "CPU", settings).create_infer_request()
+    return lambda images: request.infer([images], share_inputs=True, share_outputs=True)[0]
