@@ -129,7 +129,7 @@ void block_of_chunk(const ConvDirectArgs& a, const Chunk& c, const PairRuns& run
     const int64_t rows_n = pixels * (tile + 1) / tiles - begin;
     const int16_t* rows[kTileRows];
     for (int64_t r = 0; r < rows_n; ++r) rows[r] = copy + offsets[begin + r];
-    tile_of_pairs_rows(static_cast<int>(rows_n), rows, runs, weights, acc);
+    tile_of_pairs_rows(static_cast<int>(rows_n), rows, runs, weights, acc, kOcBlock);
     epilogue_tile(*a.epilogue, EpilogueTile<int32_t>{acc, kOcBlock, rows_n, channels, first_pixel + begin, channel,
                                                      a.dst, s.dst_pixel_stride});
   }

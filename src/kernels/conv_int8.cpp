@@ -2,6 +2,7 @@
 #include "kernels/conv_int8.h"
 
 #include "kernels/conv_direct_int8.h"
+#include "kernels/conv_winograd_int8.h"
 
 namespace tfengine::kernels {
 
@@ -15,24 +16,56 @@ const char* conv_int8_name(ConvInt8Algo algo) {
   return "?";
 }
 
-bool conv_int8_supports(ConvInt8Algo algo, const ConvShape&, Elem, const int8_t*) {
-  return algo == ConvInt8Algo::Direct;
+bool conv_int8_supports(ConvInt8Algo algo, const ConvShape& shape, Elem src_elem, const int8_t* weights) {
+  switch (algo) {
+    case ConvInt8Algo::Direct:
+      return src_elem != Elem::F32;
+    case ConvInt8Algo::Winograd:
+      return conv_winograd_int8::supports(shape, src_elem, weights);
+  }
+  return false;
 }
 
-size_t conv_int8_packed_bytes(ConvInt8Algo, const ConvShape& shape) { return conv_direct_int8::packed_bytes(shape); }
-
-void conv_int8_pack(ConvInt8Algo, const ConvShape& shape, const int8_t* weights, void* packed) {
-  conv_direct_int8::pack(shape, weights, static_cast<int8_t*>(packed));
+size_t conv_int8_packed_bytes(ConvInt8Algo algo, const ConvShape& shape) {
+  switch (algo) {
+    case ConvInt8Algo::Direct:
+      return conv_direct_int8::packed_bytes(shape);
+    case ConvInt8Algo::Winograd:
+      return conv_winograd_int8::packed_bytes(shape);
+  }
+  return 0;
 }
 
-size_t conv_int8_workspace_bytes(ConvInt8Algo, const ConvShape& shape, int threads) {
-  return conv_direct_int8::workspace_bytes(shape, threads);
+void conv_int8_pack(ConvInt8Algo algo, const ConvShape& shape, const int8_t* weights, void* packed) {
+  auto* to = static_cast<int8_t*>(packed);
+  switch (algo) {
+    case ConvInt8Algo::Direct:
+      return conv_direct_int8::pack(shape, weights, to);
+    case ConvInt8Algo::Winograd:
+      return conv_winograd_int8::pack(shape, weights, to);
+  }
 }
 
-void conv_int8_run(ConvInt8Algo, const ConvShape& shape, Elem src_elem, const void* src, const void* packed,
+size_t conv_int8_workspace_bytes(ConvInt8Algo algo, const ConvShape& shape, int threads) {
+  switch (algo) {
+    case ConvInt8Algo::Direct:
+      return conv_direct_int8::workspace_bytes(shape, threads);
+    case ConvInt8Algo::Winograd:
+      return conv_winograd_int8::workspace_bytes(shape, threads);
+  }
+  return 0;
+}
+
+void conv_int8_run(ConvInt8Algo algo, const ConvShape& shape, Elem src_elem, const void* src, const void* packed,
                    const Epilogue& epilogue, void* dst, void* workspace, int threads) {
-  conv_direct_int8::run(shape, src_elem, src, static_cast<const int8_t*>(packed), epilogue, dst,
-                        static_cast<std::byte*>(workspace), threads);
+  const auto* weights = static_cast<const int8_t*>(packed);
+  auto* scratch = static_cast<std::byte*>(workspace);
+  switch (algo) {
+    case ConvInt8Algo::Direct:
+      return conv_direct_int8::run(shape, src_elem, src, weights, epilogue, dst, scratch, threads);
+    case ConvInt8Algo::Winograd:
+      return conv_winograd_int8::run(shape, src_elem, src, weights, epilogue, dst, scratch, threads);
+  }
 }
 
 }  // namespace tfengine::kernels

@@ -62,10 +62,10 @@ struct PairRuns {
   int64_t pairs;  // of a run
 };
 
-// acc[row * 16 + column] = sum over all pairs. Every row pointer must be readable to the end of its last pair.
+// acc[row * acc_stride + column] = sum over all pairs. Every row pointer must be readable to the end of its last pair.
 template <int kRows>
 HWY_NOINLINE void tile_of_pairs(const int16_t* const* rows, const PairRuns& runs, const int16_t* HWY_RESTRICT weights,
-                                int32_t* HWY_RESTRICT acc_out) {
+                                int32_t* HWY_RESTRICT acc_out, int64_t acc_stride) {
   hn::Vec<AccTag> acc[kRows][kColumnVecs];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
@@ -93,15 +93,15 @@ HWY_NOINLINE void tile_of_pairs(const int16_t* const* rows, const PairRuns& runs
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kColumnVecs; ++v) hn::StoreU(acc[r][v], AccTag(), acc_out + 16 * r + kAccLanes * v);
+    for (int v = 0; v < kColumnVecs; ++v) hn::StoreU(acc[r][v], AccTag(), acc_out + acc_stride * r + kAccLanes * v);
   }
 }
 
 template <int kRows = kTileRows>
 HWY_INLINE void tile_of_pairs_rows(int rows_n, const int16_t* const* rows, const PairRuns& runs, const int16_t* weights,
-                                   int32_t* acc) {
-  if (rows_n == kRows) return tile_of_pairs<kRows>(rows, runs, weights, acc);
-  if constexpr (kRows > 1) tile_of_pairs_rows<kRows - 1>(rows_n, rows, runs, weights, acc);
+                                   int32_t* acc, int64_t acc_stride) {
+  if (rows_n == kRows) return tile_of_pairs<kRows>(rows, runs, weights, acc, acc_stride);
+  if constexpr (kRows > 1) tile_of_pairs_rows<kRows - 1>(rows_n, rows, runs, weights, acc, acc_stride);
 }
 
 // ---- Widening of 8-bit values, 16 bytes at a time where the target can.

@@ -276,7 +276,8 @@ TEST(ConvInt8, RawSumsWithoutScaleAndBias) {
 // The largest products that 8 bits allow, of equal sign: the sums must not saturate anywhere on the way.
 TEST(ConvInt8, LargestSums) {
   std::mt19937 rng(4);
-  for (const ConvShape& s : {conv(1, 5, 512, 16, 3), conv(1, 4, 2048, 16, 1), conv(1, 9, 3, 16, 7, 2)}) {
+  for (const ConvShape& s :
+       {conv(1, 5, 512, 16, 3), conv(1, 9, 114, 16, 3), conv(1, 4, 2048, 16, 1), conv(1, 9, 3, 16, 7, 2)}) {
     for (const auto& [elem, src, weight] : {std::tuple(Elem::U8, 255, -128), std::tuple(Elem::U8, 255, 127),
                                             std::tuple(Elem::S8, 128, -128), std::tuple(Elem::S8, 128, 127)}) {
       const Data d(s, elem, rng, std::pair(src, weight));
@@ -284,6 +285,15 @@ TEST(ConvInt8, LargestSums) {
       if (HasFatalFailure()) return;
     }
   }
+}
+
+// The integer Winograd transforms keep 26 bits of a sum.
+TEST(ConvInt8, WinogradRefusesWeightsWhoseSumsCouldOverflow) {
+  const ConvShape s = conv(1, 5, 256, 16, 3);
+  std::vector<int8_t> weights(9 * 256 * 16, 57);
+  EXPECT_TRUE(conv_int8_supports(ConvInt8Algo::Winograd, s, Elem::U8, weights.data()));
+  std::fill(weights.begin(), weights.end(), int8_t{58});  // 255 * 58 * 9 * 256 >= 2^25
+  EXPECT_FALSE(conv_int8_supports(ConvInt8Algo::Winograd, s, Elem::U8, weights.data()));
 }
 
 TEST(ConvInt8, ResidualInPlace) {
