@@ -36,3 +36,34 @@ def cases(r):
         return raw_ops.Mul(x=x, y=y, name="y")
 
     r.record("squeeze_excite", squeeze_excite, x=r.values(2, 4, 4, 8))
+
+    def keras_swish(x):
+        y = raw_ops.Mul(x=x, y=raw_ops.Sigmoid(x=raw_ops.Mul(x=tf.constant(1.0), y=x)))
+        return raw_ops.IdentityN(input=[y, x, tf.constant(1.0)], name="y")[0]
+
+    r.record("swish_identity_n", keras_swish, x=r.values(2, 3, 3, 4, low=-6, high=6))
+
+    def dense_on_image(x):
+        # tf.tensordot with every shape computed at run time, as Keras freezes a Dense layer on rank 4.
+        shape, weights = raw_ops.Shape(input=x), r.values(6, 5)
+        outer = raw_ops.GatherV2(params=shape, indices=[0, 1, 2], axis=0)
+        inner = raw_ops.GatherV2(params=shape, indices=[3], axis=0)
+        counts = [raw_ops.Prod(input=part, axis=[0]) for part in (outer, inner)]
+        y = raw_ops.Transpose(x=x, perm=raw_ops.ConcatV2(values=[[0, 1, 2], [3]], axis=0))
+        y = raw_ops.Reshape(tensor=y, shape=raw_ops.Pack(values=counts))
+        y = raw_ops.MatMul(a=y, b=weights)
+        y = raw_ops.Reshape(tensor=y, shape=raw_ops.ConcatV2(values=[outer, [5]], axis=0))
+        return raw_ops.BiasAdd(value=y, bias=r.values(5), name="y")
+
+    r.record("dense_on_image", dense_on_image, x=r.values(2, 3, 4, 6))
+
+    @tf.function(autograph=False, experimental_attributes={"_noinline": True})
+    def grouped_conv(x, weights):
+        return raw_ops.Conv2D(input=x, filter=weights, strides=[1, 1, 1, 1], padding="SAME")
+
+    def called(x):
+        # Keras freezes a grouped convolution as a function call, in a graph that has no other functions.
+        y = grouped_conv(x, r.values(7, 7, 1, 8, low=-1))
+        return raw_ops.BiasAdd(value=y, bias=r.values(8), name="y")
+
+    r.record("called_grouped_conv", called, x=r.values(1, 6, 6, 8))
