@@ -130,12 +130,18 @@ void Context::run_observed(std::span<const void* const> inputs, std::span<void* 
                            const std::function<void(int, double)>& after) {
   point_to(inputs, outputs);
   omp_set_num_threads(prepared_->plan.threads);
-  for (BoundStep& step : steps_) {
-    const auto start = std::chrono::steady_clock::now();
-    if (step.copy.bytes != 0) std::memcpy(step.copy.to, step.copy.from, step.copy.bytes);
-    step.kernel->run();
-    after(step.step,
-          std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
+  auto next = steps_.begin();
+  for (int step = 0; step < static_cast<int>(prepared_->plan.steps.size()); ++step) {
+    double elapsed_us = 0.0;
+    if (next != steps_.end() && next->step == step) {
+      const auto start = std::chrono::steady_clock::now();
+      if (next->copy.bytes != 0) std::memcpy(next->copy.to, next->copy.from, next->copy.bytes);
+      next->kernel->run();
+      elapsed_us =
+          std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+      ++next;
+    }
+    after(step, elapsed_us);
   }
   copy_outputs();
 }

@@ -27,7 +27,7 @@ class Context {
 
   // Addresses of dense tensors in the graph's order and static shapes. Allocates nothing.
   void run(std::span<const void* const> inputs, std::span<void* const> outputs);
-  // As run, calling `after(step, elapsed_us)` behind every step.
+  // As run, calling `after(step, elapsed_us)` behind every step, elided ones included.
   void run_observed(std::span<const void* const> inputs, std::span<void* const> outputs,
                     const std::function<void(int step, double elapsed_us)>& after);
   // The tensor's address during or after a run (plans made with keep_all: valid for all values).

@@ -5,6 +5,7 @@
 
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "backends/onednn/cpu_features.h"
 #include "backends/onednn/support.h"
 
 namespace tfengine::onednn {
@@ -42,11 +43,5 @@ std::shared_ptr<const void> packed_weights(PackedStore& store, const Tensor& wei
                                            const dnnl::memory::desc& wanted);
 // A float vector in the store, for scales; `key` keeps it apart.
 std::shared_ptr<const void> packed_floats(PackedStore& store, const Tensor& key, const std::vector<float>& values);
-
-// Whether this CPU multiplies u8 and s8 into s32 without saturation in between (VNNI or AMX): otherwise oneDNN's INT8
-// kernels saturate 16-bit sums or halve the weights, and are not exact.
-bool int8_is_exact();
-// bf16 arithmetic in hardware.
-bool has_bf16();
 
 }  // namespace tfengine::onednn

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// The straight line from a model to an engine; each step's data can be seen with `tfengine dump --after=STEP`.
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <map>
+#include <set>
+#include <nlohmann/json.hpp>
+
+#include "backends/list.h"
+#include "base/check.h"
+#include "compiler/calibration_impl.h"
+#include "compiler/engine_impl.h"
+#include "compiler/model_impl.h"
+#include "compiler/report.h"
+#include "compiler/to_bf16.h"
+#include "quantize/rules.h"
+#include "tfengine/convert.h"
+
+namespace tfengine {
+
+namespace {
+
+using Core = std::unique_ptr<runtime::EngineCore>;
+
+std::string checked_precision(std::string precision) {
+  std::transform(precision.begin(), precision.end(), precision.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (precision != "fp32" && precision != "bf16" && precision != "int8") {
+    fail<InvalidArgument>("precision '{}' is unknown, expected fp32, bf16 or int8", precision);
+  }
+  return precision;
+}
+
+std::vector<std::vector<Shape>> shapes_to_plan(const ir::Graph& graph, const ConvertOptions& options) {
+  if (!options.input_shapes.empty()) return options.input_shapes;
+  return {detail::default_shapes(graph, options.batch_size)};
+}
+
+// Plans every set of shapes and returns the time of one run of each, summed over its steps.
+double plan_all(runtime::EngineCore& core, const std::vector<std::vector<Shape>>& shapes) {
+  double total_us = 0.0;
+  for (const std::vector<Shape>& set : shapes) {
+    for (const plan::Step& step : core.entry(set)->plan().steps) total_us += step.elided ? 0.0 : step.time_us;
+  }
+  return total_us;
+}
+
+std::map<std::string, double> step_times(runtime::EngineCore& core, const std::vector<std::vector<Shape>>& shapes) {
+  std::map<std::string, double> times;
+  for (const std::vector<Shape>& set : shapes) {
+    const plan::Plan& plan = core.entry(set)->plan();
+    for (const plan::Step& step : plan.steps) times[plan.graph.node(step.node).name] += step.time_us;
+  }
+  return times;
+}
+
+class Compiler {
+ public:
+  Compiler(const Model& model, const ConvertOptions& options)
+      : model_(*model.impl()), options_(options), precision_(checked_precision(options.precision)),
+        config_(detail::engine_config(options.engine)) {
+    if (options.progress) {
+      config_.progress = [this](int done, int total, const std::string&) {
+        options_.progress("choosing tactics", done, total);
+      };
+    }
+  }
+
+  Engine run() {
+    const auto start = std::chrono::steady_clock::now();
+    passes::PassOptions pass_options;
+    pass_options.disabled = options_.disabled_passes;
+    detail::Optimized optimized = detail::optimize(model_, options_.nodes_denylist, pass_options);
+    report_.passes = optimized.report;
+    report_.notes = optimized.report.notes;
+    report_.segments = segment::segment(optimized.graph, [&](const ir::Node& node) {
+                         return config_.backends[0]->refuses(optimized.graph, node);
+                       }).report;
+    const auto shapes = shapes_to_plan(optimized.graph, options_);
+    Core core;
+    if (precision_ == "int8") {
+      core = int8_engine(optimized.graph, shapes);
+    } else if (precision_ == "bf16") {
+      core = make_core(detail::to_bf16(optimized.graph));
+    } else {
+      core = make_core(std::move(optimized.graph));
+    }
+    plan_all(*core, shapes);
+    report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return finish(std::move(core));
+  }
+
+ private:
+  Core make_core(ir::Graph graph) { return std::make_unique<runtime::EngineCore>(std::move(graph), config_); }
+
+  quantize::RangeTable ranges(const ir::Graph& graph) {
+    quantize::RangeTable table = quantize::custom_ranges(graph);
+    if (options_.calibration != nullptr) {
+      const detail::CalibrationImpl& calibration = *options_.calibration->impl();
+      if (calibration.histograms.model_hash != model_.hash) {
+        fail<InvalidArgument>("the calibration was made with another model (fingerprint {}, this model has {})",
+                              calibration.histograms.model_hash, model_.hash);
+      }
+      quantize::SolvedRanges solved = detail::solve(calibration, options_.calibrator, options_.percentile,
+                                                    quantize::non_negative_names(graph));
+      report_.notes.insert(report_.notes.end(), solved.notes.begin(), solved.notes.end());
+      report_.calibrator = options_.calibrator;
+      report_.calibration_samples = static_cast<int64_t>(calibration.histograms.samples);
+      table.merge(solved.table);
+    }
+    if (table.empty()) {
+      fail<InvalidArgument>("precision int8 needs ranges: give calibration data, or a model with quantization nodes");
+    }
+    return table;
+  }
+
+  quantize::RewriteResult rewrite(const ir::Graph& graph, const quantize::RangeTable& table,
+                                  const std::set<std::string>& slow) {
+    quantize::RewriteOptions options;
+    if (options_.int8_grid == "tensorrt") {
+      options.grid = quantize::Int8Grid::TensorRT;
+    } else if (options_.int8_grid != "auto") {
+      fail<InvalidArgument>("int8_grid '{}' is unknown, expected auto or tensorrt", options_.int8_grid);
+    }
+    options.missing = quantize::MissingRange::KeepFloat;
+    options.int8_ok = [&](const ir::Node& node) { return config_.backends[0]->refuses_int8(graph, node); };
+    options.prefer_float = [&slow](const ir::Node& node) { return slow.count(node.name) > 0; };
+    return quantize::rewrite_to_int8(graph, table, options);
+  }
+
+  Core int8_engine(const ir::Graph& graph, const std::vector<std::vector<Shape>>& shapes) {
+    const quantize::RangeTable table = ranges(graph);
+    quantize::RewriteResult result = rewrite(graph, table, {});
+    Core core = make_core(result.graph);
+    report_.rewrite = std::move(result.report);
+    if (!options_.avoid_slow_int8 || !config_.measure || config_.backends.size() < 2) return core;
+    const Core float_core = make_core(graph);
+    const double float_us = plan_all(*float_core, shapes);
+    double best_us = plan_all(*core, shapes);
+    const std::map<std::string, double> float_times = step_times(*float_core, shapes);
+    std::set<std::string> slow;
+    // Making one node float moves conversions to its neighbours, whose times are then others: a second look settles it.
+    for (int round = 0; round < 2; ++round) {
+      const std::set<std::string> candidates = slower_nodes(*core, float_times, shapes, slow);
+      if (candidates.size() == slow.size()) break;
+      quantize::RewriteResult trial = rewrite(graph, table, candidates);
+      Core trial_core = make_core(std::move(trial.graph));
+      const double trial_us = plan_all(*trial_core, shapes);
+      if (trial_us >= best_us) break;
+      best_us = trial_us;
+      core = std::move(trial_core);
+      report_.rewrite = std::move(trial.report);
+      slow = candidates;
+    }
+    report_.notes.push_back(fmt::format("steps measured apart: float {:.0f} us, int8 {:.0f} us; {} nodes stay float because "
+                                        "they are faster so",
+                                        float_us, best_us, slow.size()));
+    return core;
+  }
+
+  static std::set<std::string> slower_nodes(runtime::EngineCore& core, const std::map<std::string, double>& float_times,
+                                            const std::vector<std::vector<Shape>>& shapes,
+                                            const std::set<std::string>& already) {
+    std::set<std::string> slow = already;
+    for (const auto& [name, int8_us] : step_times(core, shapes)) {
+      const auto found = float_times.find(name);
+      // 5 %: within the noise of the measurement INT8 wins, for its smaller tensors.
+      if (found != float_times.end() && int8_us > 1.05 * found->second && int8_us > 1.0) slow.insert(name);
+    }
+    return slow;
+  }
+
+  Engine finish(Core core) {
+    auto impl = std::make_shared<detail::EngineImpl>();
+    impl->core = std::move(core);
+    impl->model_hash = model_.hash;
+    impl->precision = precision_;
+    impl->timing_cache = options_.engine.timing_cache;
+    impl->options = nlohmann::json{{"precision", precision_},
+                                   {"int8_grid", options_.int8_grid},
+                                   {"calibrator", options_.calibrator},
+                                   {"nodes_denylist", options_.nodes_denylist},
+                                   {"max_workspace_size_bytes", options_.engine.max_workspace_size_bytes},
+                                   {"threads", config_.threads}}
+                        .dump();
+    impl->report = detail::to_json(report_);
+    detail::save_timings(*impl);
+    return Engine(std::move(impl));
+  }
+
+  const detail::ModelImpl& model_;
+  const ConvertOptions& options_;
+  std::string precision_;
+  runtime::EngineConfig config_;
+  detail::ConversionReport report_;
+};
+
+}  // namespace
+
+Engine convert(const Model& model, const ConvertOptions& options) { return Compiler(model, options).run(); }
+
+}  // namespace tfengine

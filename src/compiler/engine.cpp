@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tfengine/engine.h"
+
+#include <algorithm>
+
+#include "backends/list.h"
+#include "base/atomic_file.h"
+#include "base/check.h"
+#include "base/mapped_file.h"
+#include "compiler/engine_impl.h"
+#include "compiler/inputs.h"
+#include "compiler/model_impl.h"
+#include "ir/printer.h"
+#include "passes/specialize.h"
+
+namespace tfengine {
+
+namespace detail {
+
+runtime::EngineConfig engine_config(const EngineOptions& options) {
+  runtime::EngineConfig config;
+  config.backends = backends_by_name(options.backend);
+  config.threads = resolve_threads(options.threads);
+  config.max_workspace_size_bytes = options.max_workspace_size_bytes;
+  config.maximum_cached_engines = options.maximum_cached_engines;
+  config.allocator = options.allocator == nullptr ? &default_allocator() : options.allocator;
+  config.specialize = passes::specialize;
+  config.timing_cache = std::make_shared<plan::TimingCache>();
+  if (!options.timing_cache.empty()) config.timing_cache->load(options.timing_cache);
+  return config;
+}
+
+void save_timings(const EngineImpl& impl) {
+  const auto& cache = impl.core->config().timing_cache;
+  if (!impl.timing_cache.empty() && cache != nullptr && cache->changed()) cache->save(impl.timing_cache);
+}
+
+namespace {
+
+std::shared_ptr<runtime::ShapeEntry> entry_for(const EngineImpl& impl, const std::vector<Shape>& shapes) {
+  const bool known = impl.core->latest() != nullptr && impl.core->latest()->shapes() == shapes;
+  auto entry = impl.core->entry(shapes);
+  if (!known) save_timings(impl);
+  return entry;
+}
+
+// The entry for `shapes`, or, when none are given, the latest; default shapes when there is none either.
+std::shared_ptr<runtime::ShapeEntry> entry_or_default(const EngineImpl& impl, const std::vector<Shape>& shapes) {
+  if (!shapes.empty()) return entry_for(impl, shapes);
+  if (auto latest = impl.core->latest()) return latest;
+  return entry_for(impl, default_shapes(impl.core->graph(), 1));
+}
+
+std::string precision_of(const plan::Plan& plan, const ir::Node& node) {
+  const auto has = [&](DType a, DType b) {
+    const auto match = [&](ir::ValueId id) {
+      return plan.graph.value(id).dtype == a || plan.graph.value(id).dtype == b;
+    };
+    return std::any_of(node.inputs.begin(), node.inputs.end(), match) ||
+           std::any_of(node.outputs.begin(), node.outputs.end(), match);
+  };
+  if (has(DType::S8, DType::U8)) return "int8";
+  return has(DType::BF16, DType::BF16) ? "bf16" : "fp32";
+}
+
+std::vector<TensorSpec> specs_of(const ir::Graph& graph, bool outputs) {
+  std::vector<TensorSpec> specs;
+  const auto add = [&](const std::string& name, ir::ValueId id) {
+    specs.push_back({name, graph.value(id).dtype, graph.value(id).shape});
+  };
+  if (outputs) {
+    for (const ir::GraphOutput& out : graph.outputs) add(out.name, out.value);
+  } else {
+    for (const ir::ValueId id : graph.inputs) add(graph.value(id).name, id);
+  }
+  return specs;
+}
+
+}  // namespace
+
+}  // namespace detail
+
+Engine Engine::load(const std::filesystem::path& path, const EngineOptions& options) {
+  const auto file = MappedFile::open(path);
+  plan::EngineImage image = plan::read_image(path.string(), file->data(), file->bytes(), file);
+  auto impl = std::make_shared<detail::EngineImpl>();
+  EngineOptions used = options;
+  if (used.threads == 0) used.threads = image.threads;
+  impl->core = std::make_unique<runtime::EngineCore>(std::move(image.graph), detail::engine_config(used));
+  impl->model_hash = image.model_hash;
+  impl->precision = image.precision;
+  impl->options = image.options;
+  impl->report = image.report;
+  impl->file_bytes = file->bytes();
+  impl->timing_cache = options.timing_cache;
+  if (image.cpu == plan::cpu_key()) {
+    for (plan::PlanRecord& record : image.plans) impl->core->recall(std::move(record));
+  } else {
+    impl->notices.push_back(
+        fmt::format("'{}' was built on another CPU ({}): tactics are chosen anew on this one", path.string(), image.cpu));
+  }
+  return Engine(std::move(impl));
+}
+
+void Engine::save(const std::filesystem::path& path) const {
+  plan::EngineImage image;
+  image.graph = impl_->core->graph();
+  image.model_hash = impl_->model_hash;
+  image.precision = impl_->precision;
+  image.options = impl_->options;
+  image.report = impl_->report;
+  image.cpu = plan::cpu_key();
+  image.threads = impl_->core->config().threads;
+  image.plans = impl_->core->records();
+  const plan::ImageBytes bytes = plan::write_image(image);
+  static constexpr std::byte kZeros[64] = {};
+  AtomicFile file(path);
+  file.write(bytes.head.data(), bytes.head.size());
+  for (const plan::ImageBytes::Piece& piece : bytes.constants) {
+    file.write(piece.data, piece.bytes);
+    file.write(kZeros, piece.padding);
+  }
+  file.commit();
+  impl_->file_bytes = bytes.total_bytes;
+}
+
+std::vector<TensorSpec> Engine::inputs() const { return detail::specs_of(impl_->core->graph(), false); }
+std::vector<TensorSpec> Engine::outputs() const { return detail::specs_of(impl_->core->graph(), true); }
+
+std::vector<Shape> Engine::output_shapes(const std::vector<Shape>& input_shapes) const {
+  const auto entry = detail::entry_for(*impl_, input_shapes);
+  std::vector<Shape> shapes;
+  for (const ir::GraphOutput& out : entry->plan().graph.outputs) {
+    shapes.push_back(entry->plan().descs[static_cast<size_t>(out.value)].shape);
+  }
+  return shapes;
+}
+
+void Engine::prepare(const std::vector<Shape>& input_shapes) const {
+  detail::entry_for(*impl_, input_shapes)->lease();
+}
+
+std::vector<NamedTensor> Engine::run(const std::vector<NamedTensor>& inputs) const {
+  const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
+  const auto entry = detail::entry_for(*impl_, bound.shapes);
+  std::vector<NamedTensor> results;
+  std::vector<void*> addresses;
+  for (const ir::GraphOutput& out : entry->plan().graph.outputs) {
+    const plan::TensorDesc& desc = entry->plan().descs[static_cast<size_t>(out.value)];
+    results.push_back({out.name, Tensor(desc.dtype, desc.shape)});
+    addresses.push_back(results.back().tensor.mutable_data());
+  }
+  entry->lease()->run(bound.addresses, addresses);
+  return results;
+}
+
+void Engine::run_into(const std::vector<NamedTensor>& inputs, const std::vector<void*>& outputs) const {
+  const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
+  if (outputs.size() != impl_->core->graph().outputs.size()) {
+    fail<InvalidArgument>("run_into: got {} outputs, expected {}", outputs.size(), impl_->core->graph().outputs.size());
+  }
+  detail::entry_for(*impl_, bound.shapes)->lease()->run(bound.addresses, outputs);
+}
+
+std::string Engine::precision() const { return impl_->precision; }
+int Engine::threads() const { return impl_->core->config().threads; }
+
+MemoryReport Engine::memory(const std::vector<Shape>& input_shapes) const {
+  const auto entry = detail::entry_or_default(*impl_, input_shapes);
+  const plan::Plan& plan = entry->plan();
+  MemoryReport report;
+  report.weights_bytes = impl_->core->weights_bytes();
+  report.activation_bytes = plan.arena_bytes;
+  report.workspace_bytes = plan.workspace_bytes;
+  report.peak_bytes = report.weights_bytes + report.activation_bytes + report.workspace_bytes;
+  report.activation_lower_bound_bytes = plan.arena_lower_bound_bytes;
+  report.naive_activation_bytes = plan.naive_activation_bytes;
+  report.file_bytes = impl_->file_bytes;
+  if (!plan.steps.empty()) {
+    report.peak_layer = plan.graph.node(plan.steps[static_cast<size_t>(plan.peak_step)].node).name;
+  }
+  return report;
+}
+
+std::vector<LayerProfile> Engine::profile(const std::vector<NamedTensor>& inputs, int runs) const {
+  if (runs < 1) fail<InvalidArgument>("profile: got {} runs, expected at least 1", runs);
+  const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
+  const auto entry = detail::entry_for(*impl_, bound.shapes);
+  const plan::Plan& plan = entry->plan();
+  std::vector<Tensor> keep;
+  std::vector<void*> addresses;
+  for (const ir::GraphOutput& out : plan.graph.outputs) {
+    const plan::TensorDesc& desc = plan.descs[static_cast<size_t>(out.value)];
+    keep.emplace_back(desc.dtype, desc.shape);
+    addresses.push_back(keep.back().mutable_data());
+  }
+  std::vector<std::vector<double>> times(plan.steps.size());
+  const auto lease = entry->lease();
+  for (int run = 0; run <= runs; ++run) {
+    lease->run_observed(bound.addresses, addresses, [&](int step, double elapsed_us) {
+      if (run > 0) times[static_cast<size_t>(step)].push_back(elapsed_us);  // the first run warms up
+    });
+  }
+  std::vector<LayerProfile> layers;
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const plan::Step& step = plan.steps[i];
+    const ir::Node& node = plan.graph.node(step.node);
+    std::nth_element(times[i].begin(), times[i].begin() + runs / 2, times[i].end());
+    layers.push_back({node.name, node.op, detail::precision_of(plan, node), step.backend,
+                      step.elided ? "in place" : step.tactic.name, times[i][static_cast<size_t>(runs / 2)],
+                      plan.graph.value(node.outputs[0]).shape.str()});
+  }
+  return layers;
+}
+
+std::string Engine::report_json() const { return impl_->report; }
+std::vector<std::string> Engine::notices() const { return impl_->notices; }
+std::string Engine::dump() const { return ir::print(impl_->core->graph(), ir::PrintMode::Dump); }
+
+}  // namespace tfengine

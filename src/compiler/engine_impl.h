@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What stands behind the public Engine: the running core and what conversion wants to be known of it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/engine_core.h"
+#include "tfengine/engine.h"
+
+namespace tfengine::detail {
+
+struct EngineImpl {
+  std::unique_ptr<runtime::EngineCore> core;
+  std::string model_hash;
+  std::string precision;
+  std::string options;  // JSON
+  std::string report;   // JSON
+  std::vector<std::string> notices;
+  std::filesystem::path timing_cache;
+  mutable uint64_t file_bytes = 0;
+};
+
+runtime::EngineConfig engine_config(const EngineOptions& options);
+// Writes what was measured, when a path was given and something is new.
+void save_timings(const EngineImpl& impl);
+
+}  // namespace tfengine::detail

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tfengine/model.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/check.h"
+#include "compiler/model_impl.h"
+#include "ir/printer.h"
+#include "ops/op.h"
+#include "segment/segment.h"
+#include "tfgraph/read.h"
+
+namespace tfengine {
+
+namespace detail {
+
+namespace {
+
+// FNV-1a over what makes a model: ops, names, and up to 4 KiB of each constant (its size always), which tells models and
+// trainings apart without reading gigabytes.
+class Fingerprint {
+ public:
+  void add(const void* data, size_t bytes) {
+    const auto* at = static_cast<const uint8_t*>(data);
+    for (size_t i = 0; i < bytes; ++i) hash_ = (hash_ ^ at[i]) * 1099511628211ull;
+  }
+  void add(std::string_view text) { add(text.data(), text.size()); }
+  void add(const Tensor& tensor) {
+    const uint64_t bytes = tensor.bytes();
+    add(&bytes, sizeof bytes);
+    add(tensor.data(), std::min<size_t>(bytes, 4096));
+  }
+  std::string text() const { return fmt::format("{:016x}", hash_); }
+
+ private:
+  uint64_t hash_ = 14695981039346656037ull;
+};
+
+std::string fingerprint(const ir::Graph& graph) {
+  Fingerprint print;
+  for (const ir::NodeId id : graph.order()) {
+    const ir::Node& node = graph.node(id);
+    print.add(node.op);
+    print.add(node.name);
+    for (const ir::ValueId input : node.inputs) {
+      print.add(graph.value(input).name);
+      if (graph.value(input).is_constant()) print.add(graph.value(input).constant);
+    }
+  }
+  return print.text();
+}
+
+}  // namespace
+
+Optimized optimize(const ModelImpl& model, const std::vector<std::string>& denylist,
+                   const passes::PassOptions& options) {
+  segment::require_known_ops(model.imported);
+  Optimized result;
+  result.graph = model.imported.compacted();
+  std::vector<std::string> unknown = denylist;
+  for (ir::NodeId id = 0; id < result.graph.node_count(); ++id) {
+    ir::Node& node = result.graph.node(id);
+    if (std::find(denylist.begin(), denylist.end(), node.name) == denylist.end()) continue;
+    node.denylisted = true;
+    std::erase(unknown, node.name);
+  }
+  if (!unknown.empty()) {
+    fail<InvalidArgument>("nodes_denylist: the model has no node {}; names are those of `tfengine inspect --nodes`",
+                          fmt::join(unknown, ", "));
+  }
+  result.report = passes::run_pipeline(result.graph, options);
+  result.graph = result.graph.compacted();
+  return result;
+}
+
+std::vector<Shape> default_shapes(const ir::Graph& graph, int64_t batch_size) {
+  std::vector<Shape> shapes;
+  for (const ir::ValueId id : graph.inputs) {
+    Shape shape = graph.value(id).shape;
+    if (shape.ranked() && shape.rank() > 0 && shape[0] < 0) shape[0] = batch_size;
+    if (!shape.is_static()) {
+      fail<InvalidArgument>("input '{}' has shape {}: give the shapes to plan for", graph.value(id).name,
+                            graph.value(id).shape.str());
+    }
+    shapes.push_back(std::move(shape));
+  }
+  return shapes;
+}
+
+int resolve_threads(int threads) {
+  if (threads < 0 || threads > 1024) fail<InvalidArgument>("threads: got {}, expected 0 (all cores) to 1024", threads);
+  if (threads > 0) return threads;
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
+  return std::max(1, CPU_COUNT(&allowed));
+}
+
+}  // namespace detail
+
+namespace {
+bool all_ops_known(const ir::Graph& graph) {
+  for (ir::NodeId id = 0; id < graph.node_count(); ++id) {
+    if (graph.node(id).alive && ops::find_op(graph.node(id).op) == nullptr) return false;
+  }
+  return true;
+}
+}  // namespace
+
+Model Model::load(const std::filesystem::path& path, const LoadOptions& options) {
+  tfgraph::ImportOptions import;
+  import.inputs = options.inputs;
+  import.outputs = options.outputs;
+  import.tags = options.tags;
+  import.signature_key = options.signature_key;
+  auto impl = std::make_shared<detail::ModelImpl>();
+  impl->path = path;
+  impl->imported = tfgraph::read_model(path, import);
+  if (impl->imported.name.empty()) impl->imported.name = path.stem().string();
+  // A model with ops that tfengine does not know can still be inspected; converting it names them all.
+  if (all_ops_known(impl->imported)) ops::infer_graph(impl->imported);
+  impl->hash = detail::fingerprint(impl->imported);
+  Model model;
+  model.impl_ = std::move(impl);
+  return model;
+}
+
+std::vector<TensorSpec> Model::inputs() const {
+  std::vector<TensorSpec> specs;
+  for (const ir::ValueId id : impl_->imported.inputs) {
+    const ir::Value& value = impl_->imported.value(id);
+    specs.push_back({value.name, value.dtype, value.shape});
+  }
+  return specs;
+}
+
+std::vector<TensorSpec> Model::outputs() const {
+  std::vector<TensorSpec> specs;
+  for (const ir::GraphOutput& out : impl_->imported.outputs) {
+    const ir::Value& value = impl_->imported.value(out.value);
+    specs.push_back({out.name, value.dtype, value.shape});
+  }
+  return specs;
+}
+
+std::vector<std::pair<std::string, int>> Model::ops() const {
+  std::map<std::string, int> counts;
+  for (const ir::NodeId id : impl_->imported.order()) ++counts[impl_->imported.node(id).op];
+  return {counts.begin(), counts.end()};
+}
+
+uint64_t Model::constant_bytes() const {
+  uint64_t bytes = 0;
+  for (ir::ValueId id = 0; id < impl_->imported.value_count(); ++id) {
+    const ir::Value& value = impl_->imported.value(id);
+    if (value.is_constant() && impl_->imported.use_count(id) > 0) bytes += value.constant.bytes();
+  }
+  return bytes;
+}
+
+std::string Model::dump(const std::string& after) const {
+  if (after == "import") return ir::print(impl_->imported, ir::PrintMode::Dump);
+  if (after == "optimize") return ir::print(detail::optimize(*impl_, {}).graph, ir::PrintMode::Dump);
+  std::string text;
+  passes::PassOptions options;
+  options.dump = [&](std::string_view pass, const ir::Graph& graph) {
+    if (pass == after) text = ir::print(graph, ir::PrintMode::Dump);
+  };
+  detail::optimize(*impl_, {}, options);
+  if (text.empty()) {
+    fail<InvalidArgument>("dump: step '{}' is unknown, expected import, optimize, or a pass: {}", after,
+                          fmt::join(passes::pass_names(), ", "));
+  }
+  return text;
+}
+
+}  // namespace tfengine

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What stands behind the public Model: the imported graph, and how it becomes the optimised one that calibration and
+// conversion start from, the same for both so that tensor names agree.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+#include "passes/pipeline.h"
+#include "tfengine/model.h"
+
+namespace tfengine::detail {
+
+struct ModelImpl {
+  std::filesystem::path path;
+  ir::Graph imported;  // types inferred
+  // Of the imported graph's structure and constants.
+  std::string hash;
+};
+
+struct Optimized {
+  ir::Graph graph;
+  passes::PassReport report;
+};
+// Steps 2 of the line. `denylist` marks nodes; InvalidArgument naming those that do not exist.
+Optimized optimize(const ModelImpl& model, const std::vector<std::string>& denylist,
+                   const passes::PassOptions& options = {});
+
+// The model's input shapes with `batch_size` for an unknown first dimension; InvalidArgument naming the input when
+// another dimension is unknown.
+std::vector<Shape> default_shapes(const ir::Graph& graph, int64_t batch_size);
+
+// Threads to use for 0: as many as the process may run on.
+int resolve_threads(int threads);
+
+}  // namespace tfengine::detail

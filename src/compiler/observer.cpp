@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/observer.h"
+
+#include <map>
+
+#include "base/check.h"
+#include "kernels/histogram.h"
+
+namespace tfengine::detail {
+
+namespace {
+
+// Values of each sample that also go to the logarithmic histogram, evenly spread: enough for its percentiles, and the
+// same ones however samples are batched.
+constexpr int64_t kLogSamples = 1024;
+
+quantize::Moments converted(const kernels::Moments& m) {
+  return {m.min, m.max, m.count, m.zeros, m.nans, m.infs, m.sum, m.sum_squares};
+}
+
+}  // namespace
+
+Observer::Observer(const runtime::PreparedPlan& prepared, std::span<const std::string> tensors,
+                   quantize::HistogramSet& set)
+    : plan_(prepared.plan), after_step_(prepared.plan.steps.size()),
+      workspace_(kernels::histogram_workspace_bytes(prepared.plan.threads) + 64) {
+  std::map<std::string_view, ir::ValueId> by_name;
+  for (ir::ValueId id = 0; id < plan_.graph.value_count(); ++id) by_name[plan_.graph.value(id).name] = id;
+  std::map<ir::NodeId, size_t> step_of;
+  for (size_t i = 0; i < plan_.steps.size(); ++i) step_of[plan_.steps[i].node] = i;
+  for (const std::string& name : tensors) {
+    const auto found = by_name.find(name);
+    if (found == by_name.end()) continue;
+    const ir::Value& value = plan_.graph.value(found->second);
+    if (value.dtype != DType::F32 || value.is_constant()) continue;
+    targets_.push_back({found->second, &set.tensors[name]});
+    const auto step = step_of.find(value.producer);
+    (step == step_of.end() ? at_start_ : after_step_[step->second]).push_back(targets_.size() - 1);
+  }
+}
+
+void Observer::run(runtime::Context& context, std::span<const void* const> inputs, std::span<void* const> outputs) {
+  bool started = false;
+  context.run_observed(inputs, outputs, [&](int step, double) {
+    // The addresses of inputs are known once the run has begun; nothing has overwritten them yet.
+    if (!started) {
+      for (const size_t target : at_start_) count(context, target);
+      started = true;
+    }
+    for (const size_t target : after_step_[static_cast<size_t>(step)]) count(context, target);
+  });
+}
+
+void Observer::count(const runtime::Context& context, size_t index) {
+  const Target& target = targets_[index];
+  const plan::TensorDesc& desc = plan_.descs[static_cast<size_t>(target.value)];
+  const int64_t elements = desc.shape.elements();
+  if (elements == 0) return;
+  const auto* data = static_cast<const float*>(context.address(target.value));
+  const int64_t channels = desc.shape.rank() == 0 ? 1 : desc.shape.back();
+  kernels::FloatRows rows{data, elements / channels, channels, desc.pixel_stride};
+  if (desc.dense()) rows = {data, 1, elements, elements};
+  kernels::Moments moments = kernels::empty_moments();
+  kernels::absmax_stats(rows, moments, plan_.threads);
+  quantize::Histogram& histogram = *target.histogram;
+  const float max_abs = kernels::max_abs(moments);
+  if (max_abs > 0.0f) {
+    const kernels::HistogramSink sink{histogram.prepare(max_abs), histogram.positive(), histogram.negative()};
+    auto* workspace = workspace_.data() + (64 - reinterpret_cast<uintptr_t>(workspace_.data()) % 64) % 64;
+    kernels::histogram_add(rows, sink, workspace, plan_.threads);
+  }
+  histogram.add_moments(converted(moments));
+  const int64_t samples = desc.shape.rank() > 1 ? desc.shape[0] : 1;
+  const int64_t per_sample = elements / samples;
+  const int64_t stride = std::max<int64_t>(1, per_sample / kLogSamples);
+  sample_.clear();
+  for (int64_t n = 0; n < samples; ++n) {
+    for (int64_t i = 0; i < per_sample; i += stride) {
+      const int64_t at = n * per_sample + i;
+      sample_.push_back(data[at / channels * desc.pixel_stride + at % channels]);
+    }
+  }
+  histogram.add_log(sample_.data(), sample_.size());
+}
+
+}  // namespace tfengine::detail

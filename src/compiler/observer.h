@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fills histograms with the tensors of one plan while it runs: each tensor right behind the step that makes it, before
+// later steps reuse its memory.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "quantize/histogram_set.h"
+#include "runtime/context.h"
+
+namespace tfengine::detail {
+
+class Observer {
+ public:
+  // `tensors`: names of F32 values; those that the plan does not have are left out.
+  Observer(const runtime::PreparedPlan& prepared, std::span<const std::string> tensors, quantize::HistogramSet& set);
+
+  // Runs the context and counts.
+  void run(runtime::Context& context, std::span<const void* const> inputs, std::span<void* const> outputs);
+
+ private:
+  void count(const runtime::Context& context, size_t target);
+
+  struct Target {
+    ir::ValueId value;
+    quantize::Histogram* histogram;
+  };
+  const plan::Plan& plan_;
+  std::vector<Target> targets_;
+  std::vector<std::vector<size_t>> after_step_;  // indices into targets_
+  std::vector<size_t> at_start_;
+  std::vector<std::byte> workspace_;
+  std::vector<float> sample_;
+};
+
+}  // namespace tfengine::detail
