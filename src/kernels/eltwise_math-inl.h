@@ -117,11 +117,9 @@ HWY_INLINE VF fast_erfc(DF df, VF x) {
   return hn::IfThenElse(hn::Lt(x, hn::Zero(df)), hn::Sub(hn::Set(df, 2.0f), y), y);
 }
 
-// Series of erf up to x^13 for |x| < 0.9 in Horner form (its next term is below 1e-7 of the result only up to 0.5, so the
-// coefficients are a minimax fit of the same degree), 1 - erfc above.
+// Rational approximation of Eigen (generic_fast_erf_float); 1 beyond +-4 within 2e-8.
 template <class DF, class VF = hn::Vec<DF>>
 HWY_INLINE VF fast_erf(DF df, VF x) {
-  // Rational approximation of Eigen (generic_fast_erf_float); 1 beyond +-4 within 2e-8.
   const auto c = clamp_keep_nan(df, x, -4.0f, 4.0f);
   const auto z = hn::Mul(c, c);
   auto p = hn::MulAdd(hn::Set(df, -2.72614225801306e-10f), z, hn::Set(df, 2.77068142495902e-08f));
@@ -143,7 +141,7 @@ HWY_INLINE VF fast_log(DF df, VF x) {
   auto y = hn::Log(df, x);
   y = hn::IfThenElse(hn::Lt(x, hn::Zero(df)), hn::NaN(df), y);
   y = hn::IfThenElse(hn::Eq(x, hn::Zero(df)), hn::Neg(inf), y);
-  return hn::IfThenElse(hn::Or(hn::Eq(x, inf), hn::Ne(x, x)), x, y);
+  return hn::IfThenElse(hn::Lt(x, inf), y, x);  // infinity and NaN are their own logarithms
 }
 
 template <class DF, class VF = hn::Vec<DF>>

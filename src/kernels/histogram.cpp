@@ -53,7 +53,7 @@ void moments_part(const float* src, int64_t n, Moments& m) {
   auto sum0 = hn::Zero(dd), sum1 = hn::Zero(dd), square0 = hn::Zero(dd), square1 = hn::Zero(dd);
   const auto take = [&](VF x) HWY_ATTR {
     const auto finite = hn::Lt(hn::Abs(x), inf);  // false for NaN
-    const auto is_nan = hn::Ne(x, x);
+    const auto is_nan = hn::IsNaN(x);
     low = hn::Min(low, hn::IfThenElse(finite, x, inf));
     high = hn::Max(high, hn::IfThenElse(finite, x, hn::Neg(inf)));
     // A mask is -1 in its lanes.

@@ -53,7 +53,7 @@ void to_bf16_run(int64_t n, const float* HWY_RESTRICT src, uint16_t* HWY_RESTRIC
     const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
     const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFFu)));
     const auto nan = hn::Or(bits, hn::Set(du, 0x00400000u));
-    const auto kept = hn::IfThenElse(hn::RebindMask(du, hn::Ne(x, x)), nan, rounded);
+    const auto kept = hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(x)), nan, rounded);
     return hn::TruncateTo(d16, hn::ShiftRight<16>(kept));
   };
   constexpr int64_t kMaxLanes = HWY_MAX_BYTES / sizeof(float);
