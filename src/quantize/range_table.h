@@ -19,7 +19,7 @@ struct RangeEntry {
   float max_abs = 0.0f;
   ir::RangeSource source = ir::RangeSource::Calibrated;
   bool non_negative = false;  // no negative value can be, or was, seen
-  std::string origin;         // the node or calibrator that gave it
+  std::string origin = {};    // the node or calibrator that gave it
   bool operator==(const RangeEntry&) const = default;
 };
 

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/rules.h"
+
+#include <gtest/gtest.h>
+
+#include "ir/parser.h"
+#include "ops/op.h"
+#include "quantize/facts.h"
+
+namespace tfengine::quantize {
+namespace {
+
+ir::Graph graph_of(const std::string& inputs, const std::string& body) {
+  ir::Graph graph = ir::parse("graph @g(" + inputs + ") {\n" + body + "\n}");
+  ops::infer_graph(graph);
+  return graph;
+}
+
+std::vector<std::string> names(const ir::Graph& graph, const std::vector<ir::ValueId>& ids) {
+  std::vector<std::string> result;
+  for (const ir::ValueId id : ids) result.push_back(graph.value(id).name);
+  return result;
+}
+
+std::optional<ir::Range> range_of(const ir::Graph& graph, const RangeTable& table, std::string_view name) {
+  return resolve_ranges(graph, table)[static_cast<size_t>(graph.find_value(name))];
+}
+
+RangeTable table_of(std::initializer_list<std::pair<const char*, float>> ranges) {
+  RangeTable table;
+  for (const auto& [name, max_abs] : ranges) table.set(name, {max_abs, ir::RangeSource::Calibrated, false, "test"});
+  return table;
+}
+
+constexpr const char* kPooled = R"(
+  %w = const f32[1,1,4,4] uniform(1, -1.0, 1.0)
+  %c = Conv2D(%x, %w) {strides=[1,1,1,1], padding="SAME"}
+  %p = MaxPool(%c) {ksize=[1,2,2,1], strides=[1,2,2,1], padding="VALID"}
+  %r = Relu(%p)
+  %d = Conv2D(%r, %w) {strides=[1,1,1,1], padding="SAME"}
+  %s = Softmax(%d)
+  return %s)";
+
+TEST(Observe, LooksBehindDataMovementAndNotAtFinalResults) {
+  const ir::Graph graph = graph_of("%x: f32[1,4,4,4]", kPooled);
+  EXPECT_EQ(names(graph, tensors_to_observe(graph)), (std::vector<std::string>{"x", "c", "r", "d"}));
+}
+
+TEST(Observe, LeavesOutCustomRangesConstantsAndIntegers) {
+  const ir::Graph graph = graph_of("%x: f32[1,4] range(max_abs=2.0, custom), %n: s32[1,4], %y: f32[1,4]", R"(
+    %k = const f32[1,4] ones
+    %axis = const s32[] [1]
+    %a = Add(%n, %n)
+    %c = ConcatV2(%x, %y, %k, %axis)
+    %w = const f32[12,2] uniform(1, -1.0, 1.0)
+    %m = MatMul(%c, %w)
+    return %m, %a)");
+  EXPECT_EQ(names(graph, tensors_to_observe(graph)), std::vector<std::string>{"y"});
+}
+
+TEST(Rules, PassThroughDataMovementBothWays) {
+  const ir::Graph graph = graph_of("%x: f32[1,4,4,4]", kPooled);
+  EXPECT_EQ(range_of(graph, table_of({{"c", 3.0f}}), "p")->max_abs, 3.0f);
+  // The pooled tensor was calibrated too, but it is stored on its input's grid.
+  EXPECT_EQ(range_of(graph, table_of({{"c", 3.0f}, {"p", 2.0f}}), "p")->max_abs, 3.0f);
+  EXPECT_EQ(range_of(graph, table_of({{"p", 2.0f}}), "c")->max_abs, 2.0f);
+  EXPECT_FALSE(range_of(graph, table_of({{"r", 2.0f}}), "c"));
+  RangeTable custom = table_of({{"c", 3.0f}});
+  custom.set("p", {1.5f, ir::RangeSource::Custom, false, "fq"});
+  EXPECT_EQ(range_of(graph, custom, "c")->max_abs, 1.5f);
+}
+
+TEST(Rules, BackwardsOnlyWhereItIsExact) {
+  // %c is also read directly: what pooling dropped may be larger.
+  const ir::Graph pooled = graph_of("%c: f32[1,4,4,4]", R"(
+    %p = MaxPool(%c) {ksize=[1,2,2,1], strides=[1,2,2,1], padding="VALID"}
+    return %p, %c)");
+  EXPECT_FALSE(range_of(pooled, table_of({{"p", 2.0f}}), "c"));
+  const ir::Graph reshaped = graph_of("%c: f32[1,4,4,4]", R"(
+    %shape = const s32[2] [1, 64]
+    %p = Reshape(%c, %shape)
+    return %p, %c)");
+  EXPECT_EQ(range_of(reshaped, table_of({{"p", 2.0f}}), "c")->max_abs, 2.0f);
+}
+
+TEST(Rules, KnowWhatOpsBound) {
+  const ir::Graph graph = graph_of("%x: f32[1,4]", R"(
+    %w = const f32[4,4] uniform(1, -1.0, 1.0)
+    %softmax = Softmax(%x)
+    %six = Relu6(%x)
+    %tanh = Tanh(%x)
+    %clip = MatMul(%x, %w) epilogue(after=Clip(0.0, 4.0))
+    %shape = const s32[1] [4]
+    %moved = Reshape(%clip, %shape)
+    %sum = MatMul(%x, %w, %clip) epilogue(residual=2, before=Sigmoid)
+    %free = Relu(%x)
+    return %softmax, %six, %tanh, %moved, %sum, %free)");
+  for (const auto& [name, bound] : std::vector<std::pair<const char*, float>>{
+           {"softmax", 1}, {"six", 6}, {"tanh", 1}, {"clip", 4}, {"moved", 4}, {"sum", 5}}) {
+    const std::optional<ir::Range> range = range_of(graph, RangeTable(), name);
+    ASSERT_TRUE(range) << name;
+    EXPECT_EQ(range->max_abs, bound) << name;
+    EXPECT_EQ(range->source, ir::RangeSource::Rule) << name;
+  }
+  EXPECT_FALSE(range_of(graph, RangeTable(), "free"));
+  // A calibrated range is narrowed to the bound, a custom one is not.
+  EXPECT_EQ(range_of(graph, table_of({{"six", 6.5f}}), "six")->max_abs, 6.0f);
+  EXPECT_EQ(range_of(graph, table_of({{"six", 5.0f}}), "six")->max_abs, 5.0f);
+  RangeTable custom;
+  custom.set("six", {8.0f, ir::RangeSource::Custom, false, "fq"});
+  EXPECT_EQ(range_of(graph, custom, "six")->max_abs, 8.0f);
+}
+
+TEST(Rules, AveragesAndJoinsTakeTheirInputs) {
+  const ir::Graph graph = graph_of("%x: f32[1,2,2,4], %y: f32[1,2,2,4]", R"(
+    %axis = const s32[] [3]
+    %c = ConcatV2(%x, %y, %axis)
+    %a = AvgPool(%c) {ksize=[1,2,2,1], strides=[1,2,2,1], padding="VALID"}
+    return %a)");
+  const RangeTable table = table_of({{"x", 2.0f}, {"y", 5.0f}});
+  EXPECT_EQ(range_of(graph, table, "c")->max_abs, 5.0f);
+  EXPECT_EQ(range_of(graph, table, "a")->max_abs, 5.0f);
+  EXPECT_EQ(range_of(graph, table, "a")->source, ir::RangeSource::Rule);
+  EXPECT_EQ(range_of(graph, table_of({{"x", 2.0f}, {"y", 5.0f}, {"a", 1.0f}}), "a")->max_abs, 1.0f);
+  EXPECT_FALSE(range_of(graph, table_of({{"x", 2.0f}}), "c"));
+}
+
+TEST(Signs, AreProvedFromOpsAndEpilogues) {
+  const ir::Graph graph = graph_of("%x: f32[1,4]", R"(
+    %w = const f32[4,4] uniform(1, -1.0, 1.0)
+    %b = const f32[4] uniform(2, -1.0, 1.0)
+    %relu = MatMul(%x, %w, %b) epilogue(bias=2, after=Relu)
+    %six = MatMul(%x, %w) epilogue(after=Clip(0.0, 6.0))
+    %hard_tanh = MatMul(%x, %w) epilogue(after=Clip(-1.0, 1.0))
+    %added = MatMul(%x, %w, %six) epilogue(before=Relu, residual=2)
+    %spoiled = MatMul(%x, %w, %x) epilogue(before=Relu, residual=2)
+    %swish = MatMul(%x, %w) epilogue(after=Swish)
+    %sum = AddV2(%relu, %six)
+    %difference = Sub(%relu, %six)
+    %product = Mul(%relu, %swish)
+    %tanh = Tanh(%relu)
+    %axis = const s32[] [1]
+    %joined = ConcatV2(%relu, %six, %axis)
+    %mixed = ConcatV2(%relu, %x, %axis)
+    return %relu, %six, %hard_tanh, %added, %spoiled, %swish, %sum, %difference, %product, %tanh, %joined, %mixed)");
+  const std::set<std::string> known = non_negative_names(graph);
+  for (const char* name : {"relu", "six", "added", "sum", "tanh", "joined"}) EXPECT_EQ(known.count(name), 1u) << name;
+  for (const char* name : {"x", "b", "w", "hard_tanh", "spoiled", "swish", "difference", "product", "mixed"}) {
+    EXPECT_EQ(known.count(name), 0u) << name;
+  }
+}
+
+}  // namespace
+}  // namespace tfengine::quantize
