@@ -23,6 +23,7 @@ void check_channels(const ir::Node& node, int64_t in, int64_t filter_in, int64_t
 
 std::vector<TypeInfo> infer_conv(const InferContext& context) {
   require_inputs(context, 2);
+  require_nhwc(context.node);
   const bool input_ranked = has_rank(context, 0, 4);
   const bool filter_ranked = has_rank(context, 1, 4);
   const DType dtype = context.inputs[0].dtype;
@@ -38,6 +39,7 @@ std::vector<TypeInfo> infer_conv(const InferContext& context) {
 
 std::vector<TypeInfo> infer_depthwise(const InferContext& context) {
   require_inputs(context, 2);
+  require_nhwc(context.node);
   const bool input_ranked = has_rank(context, 0, 4);
   const bool filter_ranked = has_rank(context, 1, 4);
   const DType dtype = context.inputs[0].dtype;

@@ -46,15 +46,15 @@ bool near(double expected, double actual, double allowed) {
 
 ::testing::AssertionResult tensors_near(const Tensor& expected, const Tensor& actual, double tolerance) {
   if (auto same = same_type(expected, actual); !same) return same;
-  // Denormals may be flushed to zero.
-  double range = std::numeric_limits<float>::min() / tolerance;
+  double range = 0.0;
   if (ops::is_float(expected.dtype())) {
     const Tensor wide = ops::cast_tensor(expected, DType::F64);
     for (int64_t i = 0; i < wide.elements(); ++i) {
       if (std::isfinite(wide.as<double>()[i])) range = std::max(range, std::fabs(wide.as<double>()[i]));
     }
   }
-  return all_near(expected, actual, tolerance * range);
+  // Denormals may be flushed to zero.
+  return all_near(expected, actual, tolerance * range + std::numeric_limits<float>::min());
 }
 
 ::testing::AssertionResult within_steps(const Tensor& expected, const Tensor& actual, int64_t steps) {
