@@ -99,6 +99,48 @@ bool fold_into_producer(Graph& graph, NodeId id, const Affine& affine) {
   return true;
 }
 
+// The nodes behind a concatenation of channels, if each of them is linear and nothing else uses its result.
+std::vector<NodeId> concatenated_linears(const Graph& graph, NodeId concat) {
+  const Node& node = graph.node(concat);
+  const auto axis = int_constant(graph, node.inputs.back());
+  const Shape& shape = graph.value(node.outputs[0]).shape;
+  if (!axis || axis->size() != 1 || !node.epilogue.empty()) return {};
+  if ((*axis)[0] != -1 && (*axis)[0] != static_cast<int64_t>(shape.rank()) - 1) return {};
+  std::vector<NodeId> linears;
+  for (size_t i = 0; i + 1 < node.inputs.size(); ++i) {
+    const NodeId linear = sole_producer(graph, node.inputs[i]);
+    if (linear == kNone || !is_linear(graph, graph.node(linear)) || !only_bias(graph.node(linear).epilogue)) return {};
+    linears.push_back(linear);
+  }
+  return linears;
+}
+
+// Each convolution in front of the concatenation takes the part for its channels.
+bool fold_through_concat(Graph& graph, NodeId id, const Affine& affine) {
+  const NodeId concat = sole_producer(graph, affine.input, "ConcatV2");
+  if (concat == kNone) return false;
+  const std::vector<NodeId> linears = concatenated_linears(graph, concat);
+  if (linears.empty()) return false;
+  auto channel = affine.scale.begin();
+  for (size_t i = 0; i < linears.size(); ++i) {
+    const NodeId linear = linears[i];
+    std::vector<double> bias = linear_bias(graph, graph.node(linear));
+    const std::vector<double> scale(channel, channel + static_cast<std::ptrdiff_t>(bias.size()));
+    const auto offset = affine.offset.begin() + (channel - affine.scale.begin());
+    for (size_t c = 0; c < bias.size(); ++c) bias[c] = bias[c] * scale[c] + offset[static_cast<std::ptrdiff_t>(c)];
+    scale_weights(graph, linear, {}, scale);
+    set_linear_bias(graph, linear, bias);
+    channel += static_cast<std::ptrdiff_t>(bias.size());
+    // Another tensor than before: one that was named, or had a range, is gone.
+    const ir::Value& old = graph.value(graph.output(linear));
+    const ValueId fresh = graph.add_value(graph.unique_name(old.name + "/affine"), old.dtype, Shape(old.shape));
+    graph.set_input(concat, static_cast<int>(i), fresh);
+    graph.set_output(linear, 0, fresh);
+  }
+  absorb(graph, concat, id);
+  return true;
+}
+
 // LayerNorm ends in scale and offset per channel of its own.
 bool fold_into_layer_norm(Graph& graph, NodeId id, const Affine& affine) {
   const NodeId norm = sole_producer(graph, affine.input, "LayerNorm");
@@ -153,8 +195,8 @@ int fold_affine_backward(Graph& graph, PassContext&) {
   for (const NodeId id : graph.order()) {
     const auto affine = match_affine(graph, graph.node(id));
     if (!affine) continue;
-    if (fold_into_producer(graph, id, *affine) || fold_into_layer_norm(graph, id, *affine) ||
-        compose_with_producer(graph, id, *affine)) {
+    if (fold_into_producer(graph, id, *affine) || fold_through_concat(graph, id, *affine) ||
+        fold_into_layer_norm(graph, id, *affine) || compose_with_producer(graph, id, *affine)) {
       ++folded;
     } else if (graph.node(id).op == "FusedBatchNormV3") {
       become_affine(graph, id, *affine);

@@ -7,6 +7,7 @@
 #include "ops/op.h"
 #include "passes/clean_up.h"
 #include "passes/common_subexpressions.h"
+#include "passes/convolution_forms.h"
 #include "passes/dense_to_conv.h"
 #include "passes/eliminate_transposes.h"
 #include "passes/flatten_concats.h"
@@ -45,7 +46,9 @@ constexpr Step kSteps[] = {
     {"recognise_activations", recognise_activations},
     {"simplify_reshapes", simplify_reshapes},
     {"dense_to_conv", dense_to_conv},
+    {"convolution_forms", convolution_forms},
     {"sink_reshapes", sink_reshapes},
+    {"simplify_reshapes", simplify_reshapes},
     {"fold_pads", fold_pads},
     {"fold_affine_backward", fold_affine_backward},
     {"fold_affine_forward", fold_affine_forward},

@@ -198,7 +198,9 @@ int recognise_activations(Graph& graph, PassContext&) {
     const Node& node = graph.node(id);
     if (!may_change(node) || !node.epilogue.empty() || node.outputs.size() != 1) continue;
     if (!is_float(graph, node.outputs[0])) continue;
-    found += clip(graph, id) || hard_sigmoid(graph, id) || gated(graph, id) || softmax(graph, id);
+    // A Clip may be part of a hard sigmoid itself.
+    const bool clipped = clip(graph, id);
+    found += hard_sigmoid(graph, id) || gated(graph, id) || softmax(graph, id) || clipped;
   }
   return found;
 }

@@ -105,6 +105,29 @@ TEST(FoldAffine, AScaleCrossesPadding) {
   EXPECT_EQ(result.nodes, "%c = Conv2D(%x, %w/folded) {padding=\"SAME\", strides=[1, 2, 2, 1]}\n");
 }
 
+TEST(FoldAffine, ThroughAConcatenationOfConvolutions) {
+  const Rewritten result = rewrite(R"(graph @g(%x: f32[?,5,5,3]) {
+    %w = const f32[1,1,3,4] uniform(1, -1.0, 1.0)
+    %v = const f32[1,1,3,2] uniform(2, -1.0, 1.0)
+    %axis = const s32[] [-1]
+    %s = const f32[6] uniform(3, 0.5, 2.0)
+    %o = const f32[6] uniform(4, -1.0, 1.0)
+    %c = Conv2D(%x, %w) {strides=[1,1,1,1], padding="SAME"}
+    %d = Conv2D(%x, %v) {strides=[1,1,1,1], padding="SAME"} -> f32[?,5,5,2] range(max_abs=2.0, custom, "fq")
+    %k = ConcatV2(%c, %d, %axis)
+    %y = BatchNormAffine(%k, %s, %o)
+    return %y
+  })",
+                                   kBackward);
+  EXPECT_EQ(result.nodes,
+            "%c/affine = Conv2D(%x, %w/folded, %c/bias) {padding=\"SAME\", strides=[1, 1, 1, 1]} epilogue(bias=2) "
+            "name(\"c\")\n"
+            "%d/affine = Conv2D(%x, %v/folded, %d/bias) {padding=\"SAME\", strides=[1, 1, 1, 1]} epilogue(bias=2) "
+            "name(\"d\")\n"
+            "%y = ConcatV2(%c/affine, %d/affine, %axis) name(\"k\")\n");
+  EXPECT_EQ(result.notes.size(), 1u);
+}
+
 TEST(FoldAffine, TensorsThatOthersUseStay) {
   const Rewritten result = rewrite(R"(graph @g(%x: f32[?,5,5,3]) {
     %w = const f32[1,1,3,4] uniform(1, -1.0, 1.0)
