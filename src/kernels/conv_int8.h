@@ -13,9 +13,11 @@ namespace tfengine::kernels {
 
 // Different ways to the same exact sums; the planner times the supported ones. Their packed weights differ.
 //   Direct    every shape: sources widened to 16 bits, pairs of products per instruction
+//   Split     1x1 and dense layers: 7 bits of each source value at twice the rate, the rest where it is not 0. Fast when
+//             few values exceed half the range, as activations do: time it with such data, not with uniform random bytes
 //   Winograd  3x3, stride 1, dilation 1: F(4x4, 3x3) in integers, a quarter of the multiplications
-enum class ConvInt8Algo : uint8_t { Direct, Winograd };
-inline constexpr ConvInt8Algo kConvInt8Algos[] = {ConvInt8Algo::Direct, ConvInt8Algo::Winograd};
+enum class ConvInt8Algo : uint8_t { Direct, Split, Winograd };
+inline constexpr ConvInt8Algo kConvInt8Algos[] = {ConvInt8Algo::Direct, ConvInt8Algo::Split, ConvInt8Algo::Winograd};
 
 const char* conv_int8_name(ConvInt8Algo algo);
 
@@ -24,7 +26,7 @@ bool conv_int8_supports(ConvInt8Algo algo, const ConvShape& shape, Elem src_elem
 
 // Weights come as TensorFlow stores them: [kernel_h][kernel_w][in_c / groups][out_c]. Packed weights do not depend on the
 // CPU, so they may be stored in a file; they take the size of the weights with channels rounded up (outputs to 16, inputs
-// to 2). 64-byte alignment of `packed` is good for speed and not required.
+// to 2 or 8). 64-byte alignment of `packed` is good for speed and not required.
 size_t conv_int8_packed_bytes(ConvInt8Algo algo, const ConvShape& shape);
 void conv_int8_pack(ConvInt8Algo algo, const ConvShape& shape, const int8_t* weights, void* packed);
 

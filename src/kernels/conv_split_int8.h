@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// The algorithm ConvInt8Algo::Split; see conv_int8.h for the contract of each function. Not for use outside this folder.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/conv_shape.h"
+#include "kernels/epilogue.h"
+
+namespace tfengine::kernels::conv_split_int8 {
+
+bool supports(const ConvShape& shape, Elem src_elem);
+size_t packed_bytes(const ConvShape& shape);
+void pack(const ConvShape& shape, const int8_t* weights, int8_t* packed);
+size_t workspace_bytes(const ConvShape& shape, int threads);
+void run(const ConvShape& shape, Elem src_elem, const void* src, const int8_t* packed, const Epilogue& epilogue, void* dst,
+         std::byte* workspace, int threads);
+
+}  // namespace tfengine::kernels::conv_split_int8

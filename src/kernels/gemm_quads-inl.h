@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inner loop of the split INT8 kernels: tiles of up to kQuadRows rows x 16 columns of sums of products of 7-bit
+// unsigned and 8-bit signed values, 32 per multiplication (vpmaddubsw) with AVX2. Included inside foreach_target.h.
+//
+// vpmaddubsw adds two products in 16 bits. 127 * 128 * 2 < 2^15: it cannot saturate with 7-bit sources. Even two of its
+// results can be added in 16 bits when, of the four weights that meet there, those of equal sign sum to at most 258 in
+// magnitude; that is so for nearly all weights of a trained network, and is proved for each octet when they are packed.
+// Then 64 products cost 5 instructions, against 8 with 16-bit operands (38 products per cycle on Zen 3, against 24).
+#if defined(TFENGINE_KERNELS_GEMM_QUADS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TFENGINE_KERNELS_GEMM_QUADS_INL_H_
+#undef TFENGINE_KERNELS_GEMM_QUADS_INL_H_
+#else
+#define TFENGINE_KERNELS_GEMM_QUADS_INL_H_
+#endif
+
+#include <cstdint>
+#include <cstring>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tfengine::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Four neighbouring inputs (a quad) of each column share a 32-bit lane. The scalar target has no vector of four.
+#if HWY_TARGET == HWY_SCALAR
+using QuadAcc = hn::ScalableTag<int32_t>;
+struct QuadBytes {
+  uint8_t v[4];
+};
+struct QuadSums {
+  int16_t v[2];
+};
+HWY_INLINE QuadBytes load_quads(const void* p) {
+  QuadBytes q;
+  std::memcpy(q.v, p, 4);
+  return q;
+}
+HWY_INLINE QuadBytes broadcast_quad(const void* p) { return load_quads(p); }
+HWY_INLINE QuadSums multiply_quads(QuadBytes a, QuadBytes w) {
+  QuadSums s;
+  for (int i = 0; i < 2; ++i) {
+    s.v[i] = static_cast<int16_t>(a.v[2 * i] * static_cast<int8_t>(w.v[2 * i]) +
+                                  a.v[2 * i + 1] * static_cast<int8_t>(w.v[2 * i + 1]));
+  }
+  return s;
+}
+HWY_INLINE QuadSums add_sums(QuadSums a, QuadSums b) {
+  return {{static_cast<int16_t>(a.v[0] + b.v[0]), static_cast<int16_t>(a.v[1] + b.v[1])}};
+}
+HWY_INLINE hn::Vec<QuadAcc> accumulate_sums(QuadSums s, int16_t factor, hn::Vec<QuadAcc> acc) {
+  return hn::Add(acc, hn::Set(QuadAcc(), (s.v[0] + s.v[1]) * factor));
+}
+#else
+using QuadAcc = hn::CappedTag<int32_t, 16>;
+using QuadBytesTag = hn::Repartition<uint8_t, QuadAcc>;
+using QuadSumsTag = hn::Repartition<int16_t, QuadAcc>;
+using QuadBytes = hn::Vec<QuadBytesTag>;
+using QuadSums = hn::Vec<QuadSumsTag>;
+HWY_INLINE QuadBytes load_quads(const void* p) { return hn::LoadU(QuadBytesTag(), static_cast<const uint8_t*>(p)); }
+HWY_INLINE QuadBytes broadcast_quad(const void* p) {
+  int32_t all;
+  std::memcpy(&all, p, sizeof(all));
+  return hn::BitCast(QuadBytesTag(), hn::Set(QuadAcc(), all));
+}
+// Sums of two products, of unsigned a and signed w; exact only where they fit 16 bits.
+HWY_INLINE QuadSums multiply_quads(QuadBytes a, QuadBytes w) {
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+  return QuadSums{_mm512_maddubs_epi16(a.raw, w.raw)};
+#elif HWY_TARGET == HWY_AVX2
+  return QuadSums{_mm256_maddubs_epi16(a.raw, w.raw)};
+#elif HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSSE3
+  return QuadSums{_mm_maddubs_epi16(a.raw, w.raw)};
+#else
+  // Highway has this operation from 1.0.5 on (SatWidenMulPairwiseAdd).
+  const QuadSumsTag d;
+  const auto a16 = hn::BitCast(d, a);
+  const auto w16 = hn::BitCast(d, w);
+  const auto even = hn::Mul(hn::And(a16, hn::Set(d, 0xFF)), hn::ShiftRight<8>(hn::ShiftLeft<8>(w16)));
+  const hn::RebindToUnsigned<QuadSumsTag> du;
+  const auto odd_a = hn::BitCast(d, hn::ShiftRight<8>(hn::BitCast(du, a)));
+  return hn::Add(even, hn::Mul(odd_a, hn::ShiftRight<8>(w16)));
+#endif
+}
+HWY_INLINE QuadSums add_sums(QuadSums a, QuadSums b) { return hn::Add(a, b); }
+HWY_INLINE hn::Vec<QuadAcc> accumulate_sums(QuadSums s, int16_t factor, hn::Vec<QuadAcc> acc) {
+  auto unused = hn::Zero(QuadAcc());
+  return hn::ReorderWidenMulAccumulate(QuadAcc(), s, hn::Set(QuadSumsTag(), factor), acc, unused);
+}
+#endif
+
+inline constexpr int kQuadLanes = static_cast<int>(hn::MaxLanes(QuadAcc()));
+inline constexpr int kQuadVecs = 16 / kQuadLanes;
+inline constexpr int64_t kQuadBytes = 64;  // of the weights of a quad: [16 columns][4 inputs]
+// AVX2: 8 accumulators, 4 sources and sums, the constant 1, and 3 registers for weights.
+inline constexpr int kQuadRows = kQuadLanes >= 16 ? 10 : kQuadLanes == 8 ? 4 : kQuadLanes == 4 ? 2 : 1;
+
+// acc[row * 16 + column] = init[column] + sum over all octets (8 inputs each). Bit i of `unsafe` is set when the sums of
+// octet i may need more than 16 bits. Row r is at source + r * row_stride.
+template <int kRows>
+HWY_NOINLINE void tile_of_quads(const uint8_t* HWY_RESTRICT source, int64_t row_stride, int64_t octets,
+                                const uint64_t* HWY_RESTRICT unsafe, const int8_t* HWY_RESTRICT weights,
+                                const int32_t* HWY_RESTRICT init, int32_t* HWY_RESTRICT acc_out) {
+  hn::Vec<QuadAcc> acc[kRows][kQuadVecs];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kQuadVecs; ++v) acc[r][v] = hn::LoadU(QuadAcc(), init + v * kQuadLanes);
+  }
+  for (int64_t first = 0; first < octets; first += 64) {
+    uint64_t bits = unsafe[first / 64];
+    const int64_t end = HWY_MIN(first + 64, octets);
+    int64_t octet = first;
+    for (;;) {
+      const int64_t safe_end = bits == 0 ? end : first + static_cast<int64_t>(hwy::Num0BitsBelowLS1Bit_Nonzero64(bits));
+      for (; octet < safe_end; ++octet) {
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r) {
+          const uint8_t* at = source + r * row_stride;
+          const QuadBytes a0 = broadcast_quad(at);
+          const QuadBytes a1 = broadcast_quad(at + 4);
+#pragma GCC unroll 16
+          for (int v = 0; v < kQuadVecs; ++v) {
+            const QuadSums s0 = multiply_quads(a0, load_quads(weights + v * 4 * kQuadLanes));
+            const QuadSums s1 = multiply_quads(a1, load_quads(weights + kQuadBytes + v * 4 * kQuadLanes));
+            acc[r][v] = accumulate_sums(add_sums(s0, s1), 1, acc[r][v]);
+          }
+        }
+        source += 8;
+        weights += 2 * kQuadBytes;
+      }
+      if (bits == 0) break;
+      bits &= bits - 1;
+      ++octet;
+      for (int quad = 0; quad < 2; ++quad) {
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r) {
+          const QuadBytes a = broadcast_quad(source + r * row_stride);
+#pragma GCC unroll 16
+          for (int v = 0; v < kQuadVecs; ++v) {
+            acc[r][v] = accumulate_sums(multiply_quads(a, load_quads(weights + v * 4 * kQuadLanes)), 1, acc[r][v]);
+          }
+        }
+        source += 4;
+        weights += kQuadBytes;
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kQuadVecs; ++v) hn::StoreU(acc[r][v], QuadAcc(), acc_out + 16 * r + kQuadLanes * v);
+  }
+}
+
+template <int kRows = kQuadRows>
+HWY_INLINE void tile_of_quads_rows(int rows_n, const uint8_t* source, int64_t row_stride, int64_t octets,
+                                   const uint64_t* unsafe, const int8_t* weights, const int32_t* init, int32_t* acc) {
+  if (rows_n == kRows) return tile_of_quads<kRows>(source, row_stride, octets, unsafe, weights, init, acc);
+  if constexpr (kRows > 1) {
+    tile_of_quads_rows<kRows - 1>(rows_n, source, row_stride, octets, unsafe, weights, init, acc);
+  }
+}
+
+// acc[column] += factor * sum over the quad's inputs that are flagged (bytes of `flags` are 0 or 1).
+HWY_INLINE void add_flagged(uint32_t flags, int16_t factor, const int8_t* HWY_RESTRICT quad_weights,
+                            int32_t* HWY_RESTRICT acc) {
+  const QuadBytes a = broadcast_quad(&flags);
+#pragma GCC unroll 16
+  for (int v = 0; v < kQuadVecs; ++v) {
+    const QuadSums s = multiply_quads(a, load_quads(quad_weights + v * 4 * kQuadLanes));
+    int32_t* at = acc + v * kQuadLanes;
+    hn::StoreU(accumulate_sums(s, factor, hn::LoadU(QuadAcc(), at)), QuadAcc(), at);
+  }
+}
+
+}  // namespace tfengine::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif  // toggle guard
