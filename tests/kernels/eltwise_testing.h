@@ -20,7 +20,7 @@ namespace tfengine::kernels {
 template <class F>
 void for_each_target(F&& f) {
   const int64_t all = hwy::SupportedTargets();
-  for (int64_t bits = all & (HWY_AVX3_DL | HWY_AVX3 | HWY_AVX2 | HWY_SSE4 | HWY_NEON); bits != 0; bits &= bits - 1) {
+  for (int64_t bits = all & (HWY_AVX3 | HWY_AVX2 | HWY_SSE4 | HWY_NEON); bits != 0; bits &= bits - 1) {
     SCOPED_TRACE(hwy::TargetName(bits & -bits));
     hwy::GetChosenTarget().Update(bits & -bits);
     f();
