@@ -30,11 +30,14 @@ void for_each_weight(const Graph& graph, const Node& node, F&& f) {
   const int64_t outs_per_group = depthwise ? w[3] : w[3] / groups;
   for (int64_t tap = 0; tap < w[0] * w[1]; ++tap) {
     for (int64_t i = 0; i < w[2]; ++i) {
-      for (int64_t o = 0; o < w[3]; ++o, ++index) {
-        if (depthwise)
-          f(index, i, i * outs_per_group + o);
-        else
-          f(index, o / outs_per_group * w[2] + i, o);
+      if (depthwise) {
+        for (int64_t o = 0; o < outs_per_group; ++o, ++index) f(index, i, i * outs_per_group + o);
+        continue;
+      }
+      for (int64_t group = 0; group < groups; ++group) {
+        const int64_t in = group * w[2] + i;
+        const int64_t first_out = group * outs_per_group;
+        for (int64_t o = 0; o < outs_per_group; ++o, ++index) f(index, in, first_out + o);
       }
     }
   }
@@ -84,13 +87,16 @@ void scale_weights(Graph& graph, NodeId id, const std::vector<double>& in_scale,
   }
   const Node& node = graph.node(id);
   const Tensor& old = weights_of(graph, node);
+  // Tens of millions of weights: no test for an empty vector in the loop.
+  std::vector<double> in_factors = in_scale;
+  std::vector<double> out_factors = out_scale;
+  if (in_factors.empty()) in_factors.assign(static_cast<size_t>(last_dim(graph, node.inputs[0])), 1.0);
+  if (out_factors.empty()) out_factors.assign(static_cast<size_t>(linear_out_channels(graph, node)), 1.0);
   Tensor scaled(DType::F32, old.shape());
-  float* out = scaled.mutable_as<float>();
-  for_each_weight(graph, node, [&](int64_t index, int64_t i, int64_t o) {
-    const double in_factor = in_scale.empty() ? 1.0 : in_scale[static_cast<size_t>(i)];
-    const double out_factor = out_scale.empty() ? 1.0 : out_scale[static_cast<size_t>(o)];
-    out[index] = static_cast<float>(old.as<float>()[index] * in_factor * out_factor);
-  });
+  for_each_weight(
+      graph, node,
+      [from = old.as<float>(), to = scaled.mutable_as<float>(), in = in_factors.data(), out = out_factors.data()](
+          int64_t index, int64_t i, int64_t o) { to[index] = static_cast<float>(from[index] * in[i] * out[o]); });
   const std::string name = graph.unique_name(graph.value(node.inputs[1]).name + "/folded");
   graph.set_input(id, 1, graph.add_constant(name, std::move(scaled)));
 }

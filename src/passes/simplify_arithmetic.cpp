@@ -90,6 +90,15 @@ bool square_root(Graph& graph, NodeId id) {
   return true;
 }
 
+// A sum of two is an Add, which fuses.
+bool sum_of_two(Graph& graph, NodeId id) {
+  const Node& node = graph.node(id);
+  if (node.op != "AddN" || node.inputs.size() != 2 || !node.epilogue.empty()) return false;
+  const std::vector<ValueId> inputs = node.inputs;
+  rewrite_node(graph, id, "Add", inputs);
+  return true;
+}
+
 // (x * a) * b -> x * (a * b) for scalars, likewise for Add.
 bool combine_scalars(Graph& graph, NodeId id) {
   const Node& node = graph.node(id);
@@ -119,7 +128,7 @@ int simplify_arithmetic(Graph& graph, PassContext&) {
     if (!may_change(graph.node(id)) || graph.node(id).outputs.size() != 1) continue;
     if (!is_float(graph, graph.output(id))) continue;
     const bool rewritten = canonical_constant(graph, id) || special_power(graph, id) || square_root(graph, id) ||
-                           combine_scalars(graph, id);
+                           sum_of_two(graph, id) || combine_scalars(graph, id);
     const bool removed = remove_neutral(graph, id);
     changed += rewritten || removed;
   }

@@ -115,7 +115,7 @@ std::optional<Permutation> adapt_reduction(Graph& graph, NodeId id, const Permut
 }  // namespace
 
 std::optional<Permutation> permutation_of(const Graph& graph, const Node& transpose) {
-  const auto permutation = int_constant(graph, transpose.inputs[1]);
+  auto permutation = int_constant(graph, transpose.inputs[1]);
   const Shape& shape = graph.value(transpose.inputs[0]).shape;
   if (!permutation || !shape.ranked() || shape.rank() != permutation->size()) return std::nullopt;
   return permutation;

@@ -154,6 +154,12 @@ TEST(SimplifyArithmetic, OneSpelling) {
   EXPECT_EQ(result.nodes, "%b = Mul(%x, %half/combined)\n%c = Add(%b, %v/negated)\n%f = Square(%c)\n%g = Sqrt(%f)\n");
 }
 
+TEST(SimplifyArithmetic, ASumOfTwoIsAnAdd) {
+  const Rewritten result = rewrite("graph @g(%x: f32[2], %z: f32[2]) { %y = AddN(%x, %z) {N=2} return %y }",
+                                   {{"simplify_arithmetic", simplify_arithmetic}});
+  EXPECT_EQ(result.nodes, "%y = Add(%x, %z)\n");
+}
+
 TEST(SimplifyArithmetic, NotWhereTheShapeChanges) {
   const Rewritten result = rewrite(R"(graph @g(%x: f32[2]) {
     %ones = const f32[3,1] ones
