@@ -18,7 +18,7 @@ Bundle::Bundle(std::filesystem::path prefix) : prefix_(std::move(prefix)), index
 }
 
 void Bundle::read_index() {
-  const auto file = MappedFile::open(index_path_);
+  const auto file = open_mapped(index_path_);
   with_file(index_path_, [&] {
     bool big_endian = false;
     for (const auto& [key, value] : read_table(file->text())) {
@@ -87,7 +87,7 @@ std::string_view Bundle::contents(std::string_view key, const Entry& entry) {
   if (entry.shard >= shard_count_) fail<InvalidModel>("'{}' is in shard {} of {}", key, entry.shard, shard_count_);
   std::shared_ptr<const MappedFile>& shard = shards_[entry.shard];
   if (shard == nullptr) {
-    shard = MappedFile::open(fmt::format("{}.data-{:05}-of-{:05}", prefix_.string(), entry.shard, shard_count_));
+    shard = open_mapped(fmt::format("{}.data-{:05}-of-{:05}", prefix_.string(), entry.shard, shard_count_));
   }
   return with_file(shard->path(), [&] {
     if (entry.offset > shard->bytes() || entry.bytes > shard->bytes() - entry.offset) {

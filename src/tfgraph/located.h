@@ -5,9 +5,11 @@
 #include <protozero/exception.hpp>
 
 #include <filesystem>
+#include <memory>
 #include <new>
 
 #include "base/check.h"
+#include "base/mapped_file.h"
 
 namespace tfengine::tfgraph {
 
@@ -15,6 +17,15 @@ class LocatedInvalidModel : public InvalidModel {
  public:
   using InvalidModel::InvalidModel;
 };
+
+// MappedFile::open, whose errors name the file already.
+inline std::shared_ptr<const MappedFile> open_mapped(const std::filesystem::path& path) {
+  try {
+    return MappedFile::open(path);
+  } catch (const InvalidModel& error) {
+    throw LocatedInvalidModel(error.what());
+  }
+}
 
 // fn(), with InvalidModel and protobuf errors as InvalidModel("'file': reason").
 template <typename F>

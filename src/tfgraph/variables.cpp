@@ -37,7 +37,6 @@ bool is_variable_op(std::string_view op) { return op == "VarHandleOp" || op == "
 Variables::Variables(Flattener& graph, Bundle* bundle, std::string_view restore_op) : graph_(graph), bundle_(bundle) {
   if (bundle_ == nullptr) return;
   read_assignments(restore_op);
-  read_object_graph();
 }
 
 void Variables::read_assignments(std::string_view restore_op) {
@@ -90,9 +89,12 @@ std::string Variables::name(int variable_node) const {
   return std::string(shared.empty() ? def.name : shared);
 }
 
-std::string Variables::key(int variable_node) const {
+std::string Variables::key(int variable_node) {
   if (const auto found = restored_.find(variable_node); found != restored_.end()) return found->second;
   const std::string own_name = name(variable_node);
+  if (bundle_->has(own_name)) return own_name;
+  if (!object_graph_read_) read_object_graph();
+  object_graph_read_ = true;
   if (const auto found = object_keys_.find(own_name); found != object_keys_.end()) return found->second;
   return own_name;
 }

@@ -26,11 +26,12 @@ class Variables {
   void read_assignments(std::string_view restore_op);
   void read_assignment(int assign_node);
   void read_object_graph();
-  std::string key(int variable_node) const;
+  std::string key(int variable_node);
 
   Flattener& graph_;
   Bundle* bundle_;
-  std::unordered_map<int, std::string> restored_;             // by flat node of the variable
+  std::unordered_map<int, std::string> restored_;  // by flat node of the variable
+  bool object_graph_read_ = false;
   std::unordered_map<std::string, std::string> object_keys_;  // by the variable's full name
 };
 
