@@ -194,15 +194,18 @@ Decision decide(const ir::Graph& graph, const std::vector<std::optional<ir::Rang
   }
   std::sort(decision.missing.begin(), decision.missing.end());
   decision.missing.erase(std::unique(decision.missing.begin(), decision.missing.end()), decision.missing.end());
-  // Everything possible starts in INT8; what has no INT8 neighbours leaves, which may take it from others.
+  // Everything possible starts in INT8; what has no INT8 neighbours leaves, which may take it from others. Going both
+  // ways settles a chain in one round.
+  const auto settle = [&](ir::NodeId id) {
+    NodeChoice& choice = decision.nodes[at(id)];
+    if (!choice.int8() || has_int8_neighbours(graph, graph.node(id), decision)) return false;
+    choice = {NodeReason::NoInt8Neighbour, "its neighbours are float: INT8 would only add conversions"};
+    return true;
+  };
   for (bool changed = true; changed;) {
     changed = false;
-    for (const ir::NodeId id : order) {
-      NodeChoice& choice = decision.nodes[at(id)];
-      if (!choice.int8() || has_int8_neighbours(graph, graph.node(id), decision)) continue;
-      choice = {NodeReason::NoInt8Neighbour, "its neighbours are float: INT8 would only add conversions"};
-      changed = true;
-    }
+    for (auto id = order.begin(); id != order.end(); ++id) changed |= settle(*id);
+    for (auto id = order.rbegin(); id != order.rend(); ++id) changed |= settle(*id);
   }
   return decision;
 }

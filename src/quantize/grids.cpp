@@ -34,6 +34,11 @@ class Groups {
   std::vector<ir::ValueId> parent_;
 };
 
+bool shares_grid(const ir::Node& node) {
+  const Int8Kind kind = rule_of(node).kind;
+  return kind == Int8Kind::Passes || kind == Int8Kind::Common;
+}
+
 struct Assigner {
   const ir::Graph& graph;
   const Decision& decision;
@@ -74,7 +79,7 @@ struct Assigner {
   // Moved data bring no range of their own, unless all their sources were cut off.
   bool derived(ir::ValueId id) const {
     const ir::NodeId producer = graph.value(id).producer;
-    if (producer == ir::kNone || std::find(sharing.begin(), sharing.end(), producer) == sharing.end()) return false;
+    if (producer == ir::kNone || !decision.int8(producer) || !shares_grid(graph.node(producer))) return false;
     const std::vector<int> inputs = data_inputs(graph, graph.node(producer));
     return std::any_of(inputs.begin(), inputs.end(), [&](int index) { return cuts.count({producer, index}) == 0; });
   }
@@ -143,8 +148,7 @@ Grids assign_grids(const ir::Graph& graph, const Decision& decision, const Range
                    const std::vector<bool>& non_negative, Int8Grid grid) {
   Assigner assigner{graph, decision, ranges, non_negative, {}, {}};
   for (const ir::NodeId id : graph.order()) {
-    const Int8Kind kind = rule_of(graph.node(id)).kind;
-    if (decision.int8(id) && (kind == Int8Kind::Passes || kind == Int8Kind::Common)) assigner.sharing.push_back(id);
+    if (decision.int8(id) && shares_grid(graph.node(id))) assigner.sharing.push_back(id);
   }
   assigner.cut_custom();
   assigner.cut_narrow();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "quantize/facts.h"
 
@@ -17,36 +18,50 @@ size_t at(ir::ValueId id) { return static_cast<size_t>(id); }
 
 bool is_custom(const std::optional<ir::Range>& range) { return range && range->source == ir::RangeSource::Custom; }
 
-// Adds the values whose ranges give that of `id`: itself, or what data movement made it from.
-void collect_sources(const ir::Graph& graph, ir::ValueId id, std::vector<bool>& visited,
+// Adds the values whose ranges give that of `start`: itself, or what data movement made it from.
+void collect_sources(const ir::Graph& graph, ir::ValueId start, std::vector<bool>& visited,
                      std::vector<ir::ValueId>& sources) {
-  if (visited[at(id)] || !is_float_activation(graph.value(id))) return;
-  visited[at(id)] = true;
-  const ir::NodeId producer = graph.value(id).producer;
-  const Int8Kind kind = producer == ir::kNone ? Int8Kind::Float : rule_of(graph.node(producer)).kind;
-  const bool moved = (kind == Int8Kind::Passes || kind == Int8Kind::Common) && graph.node(producer).epilogue.empty();
-  if (!moved) {
-    if (!is_custom(graph.value(id).range)) sources.push_back(id);
-    return;
-  }
-  for (const int index : data_inputs(graph, graph.node(producer))) {
-    collect_sources(graph, graph.node(producer).inputs[static_cast<size_t>(index)], visited, sources);
+  std::vector<ir::ValueId> pending = {start};
+  while (!pending.empty()) {
+    const ir::ValueId id = pending.back();
+    pending.pop_back();
+    if (visited[at(id)] || !is_float_activation(graph.value(id))) continue;
+    visited[at(id)] = true;
+    const ir::NodeId producer = graph.value(id).producer;
+    const Int8Kind kind = producer == ir::kNone ? Int8Kind::Float : rule_of(graph.node(producer)).kind;
+    if ((kind == Int8Kind::Passes || kind == Int8Kind::Common) && graph.node(producer).epilogue.empty()) {
+      for (const int index : data_inputs(graph, graph.node(producer))) {
+        pending.push_back(graph.node(producer).inputs[static_cast<size_t>(index)]);
+      }
+    } else if (!is_custom(graph.value(id).range)) {
+      sources.push_back(id);
+    }
   }
 }
 
 std::optional<ir::Range> constant_range(const Tensor& tensor) {
   if (tensor.dtype() != DType::F32) return std::nullopt;
   float max_abs = 0.0f;
-  for (int64_t i = 0; i < tensor.elements(); ++i) {
-    const float magnitude = std::abs(tensor.as<float>()[i]);
+  const std::span<const float> values(tensor.as<float>(), static_cast<size_t>(tensor.elements()));
+  for (const float value : values) {
+    const float magnitude = std::abs(value);
     if (std::isfinite(magnitude)) max_abs = std::max(max_abs, magnitude);
   }
   return ir::Range{max_abs, ir::RangeSource::Rule, "constant"};
 }
 
+// Constants are read only where they join activations on one grid; weights have scales of their own.
+bool joins_activations(const ir::Graph& graph, const ir::Value& constant) {
+  return std::any_of(constant.users.begin(), constant.users.end(),
+                     [&](ir::NodeId user) { return rule_of(graph.node(user)).kind == Int8Kind::Common; });
+}
+
 // The value's own range, before any rule about neighbours.
-std::optional<ir::Range> own_range(const ir::Value& value, const RangeTable& table, const std::optional<float>& bound) {
-  if (value.is_constant()) return constant_range(value.constant);
+std::optional<ir::Range> own_range(const ir::Graph& graph, const ir::Value& value, const RangeTable& table,
+                                   const std::optional<float>& bound) {
+  if (value.is_constant()) {
+    return joins_activations(graph, value) ? constant_range(value.constant) : std::nullopt;
+  }
   std::optional<ir::Range> range = value.range;
   if (const RangeEntry* entry = table.find(value.name)) {
     if (!range || entry->source < range->source) range = ir::Range{entry->max_abs, entry->source, entry->origin};
@@ -134,7 +149,7 @@ std::vector<std::optional<ir::Range>> resolve_ranges(const ir::Graph& graph, con
   Ranges ranges(at(graph.value_count()));
   for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
     const ir::Value& value = graph.value(id);
-    if (value.dtype == DType::F32) ranges[at(id)] = own_range(value, table, bounds[at(id)]);
+    if (value.dtype == DType::F32) ranges[at(id)] = own_range(graph, value, table, bounds[at(id)]);
   }
   const std::vector<ir::NodeId> order = graph.order();
   // The second round carries what the first one found around joins.

@@ -38,6 +38,13 @@ template <typename Visit>
 void for_each_weight(const Layout& layout, Visit&& visit) {
   int64_t element = 0;
   for (int64_t outer = 0; outer < layout.outer; ++outer) {
+    if (layout.inner == 1) {  // channels last: a loop that vectorises
+      for (int64_t channel = 0; channel < layout.channels; ++channel) {
+        visit(element + channel, static_cast<size_t>(channel));
+      }
+      element += layout.channels;
+      continue;
+    }
     for (int64_t channel = 0; channel < layout.channels; ++channel) {
       for (int64_t inner = 0; inner < layout.inner; ++inner) visit(element++, static_cast<size_t>(channel));
     }
@@ -49,12 +56,23 @@ float round_small(float x) { return (x + 12582912.0f) - 12582912.0f; }
 
 float quantize_one(float x, float scale) { return round_small(std::clamp(x / scale, -kLevels, kLevels)); }
 
-std::vector<float> channel_maxima(const Tensor& weights, const Layout& layout, std::string_view what) {
+void check_finite(const Tensor& weights, std::string_view what) {
+  const float* data = weights.as<float>();
+  const int64_t count = weights.elements();
+  // Counting them vectorises, leaving the loop at the first would not.
+  int64_t broken = 0;
+  for (int64_t i = 0; i < count; ++i) broken += !(std::abs(data[i]) <= std::numeric_limits<float>::max());
+  if (broken == 0) return;
+  const float* first = std::find_if(data, data + count, [](float x) { return !std::isfinite(x); });
+  fail<InvalidModel>("{}: weight {} is {}, expected a finite number", what, first - data, *first);
+}
+
+std::vector<float> channel_maxima(const Tensor& weights, const Layout& layout) {
   std::vector<float> maxima(static_cast<size_t>(layout.channels), 0.0f);
   const float* data = weights.as<float>();
   for_each_weight(layout, [&](int64_t i, size_t channel) {
-    if (!std::isfinite(data[i])) fail<InvalidModel>("{}: weight {} is {}, expected a finite number", what, i, data[i]);
-    maxima[channel] = std::max(maxima[channel], std::abs(data[i]));
+    const float magnitude = std::abs(data[i]);
+    maxima[channel] = maxima[channel] > magnitude ? maxima[channel] : magnitude;
   });
   return maxima;
 }
@@ -96,7 +114,8 @@ QuantizedWeights quantize_weights(const Tensor& weights, ChannelAxis axis, Weigh
                        weights.shape().str(), axis.axis);
   }
   const Layout layout = layout_of(weights.shape(), axis);
-  const std::vector<float> maxima = channel_maxima(weights, layout, what);
+  check_finite(weights, what);
+  const std::vector<float> maxima = channel_maxima(weights, layout);
   QuantizedWeights result;
   result.quant.axis = axis.axis;
   if (range == WeightRange::Mse) {
@@ -108,8 +127,9 @@ QuantizedWeights quantize_weights(const Tensor& weights, ChannelAxis axis, Weigh
   result.tensor = Tensor(DType::S8, weights.shape());
   const float* data = weights.as<float>();
   auto* integers = result.tensor.mutable_as<int8_t>();
-  for_each_weight(layout, [&](int64_t i, size_t channel) {
-    integers[i] = static_cast<int8_t>(quantize_one(data[i], result.quant.scales[channel]));
+  const float* scales = result.quant.scales.data();
+  for_each_weight(layout, [=](int64_t i, size_t channel) {
+    integers[i] = static_cast<int8_t>(quantize_one(data[i], scales[channel]));
   });
   return result;
 }
