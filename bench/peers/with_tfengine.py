@@ -46,8 +46,9 @@ def load(contender, model, cache, batch, threads):
     import tfengine
 
     engine = tfengine.load(str(_path(contender, model, cache)), threads=threads)
+    source = model.input.split(":")[0]
 
     def run(images):
-        return next(iter(engine.run({model.input.split(":")[0]: images}).values()))
+        return next(iter(engine.run({source: images}).values()))
 
     return run
