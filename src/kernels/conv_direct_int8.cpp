@@ -4,13 +4,13 @@
 #include "kernels/conv_direct_int8.h"
 
 #include "kernels/conv_plan.h"
+#include "kernels/epilogue_tile.h"
 #include "kernels/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/conv_direct_int8.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "kernels/epilogue_hwy-inl.h"
 #include "kernels/gemm_pairs-inl.h"
 
 #ifndef TFENGINE_KERNELS_CONV_DIRECT_INT8_ONCE
@@ -123,15 +123,21 @@ void block_of_chunk(const ConvDirectArgs& a, const Chunk& c, const PairRuns& run
   const int64_t pixels = c.pixels(*a.plan);
   const int64_t first_pixel = (c.image * s.out_h + c.row) * s.out_w;
   const int64_t tiles = ceil_div(pixels, kTileRows);
-  HWY_ALIGN int32_t acc[kTileRows * kOcBlock];
+  // Sums of this many pixels wait in the first-level cache for one call of the epilogue.
+  constexpr int64_t kGroup = 48;
+  HWY_ALIGN int32_t acc[kGroup * kOcBlock];
+  int64_t done = 0;
   for (int64_t tile = 0; tile < tiles; ++tile) {
     const int64_t begin = pixels * tile / tiles;
-    const int64_t rows_n = pixels * (tile + 1) / tiles - begin;
+    const int64_t end = pixels * (tile + 1) / tiles;
     const int16_t* rows[kTileRows];
-    for (int64_t r = 0; r < rows_n; ++r) rows[r] = copy + offsets[begin + r];
-    tile_of_pairs_rows(static_cast<int>(rows_n), rows, runs, weights, acc, kOcBlock);
-    epilogue_tile(*a.epilogue, EpilogueTile<int32_t>{acc, kOcBlock, rows_n, channels, first_pixel + begin, channel,
+    for (int64_t r = begin; r < end; ++r) rows[r - begin] = copy + offsets[r];
+    tile_of_pairs_rows(static_cast<int>(end - begin), rows, runs, weights, acc + (begin - done) * kOcBlock, kOcBlock);
+    if (end + kTileRows > done + kGroup || end == pixels) {
+      finish_tile(*a.epilogue, EpilogueTile<int32_t>{acc, kOcBlock, end - done, channels, first_pixel + done, channel,
                                                      a.dst, s.dst_pixel_stride});
+      done = end;
+    }
   }
 }
 

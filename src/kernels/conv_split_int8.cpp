@@ -9,13 +9,13 @@
 #include <cstring>
 
 #include "kernels/conv_plan.h"
+#include "kernels/epilogue_tile.h"
 #include "kernels/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/conv_split_int8.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "kernels/epilogue_hwy-inl.h"
 #include "kernels/gemm_quads-inl.h"
 
 #ifndef TFENGINE_KERNELS_CONV_SPLIT_INT8_ONCE
@@ -225,9 +225,8 @@ void conv_split(const SplitArgs& a) {
           add_entry(*e, weights + e->quad * kQuadBytes, acc + (e->pixel - begin) * kOcBlock);
         }
         const int64_t channel = block * kOcBlock;
-        epilogue_tile(*a.epilogue,
-                      EpilogueTile<int32_t>{acc, kOcBlock, rows, std::min(kOcBlock, p.out_c - channel),
-                                            first_pixel + begin, channel, a.dst, p.shape.dst_pixel_stride});
+        finish_tile(*a.epilogue, EpilogueTile<int32_t>{acc, kOcBlock, rows, std::min(kOcBlock, p.out_c - channel),
+                                                       first_pixel + begin, channel, a.dst, p.shape.dst_pixel_stride});
       }
     }
   }

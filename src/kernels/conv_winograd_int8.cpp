@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "kernels/conv_plan.h"
+#include "kernels/epilogue_tile.h"
 #include "kernels/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -14,7 +15,6 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "kernels/conv_winograd_math-inl.h"
-#include "kernels/epilogue_hwy-inl.h"
 #include "kernels/gemm_pairs-inl.h"
 
 #ifndef TFENGINE_KERNELS_CONV_WINOGRAD_INT8_ONCE
@@ -185,9 +185,9 @@ inline void finish_tile_row(const WinogradArgs& a, int64_t tile_row, int64_t blo
   const int64_t channel = block * kOcBlock;
   for (int64_t y = y0; y < std::min(y0 + kTileOut, s.out_h); ++y) {
     const int64_t first_pixel = (tile_row / p.tiles_h * s.out_h + y) * s.out_w;
-    epilogue_tile(*a.epilogue, EpilogueTile<int32_t>{results + (y - y0) * row_elems, kOcBlock, s.out_w,
-                                                     std::min(kOcBlock, s.out_c - channel), first_pixel, channel, a.dst,
-                                                     s.dst_pixel_stride});
+    finish_tile(*a.epilogue, EpilogueTile<int32_t>{results + (y - y0) * row_elems, kOcBlock, s.out_w,
+                                                   std::min(kOcBlock, s.out_c - channel), first_pixel, channel, a.dst,
+                                                   s.dst_pixel_stride});
   }
 }
 

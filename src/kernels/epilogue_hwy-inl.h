@@ -16,7 +16,7 @@
 
 #include "hwy/highway.h"
 #include "kernels/eltwise_math-inl.h"
-#include "kernels/epilogue.h"
+#include "kernels/epilogue_tile.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tfengine::kernels::HWY_NAMESPACE {
@@ -96,8 +96,7 @@ HWY_INLINE hn::Vec<DF> load_as_float(DF df, const uint8_t* HWY_RESTRICT p) {
 // in the low bits of the float: the low byte is the result for s8 and u8 alike, with no conversion. NaN
 // becomes `high`.
 template <class DF>
-HWY_INLINE void store_bytes(DF df, hn::Vec<DF> q, hn::Vec<DF> low, hn::Vec<DF> high,
-                            uint8_t* HWY_RESTRICT p) {
+HWY_INLINE void store_bytes(DF df, hn::Vec<DF> q, hn::Vec<DF> low, hn::Vec<DF> high, uint8_t* HWY_RESTRICT p) {
   const hn::RebindToUnsigned<DF> du;
   const auto clamped = hn::Max(hn::Min(q, high), low);
   const auto rounded = hn::Add(clamped, hn::Set(df, 12582912.0f));
@@ -119,17 +118,7 @@ HWY_INLINE void store_elems(DF df, Elem dst_elem, float inv_scale, hn::Vec<DF> r
   }
 }
 
-// ---- The tile: rows are neighbouring pixels, columns neighbouring channels.
-
-template <class Acc>
-struct EpilogueTile {
-  const Acc* acc;      // row r starts at acc + r * acc_stride; int32_t or float
-  int64_t acc_stride;  // elements
-  int64_t rows, channels;
-  int64_t first_pixel, first_channel;  // of dst and residual
-  void* dst;                           // the tensor's pixel 0, channel 0
-  int64_t dst_pixel_stride;            // elements
-};
+// ---- The tile.
 
 struct NoResidual {};
 
@@ -149,8 +138,7 @@ HWY_INLINE ChannelFactors<DF> load_factors(DF df, const Epilogue& e, int64_t c, 
 // A channel run shorter than a vector goes through these: every pointer the vector code reads or writes is
 // replaced by a full vector on the stack.
 template <class DF>
-HWY_INLINE ChannelFactors<DF> load_factors_tail(DF df, const Epilogue& e, int64_t c, int64_t n,
-                                                float folded) {
+HWY_INLINE ChannelFactors<DF> load_factors_tail(DF df, const Epilogue& e, int64_t c, int64_t n, float folded) {
   HWY_ALIGN float scale[HWY_MAX_BYTES / sizeof(float)] = {};
   HWY_ALIGN float bias[HWY_MAX_BYTES / sizeof(float)] = {};
   for (int64_t i = 0; i < n; ++i) {
@@ -226,60 +214,61 @@ struct GeneralStep {
   }
 };
 
+// All rows of one vector of channels, of which n exist; kFull: all of them do.
+template <bool kFull, class R, class Dst, class DF, class Acc, class StepT>
+HWY_INLINE void epilogue_column(DF df, const Epilogue& e, const EpilogueTile<Acc>& t, const StepT& step, int64_t c,
+                                int64_t n) {
+  constexpr bool kHasResidual = !std::is_same_v<R, NoResidual>;
+  using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
+  const int64_t channel = t.first_channel + c;
+  const auto factors =
+      kFull ? load_factors(df, e, channel, step.folded) : load_factors_tail(df, e, channel, n, step.folded);
+  // Copies: stores of bytes may alias anything, and the loop would read the strides again and again.
+  const int64_t rows = t.rows, acc_stride = t.acc_stride, dst_stride = t.dst_pixel_stride;
+  const int64_t residual_stride = e.residual_pixel_stride;
+  const Acc* acc = t.acc + c;
+  const Residual* res = static_cast<const Residual*>(e.residual) + t.first_pixel * residual_stride + channel;
+  Dst* out = static_cast<Dst*>(t.dst) + t.first_pixel * dst_stride + channel;
+  for (int64_t r = 0; r < rows; ++r) {
+    hn::Vec<DF> x = kFull ? load_as_float(df, acc) : load_tail(df, acc, n);
+    if constexpr (kHasResidual) {
+      x = step.apply(df, x, factors, kFull ? load_as_float(df, res) : load_tail(df, res, n));
+      res += residual_stride;
+    } else {
+      x = step.apply(df, x, factors, NoResidual());
+    }
+    HWY_ALIGN Dst tail[HWY_MAX_BYTES / sizeof(float)];
+    Dst* to = kFull ? out : tail;
+    if constexpr (std::is_same_v<Dst, float>) {
+      step.store_float(df, x, to);
+    } else {
+      step.store_byte(df, x, to);
+    }
+    if constexpr (!kFull) std::copy_n(tail, n, out);
+    acc += acc_stride;
+    out += dst_stride;
+  }
+}
+
 template <class R, class Dst, template <class> class Step, class Acc>
 HWY_NOINLINE void epilogue_tile_as(const Epilogue& e, const EpilogueTile<Acc>& t) {
   using DF = hn::ScalableTag<float>;
   const DF df;
   const Step<DF> step(df, e);
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(df));
-  constexpr bool kHasResidual = !std::is_same_v<R, NoResidual>;
-  using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
-  const auto* residual = static_cast<const Residual*>(e.residual);
-  auto* dst = static_cast<Dst*>(t.dst);
-
-  for (int64_t c = 0; c < t.channels; c += lanes) {
-    const int64_t n = std::min(lanes, t.channels - c);
-    const int64_t channel = t.first_channel + c;
-    const bool full = n == lanes;
-    const auto factors =
-        full ? load_factors(df, e, channel, step.folded) : load_factors_tail(df, e, channel, n, step.folded);
-    const Acc* acc = t.acc + c;
-    const Residual* res = residual + t.first_pixel * e.residual_pixel_stride + channel;
-    Dst* out = dst + t.first_pixel * t.dst_pixel_stride + channel;
-    for (int64_t r = 0; r < t.rows; ++r) {
-      hn::Vec<DF> x = full ? load_as_float(df, acc) : load_tail(df, acc, n);
-      if constexpr (kHasResidual) {
-        x = step.apply(df, x, factors, full ? load_as_float(df, res) : load_tail(df, res, n));
-        res += e.residual_pixel_stride;
-      } else {
-        x = step.apply(df, x, factors, NoResidual());
-      }
-      HWY_ALIGN Dst tail[HWY_MAX_BYTES / sizeof(float)];
-      Dst* to = full ? out : tail;
-      if constexpr (std::is_same_v<Dst, float>) {
-        step.store_float(df, x, to);
-      } else {
-        step.store_byte(df, x, to);
-      }
-      if (HWY_UNLIKELY(!full)) std::copy_n(tail, n, out);
-      acc += t.acc_stride;
-      out += t.dst_pixel_stride;
-    }
-  }
+  int64_t c = 0;
+  for (; c + lanes <= t.channels; c += lanes) epilogue_column<true, R, Dst>(df, e, t, step, c, lanes);
+  if (c < t.channels) epilogue_column<false, R, Dst>(df, e, t, step, c, t.channels - c);
 }
 
 template <class R, class Acc>
 HWY_INLINE void epilogue_tile_with(const Epilogue& e, const EpilogueTile<Acc>& t) {
-  const auto is_clamp = [](ActKind k) {
-    return k == ActKind::None || k == ActKind::Relu || k == ActKind::Clip;
-  };
+  const auto is_clamp = [](ActKind k) { return k == ActKind::None || k == ActKind::Relu || k == ActKind::Clip; };
   const bool clamps = e.before_add.kind == ActKind::None && is_clamp(e.after_add.kind);
   if (e.dst_elem == Elem::F32) {
-    return clamps ? epilogue_tile_as<R, float, ClampStep>(e, t)
-                  : epilogue_tile_as<R, float, GeneralStep>(e, t);
+    return clamps ? epilogue_tile_as<R, float, ClampStep>(e, t) : epilogue_tile_as<R, float, GeneralStep>(e, t);
   }
-  return clamps ? epilogue_tile_as<R, uint8_t, ClampStep>(e, t)
-                : epilogue_tile_as<R, uint8_t, GeneralStep>(e, t);
+  return clamps ? epilogue_tile_as<R, uint8_t, ClampStep>(e, t) : epilogue_tile_as<R, uint8_t, GeneralStep>(e, t);
 }
 
 // Applies the epilogue to a tile of accumulators (int32_t or float) and stores it. Reads exactly the tile's
