@@ -24,7 +24,7 @@ bool conv_or_depthwise(Graph& graph, NodeId id) {
   const int64_t channels = last_dim(graph, node.inputs[0]);
   if (filter == nullptr || filter->shape().rank() != 4 || channels <= 0) return false;
   const Shape& f = filter->shape();
-  if (conv && f[2] == 1 && channels > 1) {
+  if (conv && f[2] == 1 && channels > 1 && f[3] % channels == 0) {
     return change_form(graph, id, "DepthwiseConv2dNative", Shape{f[0], f[1], channels, f[3] / channels});
   }
   if (!conv && f[2] == 1) return change_form(graph, id, "Conv2D", Shape{f[0], f[1], 1, f[3]});

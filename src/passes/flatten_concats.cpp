@@ -14,12 +14,24 @@ std::optional<int64_t> axis_of(const Graph& graph, const Node& concat) {
   return (*axis)[0] < 0 ? (*axis)[0] + static_cast<int64_t>(shape.rank()) : (*axis)[0];
 }
 
+// TensorFlow 1's Concat has the axis first.
+bool axis_last(Graph& graph, NodeId id) {
+  const Node& node = graph.node(id);
+  if (node.op != "Concat" || node.inputs.size() < 2) return false;
+  std::vector<ValueId> inputs(node.inputs.begin() + 1, node.inputs.end());
+  inputs.push_back(node.inputs[0]);
+  graph.set_inputs(id, std::move(inputs));
+  graph.node(id).op = "ConcatV2";
+  return true;
+}
+
 }  // namespace
 
 int flatten_concats(Graph& graph, PassContext&) {
   int changed = 0;
   for (const NodeId id : graph.order()) {
     const Node& outer = graph.node(id);
+    if (may_change(outer)) changed += axis_last(graph, id);
     if (!may_change(outer) || outer.op != "ConcatV2") continue;
     const auto axis = axis_of(graph, outer);
     if (!axis) continue;

@@ -2,6 +2,7 @@
 #include "passes/fold_constants.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "ops/op.h"
 #include "passes/quantization_nodes.h"
@@ -26,11 +27,18 @@ bool outputs_known(const Node& node, const std::vector<Tensor>& known) {
                      [&](ValueId output) { return known[static_cast<size_t>(output)].defined(); });
 }
 
-bool worth_storing(const Graph& graph, const Node& node, const std::vector<Tensor>& results) {
+// Decided before evaluating: a malformed or hostile graph may ask for a result that fills the memory.
+bool worth_storing(const Graph& graph, const Node& node) {
   size_t in = 0;
   size_t out = 0;
   for (const ValueId input : node.inputs) in += graph.value(input).constant.bytes();
-  for (const Tensor& result : results) out += result.bytes();
+  for (const ValueId output : node.outputs) {
+    const ir::Value& value = graph.value(output);
+    if (!value.shape.is_static()) return false;
+    const auto elements = static_cast<size_t>(value.shape.elements());
+    if (elements > std::numeric_limits<uint32_t>::max()) return false;
+    out += elements * dtype_bytes(value.dtype);
+  }
   return out <= kMaxGrowthBytes || out <= in;
 }
 
@@ -67,9 +75,9 @@ int fold_constants(Graph& graph, PassContext&) {
       for (const ValueId output : node.outputs) results.push_back(known[static_cast<size_t>(output)]);
       become_constants(graph, id, results);
       ++folded;
-    } else if (op->folds && op->evaluate != nullptr && !node.inputs.empty() && all_inputs_constant(graph, node)) {
+    } else if (op->folds && op->evaluate != nullptr && !node.inputs.empty() && all_inputs_constant(graph, node) &&
+               worth_storing(graph, node)) {
       const std::vector<Tensor> results = ops::evaluate_node(graph, node, constants_of(graph, node));
-      if (!worth_storing(graph, node, results)) continue;
       become_constants(graph, id, results);
       ++folded;
     }

@@ -32,6 +32,7 @@ bool takes_pad(const Graph& graph, const Node& user, ValueId padded, ValueId sou
   if (std::count(user.inputs.begin(), user.inputs.end(), padded) != 1) return false;
   const std::string& padding = user.attr<std::string>("padding");
   if (padding != "VALID" && padding != "EXPLICIT") return false;
+  if (padding == "EXPLICIT" && user.attr<std::vector<int64_t>>("explicit_paddings").size() != 8) return false;
   if (user.op == "Conv2D" || user.op == "DepthwiseConv2dNative") return true;
   return user.op == "MaxPool" && padding == "VALID" && reaches_data(user, pad) && is_non_negative(graph, source);
 }

@@ -57,7 +57,9 @@ bool is_linear(const Graph& graph, const Node& node) {
   if (bias != kNone && float_constant(graph, node.inputs[static_cast<size_t>(bias)]) == nullptr) return false;
   if (matmul) return weights->shape().rank() == 2 && !node.attr_or<bool>("transpose_a", false);
   if (weights->shape().rank() != 4) return false;
-  return node.op != "Conv2D" || channels % weights->shape()[2] == 0;
+  const Shape& w = weights->shape();
+  if (node.op == "DepthwiseConv2dNative") return channels == w[2];
+  return channels % w[2] == 0 && w[3] % (channels / w[2]) == 0;
 }
 
 int64_t linear_out_channels(const Graph& graph, const Node& node) {

@@ -10,6 +10,8 @@ namespace {
 
 // Gelu's tanh form, the longest formula, is less deep than this.
 constexpr int kMaxDepth = 8;
+// And has fewer factors; a product that doubles with every node must not be multiplied out.
+constexpr size_t kMaxFactors = 16;
 
 bool contains(const std::vector<ValueId>& values, ValueId value) {
   return std::find(values.begin(), values.end(), value) != values.end();
@@ -20,7 +22,8 @@ void collect(const Graph& graph, ValueId value, const std::vector<ValueId>& stop
     product.scale *= *scalar;
     return;
   }
-  const NodeId id = contains(stops, value) || depth == 0 ? kNone : producer_of(graph, value);
+  const NodeId id =
+      contains(stops, value) || depth == 0 || product.factors.size() >= kMaxFactors ? kNone : producer_of(graph, value);
   if (id != kNone && graph.node(id).epilogue.empty()) {
     const Node& node = graph.node(id);
     if (node.op == "Mul") {

@@ -167,14 +167,14 @@ bool act_non_negative(const Act& act) {
   }
 }
 
-bool is_non_negative(const Graph& graph, ValueId value, int depth) {
+bool is_non_negative(const Graph& graph, ValueId value, int depth, int& budget) {
   const ir::Value& v = graph.value(value);
   if (v.is_constant()) {
     const Tensor* tensor = float_constant(graph, value);
     return tensor != nullptr &&
            std::all_of(tensor->as<float>(), tensor->as<float>() + tensor->elements(), [](float x) { return x >= 0; });
   }
-  if (v.producer == kNone || depth == 0) return false;
+  if (v.producer == kNone || depth == 0 || --budget < 0) return false;
   const Node& node = graph.node(v.producer);
   if (node.epilogue.after_add.kind != ActKind::None) return act_non_negative(node.epilogue.after_add);
   if (!node.epilogue.empty()) return false;
@@ -188,13 +188,16 @@ bool is_non_negative(const Graph& graph, ValueId value, int depth) {
   }
   return std::all_of(inputs.begin(), inputs.end(), [&](int i) {
     const ValueId input = node.inputs[static_cast<size_t>(i)];
-    return graph.value(input).dtype != DType::F32 || is_non_negative(graph, input, depth - 1);
+    return graph.value(input).dtype != DType::F32 || is_non_negative(graph, input, depth - 1, budget);
   });
 }
 
 }  // namespace
 
-// Eight producers back finds every activation in front of pooling and concatenation; deeper chains are not worth a walk.
-bool is_non_negative(const Graph& graph, ValueId value) { return is_non_negative(graph, value, 8); }
+// Eight producers back finds every activation in front of pooling and concatenation; more, or wider, is not worth a walk.
+bool is_non_negative(const Graph& graph, ValueId value) {
+  int budget = 256;
+  return is_non_negative(graph, value, 8, budget);
+}
 
 }  // namespace tfengine::passes

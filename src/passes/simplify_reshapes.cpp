@@ -62,7 +62,7 @@ bool does_nothing(const Graph& graph, const Node& node) {
   if (node.op == "StridedSlice") return certainly_same(graph, in, out) && is_whole_slice(graph, node);
   if (node.op == "Pad" || node.op == "PadV2" || node.op == "MirrorPad") return all_zero(graph, node.inputs[1]);
   if (node.op == "Cast") return graph.value(in).dtype == graph.value(out).dtype;
-  if (node.op == "ConcatV2" || node.op == "Concat") return node.inputs.size() == 2 && same_shape(graph, in, out);
+  if (node.op == "ConcatV2") return node.inputs.size() == 2 && same_shape(graph, in, out);
   if (node.op == "AddN") return node.inputs.size() == 1;
   if (node.op == "Tile") {
     const auto multiples = int_constant(graph, node.inputs[1]);

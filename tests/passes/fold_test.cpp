@@ -45,6 +45,18 @@ TEST(FoldConstants, NotWhatWouldSwellTheEngine) {
   EXPECT_EQ(result.rewrites, 0);
 }
 
+TEST(FoldConstants, NotWhatWouldFillTheMemory) {
+  ir::Graph graph = parse_and_infer(R"(graph @g(%x: f32[]) {
+    %dims = const s32[2] [2000000000, 2000000000]
+    %one = const f32[] [1.0]
+    %f = Fill(%dims, %one)
+    %y = Add(%x, %f)
+    return %y
+  })");
+  PassContext context;
+  EXPECT_EQ(fold_constants(graph, context), 0);
+}
+
 TEST(FoldConstants, NotDenylistedNodes) {
   const Rewritten result = rewrite(R"(graph @g(%x: f32[?,2]) {
     %v = const f32[2] [1.0, 4.0]
@@ -131,6 +143,16 @@ TEST(FlattenConcats, NestedOnesOfOneAxis) {
   })",
                                    {{"flatten_concats", flatten_concats}});
   EXPECT_EQ(result.nodes, "%b = ConcatV2(%x, %x, %y, %two) {N=3}\n%c = ConcatV2(%b, %b, %one)\n");
+}
+
+TEST(FlattenConcats, TheAxisComesLast) {
+  const Rewritten result = rewrite(R"(graph @g(%x: f32[?,3], %y: f32[?,3]) {
+    %axis = const s32[] [1]
+    %c = Concat(%axis, %x, %y)
+    return %c
+  })",
+                                   {{"flatten_concats", flatten_concats}});
+  EXPECT_EQ(result.nodes, "%c = ConcatV2(%x, %y, %axis)\n");
 }
 
 TEST(SimplifyArithmetic, OneSpelling) {
