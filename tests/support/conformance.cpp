@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/conformance.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/core.h>
+
+#include "ops/numeric.h"
+#include "ops/op.h"
+#include "plan/planner.h"
+#include "support/compare.h"
+#include "tfengine/error.h"
+
+namespace tfengine::testing {
+
+namespace {
+
+// One step's memory: copies of the inputs, since an in-place tactic destroys one, and outputs filled with garbage, since
+// an element that a kernel forgets must not happen to be right.
+class StepMemory {
+ public:
+  StepMemory(const plan::StepSpec& spec, const std::vector<Tensor>& inputs, const plan::Tactic& tactic)
+      : workspace_(DType::U8, {static_cast<int64_t>(tactic.workspace_bytes)}) {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      inputs_.push_back(copy(inputs[i]));
+      args.src.push_back(spec.constants[i].defined() ? spec.constants[i].data() : inputs_.back().data());
+    }
+    for (size_t i = 0; i < spec.outputs.size(); ++i) {
+      outputs.emplace_back(spec.outputs[i].dtype, spec.outputs[i].shape);
+      std::memset(outputs.back().mutable_data(), 0x7b, outputs.back().bytes());
+      args.dst.push_back(outputs.back().mutable_data());
+    }
+    if (tactic.inplace_input != ir::kNone) {
+      const auto index = static_cast<size_t>(tactic.inplace_input);
+      std::memcpy(args.dst[0], args.src[index], inputs_[index].bytes());
+      args.src[index] = args.dst[0];
+    }
+    args.workspace = workspace_.mutable_data();
+  }
+
+  plan::StepArgs args;
+  std::vector<Tensor> outputs;
+
+ private:
+  static Tensor copy(const Tensor& tensor) {
+    Tensor own(tensor.dtype(), tensor.shape());
+    std::memcpy(own.mutable_data(), tensor.data(), tensor.bytes());
+    return own;
+  }
+  Tensor workspace_;
+  std::vector<Tensor> inputs_;
+};
+
+double tolerance_of(const plan::StepSpec& spec) {
+  const auto is_bf16 = [](const plan::TensorDesc& desc) { return desc.dtype == DType::BF16; };
+  const bool bf16 = std::any_of(spec.inputs.begin(), spec.inputs.end(), is_bf16) ||
+                    std::any_of(spec.outputs.begin(), spec.outputs.end(), is_bf16);
+  return bf16 ? 2e-2 : 1e-4;
+}
+
+std::string run_tactic(const plan::StepSpec& spec, const plan::Tactic& tactic, const std::vector<Tensor>& inputs,
+                       const std::vector<Tensor>& expected) {
+  if (tactic.alias) return "";
+  try {
+    plan::PackedStore packed(default_allocator());
+    const auto kernel = tactic.prepare(packed);
+    StepMemory memory(spec, inputs, tactic);
+    kernel->bind(memory.args)->run();
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const bool integers = ops::is_integer(expected[i].dtype());
+      const auto verdict = integers ? within_steps(expected[i], memory.outputs[i], 1)
+                                    : tensors_near(expected[i], memory.outputs[i], tolerance_of(spec));
+      if (!verdict) return verdict.message();
+    }
+  } catch (const Error& error) {
+    return std::string("throws: ") + error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+Conformance run_conformance(const plan::Backend& backend, ir::Graph graph, const std::vector<Tensor>& inputs,
+                            int threads, const std::string& only) {
+  std::vector<Shape> shapes;
+  for (const Tensor& input : inputs) shapes.push_back(input.shape());
+  ops::infer_graph(graph, shapes);
+  std::vector<Tensor> tensors(static_cast<size_t>(graph.value_count()));
+  for (ir::ValueId id = 0; id < graph.value_count(); ++id) tensors[static_cast<size_t>(id)] = graph.value(id).constant;
+  ops::evaluate_graph(
+      graph, inputs,
+      [](void* state, ir::ValueId id, const Tensor& tensor) {
+        (*static_cast<std::vector<Tensor>*>(state))[static_cast<size_t>(id)] = tensor;
+      },
+      &tensors);
+  const auto tensors_of = [&](const std::vector<ir::ValueId>& ids) {
+    std::vector<Tensor> list;
+    for (const ir::ValueId id : ids) list.push_back(tensors[static_cast<size_t>(id)]);
+    return list;
+  };
+  const std::vector<plan::TensorDesc> descs = plan::describe_values(graph);
+  Conformance result;
+  for (const ir::NodeId id : graph.order()) {
+    const ir::Node& node = graph.node(id);
+    if (!only.empty() && node.name != only) continue;
+    const std::string where = fmt::format("{} '{}'", node.op, node.name);
+    const plan::StepSpec spec = plan::step_spec(graph, node, descs, threads);
+    const auto found = backend.tactics(spec);
+    if (const auto* refusal = std::get_if<Refusal>(&found)) {
+      result.refusals.push_back(where + ": " + refusal->reason);
+      continue;
+    }
+    for (const plan::Tactic& tactic : std::get<std::vector<plan::Tactic>>(found)) {
+      const std::string failure = run_tactic(spec, tactic, tensors_of(node.inputs), tensors_of(node.outputs));
+      if (!failure.empty()) result.failures.push_back(fmt::format("{}, tactic '{}': {}", where, tactic.name, failure));
+      ++result.tactics;
+    }
+  }
+  return result;
+}
+
+}  // namespace tfengine::testing
