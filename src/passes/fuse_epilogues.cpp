@@ -22,14 +22,53 @@ constexpr std::array<std::string_view, 4> kActivationOnly = {"Add", "Sub", "Mul"
 
 bool has_activation(const Act& act) { return act.kind != ActKind::None; }
 
+// The node behind `value` if it can end in an activation and nothing else uses its result.
+NodeId activation_taker(const Graph& graph, ValueId value) {
+  const NodeId id = sole_producer(graph, value);
+  if (id == kNone || has_activation(graph.node(id).epilogue.after_add)) return kNone;
+  const std::string& op = graph.node(id).op;
+  return is_one_of(kFull, op) || is_one_of(kActivationOnly, op) ? id : kNone;
+}
+
 bool fuse_activation(Graph& graph, NodeId id, const Act& act) {
-  const NodeId producer_id = sole_producer(graph, graph.node(id).inputs[0]);
-  if (producer_id == kNone) return false;
-  Node& producer = graph.node(producer_id);
-  if (!is_one_of(kFull, producer.op) && !is_one_of(kActivationOnly, producer.op)) return false;
-  if (has_activation(producer.epilogue.after_add)) return false;
-  producer.epilogue.after_add = act;
-  absorb(graph, producer_id, id);
+  const NodeId producer = activation_taker(graph, graph.node(id).inputs[0]);
+  if (producer == kNone) return false;
+  graph.node(producer).epilogue.after_add = act;
+  absorb(graph, producer, id);
+  return true;
+}
+
+// Input `index` of `concat` becomes a new tensor: its activated form.
+void activate_part(Graph& graph, NodeId concat, int index, NodeId activation, const Act& act) {
+  const ValueId part = graph.node(concat).inputs[static_cast<size_t>(index)];
+  const ir::Value& old = graph.value(part);
+  const std::string name = graph.unique_name(old.name + "/activated");
+  const DType dtype = old.dtype;
+  const Shape shape = old.shape;
+  if (const NodeId taker = activation_taker(graph, part); taker != kNone) {
+    const ValueId fresh = graph.add_value(name, dtype, shape);
+    graph.set_input(concat, index, fresh);
+    graph.set_output(taker, 0, fresh);
+    graph.node(taker).epilogue.after_add = act;
+    return;
+  }
+  const NodeId own = graph.add_node(graph.node(activation).op, name, {part}, graph.node(activation).attrs);
+  graph.value(graph.output(own)).dtype = dtype;
+  graph.value(graph.output(own)).shape = shape;
+  graph.set_input(concat, index, graph.output(own));
+}
+
+// An activation of a concatenation is the concatenation of activations: free where it fuses into the parts.
+bool fuse_activation_through_concat(Graph& graph, NodeId id, const Act& act) {
+  const NodeId concat = sole_producer(graph, graph.node(id).inputs[0], "ConcatV2");
+  if (concat == kNone || !graph.node(concat).epilogue.empty()) return false;
+  const std::vector<ValueId> inputs = graph.node(concat).inputs;
+  const auto parts = static_cast<std::ptrdiff_t>(inputs.size()) - 1;
+  const auto takes = [&](ValueId input) { return activation_taker(graph, input) != kNone; };
+  // What does not fuse gets a node of its own; with half of the parts free it is worth it.
+  if (2 * std::count_if(inputs.begin(), inputs.begin() + parts, takes) < parts) return false;
+  for (int i = 0; i < parts; ++i) activate_part(graph, concat, i, id, act);
+  absorb(graph, concat, id);
   return true;
 }
 
@@ -77,7 +116,7 @@ int fuse_epilogues(Graph& graph, PassContext&) {
     const Node& node = graph.node(id);
     if (!may_change(node) || node.outputs.size() != 1) continue;
     if (const auto act = activation_of(graph, node)) {
-      fused += fuse_activation(graph, id, *act);
+      fused += fuse_activation(graph, id, *act) || fuse_activation_through_concat(graph, id, *act);
     } else {
       fused += fuse_residual(graph, id, position);
     }

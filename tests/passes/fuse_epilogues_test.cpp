@@ -94,6 +94,25 @@ TEST(FuseEpilogues, OutputsAndSharedTensorsAndDenylistedNodesStay) {
   EXPECT_EQ(result.rewrites, 0);
 }
 
+TEST(FuseEpilogues, ThroughAConcatenation) {
+  const Rewritten result = rewrite(R"(graph @g(%x: f32[?,5,5,3]) {
+    %w = const f32[1,1,3,3] uniform(1, -1.0, 1.0)
+    %v = const f32[1,1,3,3] uniform(2, -1.0, 1.0)
+    %axis = const s32[] [3]
+    %c = Conv2D(%x, %w) {strides=[1,1,1,1], padding="SAME"}
+    %d = Conv2D(%x, %v) {strides=[1,1,1,1], padding="SAME"}
+    %k = ConcatV2(%c, %x, %d, %axis)
+    %y = Relu(%k)
+    return %y
+  })",
+                                   kPass);
+  EXPECT_EQ(result.nodes,
+            "%c/activated = Conv2D(%x, %w) {padding=\"SAME\", strides=[1, 1, 1, 1]} epilogue(after=Relu) name(\"c\")\n"
+            "%d/activated = Conv2D(%x, %v) {padding=\"SAME\", strides=[1, 1, 1, 1]} epilogue(after=Relu) name(\"d\")\n"
+            "%x/activated = Relu(%x)\n"
+            "%y = ConcatV2(%c/activated, %x/activated, %d/activated, %axis) name(\"k\")\n");
+}
+
 TEST(FuseEpilogues, OneResidualPerNode) {
   const Rewritten result = rewrite(R"(graph @g(%x: f32[?,5,5,3], %y: f32[?,5,5,3]) {
     %w = const f32[1,1,3,3] uniform(1, -1.0, 1.0)
