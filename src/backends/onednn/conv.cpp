@@ -106,7 +106,7 @@ void add_dnnl_tactics(const StepSpec& spec, const ConvProblem& p, std::vector<Ta
     tactic.name = fmt::format("dnnl:{}{}", name, listed == 0 ? "" : fmt::format("#{}", listed));
     tactic.workspace_bytes = pd.scratchpad_desc().get_size();
     if (fusion.sum) tactic.inplace_input = spec.node->epilogue.residual;
-    tactic.prepare = [pd, spec, given, int8](PackedStore& store) { return prepare_dnnl(pd, spec, given, int8, store); };
+    tactic.prepare = [pd = detached(pd), spec, given, int8](PackedStore& store) { return prepare_dnnl(pd, spec, given, int8, store); };
     tactics.push_back(std::move(tactic));
   } while (++listed < kMaxImplementations && pd.next_impl());
 }

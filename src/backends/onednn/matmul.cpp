@@ -118,7 +118,7 @@ void add_dnnl_matmul(const StepSpec& spec, const MatrixProblem& p, std::vector<T
     tactic.name = fmt::format("dnnl:matmul:{}{}", name, listed == 0 ? "" : fmt::format("#{}", listed));
     tactic.workspace_bytes = pd.scratchpad_desc().get_size();
     if (fusion.sum) tactic.inplace_input = spec.node->epilogue.residual;
-    tactic.prepare = [pd, spec, given](PackedStore& store) { return prepare(pd, spec, given, store); };
+    tactic.prepare = [pd = detached(pd), spec, given](PackedStore& store) { return prepare(pd, spec, given, store); };
     tactics.push_back(std::move(tactic));
   } while (++listed < kMaxImplementations && pd.next_impl());
 }

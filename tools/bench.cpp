@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "command.h"
+#include "options.h"
+#include "progress.h"
+#include "tfengine/convert.h"
+
+namespace tfengine::tools {
+
+namespace {
+
+struct Options {
+  std::string engine;
+  int64_t batch_size = 1;
+  int iterations = 0;
+  double seconds = 2.0;
+  bool no_layers = false;
+  std::vector<std::string> shapes;
+  LoadOptions load;
+  EngineOptions engine_options;
+};
+
+Engine open(const Options& options) {
+  if (is_engine_file(options.engine) || options.engine.ends_with(".tfe")) {
+    return Engine::load(options.engine, options.engine_options);
+  }
+  ConvertOptions convert_options;
+  convert_options.engine = options.engine_options;
+  convert_options.batch_size = options.batch_size;
+  return convert(Model::load(options.engine, options.load), convert_options);
+}
+
+// Seeded values in [0, 1) for floats, small integers for the rest.
+Tensor random_input(const TensorSpec& spec, const Shape& shape, std::mt19937& random) {
+  Tensor tensor(spec.dtype, shape);
+  if (spec.dtype == DType::F32) {
+    std::uniform_real_distribution<float> uniform(0.0f, 1.0f);
+    std::generate_n(tensor.mutable_as<float>(), tensor.elements(), [&] { return uniform(random); });
+  } else if (spec.dtype == DType::U8 || spec.dtype == DType::S8) {
+    std::generate_n(tensor.mutable_as<uint8_t>(), tensor.elements(), [&] { return static_cast<uint8_t>(random() & 127); });
+  }
+  return tensor;
+}
+
+std::vector<Shape> input_shapes(const Options& options, const Engine& engine) {
+  std::vector<Shape> shapes;
+  for (size_t i = 0; i < engine.inputs().size(); ++i) {
+    const TensorSpec spec = engine.inputs()[i];
+    Shape shape = i < options.shapes.size() ? parse_shape(options.shapes[i]) : spec.shape;
+    if (shape.ranked() && shape.rank() > 0 && shape[0] < 0) shape[0] = options.batch_size;
+    if (!shape.is_static()) {
+      throw InvalidArgument(fmt::format("bench: input '{}' has shape {}, give --input-shapes", spec.name, spec.shape.str()));
+    }
+    shapes.push_back(shape);
+  }
+  return shapes;
+}
+
+struct Timing {
+  std::vector<double> ms;  // sorted
+  double percentile(double p) const {
+    return ms[std::min(ms.size() - 1, static_cast<size_t>(p / 100.0 * static_cast<double>(ms.size())))];
+  }
+};
+
+Timing measure(const Options& options, const Engine& engine, const std::vector<NamedTensor>& inputs) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<NamedTensor> outputs = engine.run(inputs);
+  std::vector<void*> addresses;
+  for (NamedTensor& out : outputs) addresses.push_back(out.tensor.mutable_data());
+  for (int i = 0; i < 3; ++i) engine.run_into(inputs, addresses);
+  Timing timing;
+  const auto begin = Clock::now();
+  while (true) {
+    const auto start = Clock::now();
+    engine.run_into(inputs, addresses);
+    const auto end = Clock::now();
+    timing.ms.push_back(std::chrono::duration<double, std::milli>(end - start).count());
+    const double spent = std::chrono::duration<double>(end - begin).count();
+    const bool enough = options.iterations > 0 ? static_cast<int>(timing.ms.size()) >= options.iterations
+                                               : spent >= options.seconds && timing.ms.size() >= 5;
+    if (enough) break;
+  }
+  std::sort(timing.ms.begin(), timing.ms.end());
+  return timing;
+}
+
+void print_text(const Engine& engine, const Timing& timing, const std::vector<LayerProfile>& layers, int64_t samples,
+                const std::vector<Shape>& shapes) {
+  fmt::print("{} engine, batch {}, {} threads: {} runs\n", engine.precision(), samples, engine.threads(), timing.ms.size());
+  fmt::print("latency ms: min {:.3f}, median {:.3f}, p90 {:.3f}, p99 {:.3f}; throughput {:.1f} samples/s\n", timing.ms[0],
+             timing.percentile(50), timing.percentile(90), timing.percentile(99),
+             1000.0 * static_cast<double>(samples) / timing.percentile(50));
+  const MemoryReport memory = engine.memory(shapes);
+  fmt::print("memory: weights {}, activations {}, workspace {}\n", bytes_text(memory.weights_bytes),
+             bytes_text(memory.activation_bytes), bytes_text(memory.workspace_bytes));
+  if (layers.empty()) return;
+  double total = 0.0;
+  for (const LayerProfile& layer : layers) total += layer.time_us;
+  fmt::print("\n{:>10} {:>6}  {:<5} {:<34} {:<22} {}\n", "time us", "%", "prec.", "tactic", "op", "layer");
+  for (const LayerProfile& layer : layers) {
+    fmt::print("{:>10.1f} {:>6.1f}  {:<5} {:<34} {:<22} {}\n", layer.time_us, 100.0 * layer.time_us / total, layer.precision,
+               layer.tactic, layer.op, layer.name);
+  }
+}
+
+void print_json(const Engine& engine, const Timing& timing, const std::vector<LayerProfile>& layers, int64_t samples) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const LayerProfile& layer : layers) {
+    rows.push_back({{"name", layer.name},
+                    {"op", layer.op},
+                    {"precision", layer.precision},
+                    {"backend", layer.backend},
+                    {"tactic", layer.tactic},
+                    {"time_us", layer.time_us},
+                    {"output_shape", layer.output_shape}});
+  }
+  const nlohmann::json document = {
+      {"latency_ms",
+       {{"min", timing.ms[0]}, {"median", timing.percentile(50)}, {"p90", timing.percentile(90)}, {"p99", timing.percentile(99)}}},
+      {"throughput_per_s", 1000.0 * static_cast<double>(samples) / timing.percentile(50)},
+      {"runs", timing.ms.size()},
+      {"batch_size", samples},
+      {"threads", engine.threads()},
+      {"precision", engine.precision()},
+      {"layers", rows}};
+  fmt::print("{}\n", document.dump(1));
+}
+
+void run(const Options& options, const Output& output) {
+  const Engine engine = open(options);
+  for (const std::string& notice : engine.notices()) note(output, notice);
+  const std::vector<Shape> shapes = input_shapes(options, engine);
+  std::mt19937 random(1);
+  std::vector<NamedTensor> inputs;
+  const std::vector<TensorSpec> specs = engine.inputs();
+  for (size_t i = 0; i < specs.size(); ++i) inputs.push_back({specs[i].name, random_input(specs[i], shapes[i], random)});
+  note(output, fmt::format("running for about {:.0f} s", options.seconds));
+  const Timing timing = measure(options, engine, inputs);
+  const std::vector<LayerProfile> layers = options.no_layers ? std::vector<LayerProfile>{} : engine.profile(inputs, 10);
+  const int64_t samples = shapes.empty() || shapes[0].rank() == 0 ? 1 : shapes[0][0];
+  if (output.json) {
+    print_json(engine, timing, layers, samples);
+  } else {
+    print_text(engine, timing, layers, samples, shapes);
+  }
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, Output& output) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("bench", "Time an engine: latency percentiles, throughput, time per layer");
+  command->add_option("engine", options->engine, "Engine file (.tfe), or a model to run in fp32")->required();
+  command->add_option("--batch-size", options->batch_size, "For unknown first dimensions")->capture_default_str();
+  command->add_option("--input-shapes", options->shapes, "One per input, as 1,224,224,3");
+  command->add_option("--iterations", options->iterations, "Runs to time (0: for --seconds)")->capture_default_str();
+  command->add_option("--seconds", options->seconds, "How long to run")->capture_default_str();
+  command->add_flag("--no-layers", options->no_layers, "Leave the time per layer out");
+  add_engine_options(*command, options->engine_options);
+  add_model_options(*command, options->load);
+  command->callback([options, &output] { run(*options, output); });
+}
+
+}  // namespace tfengine::tools
