@@ -105,7 +105,7 @@ build_targets() {
     say "building${*:+ $*}"
     ninja -C "$BUILD" -j "$JOBS" "$@"
   fi
-  ln -sfn ../../build/bin/tfengine "$VENV/bin/tfengine"
+  ln -sfn ../../build/tools/tfengine "$VENV/bin/tfengine"
 }
 
 setup_bench_venv() {
