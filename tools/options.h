@@ -9,6 +9,7 @@
 
 #include "tfengine/convert.h"
 #include "tfengine/data.h"
+#include "tfengine/error.h"
 
 namespace tfengine::tools {
 
