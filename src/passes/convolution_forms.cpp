@@ -57,6 +57,17 @@ bool stride_into_conv(Graph& graph, NodeId id) {
   return true;
 }
 
+// Average pooling over the whole map, as TF1 models end, is a Mean.
+bool pool_to_mean(Graph& graph, NodeId id) {
+  const Node& node = graph.node(id);
+  if (node.op != "AvgPool" || node.attr<std::string>("padding") != "VALID") return false;
+  const Shape& in = graph.value(node.inputs[0]).shape;
+  if (!in.ranked() || in.rank() != 4 || !is_list(node, "ksize", {1, in[1], in[2], 1})) return false;
+  const ValueId axes = add_int_vector(graph, node.name + "/axes", {1, 2});
+  rewrite_node(graph, id, "Mean", {node.inputs[0], axes}, {{"keep_dims", true}});
+  return true;
+}
+
 }  // namespace
 
 int convolution_forms(Graph& graph, PassContext&) {
@@ -64,7 +75,7 @@ int convolution_forms(Graph& graph, PassContext&) {
   for (const NodeId id : graph.order()) {
     const Node& node = graph.node(id);
     if (!may_change(node) || !node.epilogue.empty()) continue;
-    changed += stride_into_conv(graph, id) || conv_or_depthwise(graph, id);
+    changed += stride_into_conv(graph, id) || conv_or_depthwise(graph, id) || pool_to_mean(graph, id);
   }
   return changed;
 }

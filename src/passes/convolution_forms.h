@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One form for what can be written in several: a convolution of one channel per group is depthwise, a depthwise one of a
-// single channel is ordinary, and pooling over single pixels is the stride of the 1x1 convolution behind it. Backends then
+// single channel is ordinary, pooling over single pixels is the stride of the 1x1 convolution behind it, and over the whole map it is a Mean. Backends then
 // see each under the name that they have fast code for.
 #pragma once
 

@@ -165,6 +165,31 @@ bool gated(Graph& graph, NodeId id) {
   return false;
 }
 
+// relu(x) - a * relu(-x), and max(x, a * x).
+bool leaky_relu(Graph& graph, NodeId id) {
+  const Node& node = graph.node(id);
+  if (node.op == "Maximum") {
+    for (const int side : {0, 1}) {
+      const ValueId x = node.inputs[static_cast<size_t>(1 - side)];
+      for (const Scaled& scaled : scalings_of(graph, node.inputs[static_cast<size_t>(side)])) {
+        if (scaled.value != x || scaled.scale <= 0.0 || scaled.scale >= 1.0) continue;
+        return become(graph, id, "LeakyRelu", x, {{"alpha", static_cast<float>(scaled.scale)}});
+      }
+    }
+    return false;
+  }
+  const NodeId positive = node.op == "Sub" ? producer_of(graph, node.inputs[0], "Relu") : kNone;
+  if (positive == kNone || !graph.node(positive).epilogue.empty()) return false;
+  const ValueId x = graph.node(positive).inputs[0];
+  for (const Scaled& scaled : scalings_of(graph, node.inputs[1])) {
+    const NodeId negative = producer_of(graph, scaled.value, "Relu");
+    if (negative == kNone || !graph.node(negative).epilogue.empty()) continue;
+    if (!is_product(graph, graph.node(negative).inputs[0], -1.0, {x})) continue;
+    return become(graph, id, "LeakyRelu", x, {{"alpha", static_cast<float>(scaled.scale)}});
+  }
+  return false;
+}
+
 bool reduces_last_axis(const Graph& graph, const Node& node) {
   const auto axes = int_constant(graph, node.inputs[1]);
   const Shape& shape = graph.value(node.inputs[0]).shape;
@@ -200,7 +225,7 @@ int recognise_activations(Graph& graph, PassContext&) {
     if (!is_float(graph, node.outputs[0])) continue;
     // A Clip may be part of a hard sigmoid itself.
     const bool clipped = clip(graph, id);
-    found += hard_sigmoid(graph, id) || gated(graph, id) || softmax(graph, id) || clipped;
+    found += hard_sigmoid(graph, id) || gated(graph, id) || leaky_relu(graph, id) || softmax(graph, id) || clipped;
   }
   return found;
 }

@@ -66,6 +66,11 @@ constexpr Spelling kSpellings[] = {
     {"clip", "%a = Minimum(%x, %six) %y = Maximum(%a, %zero)", "%y = Clip(%x) {max=6.0, min=0.0}\n"},
     {"clip of relu", "%a = Relu(%x) %y = Minimum(%a, %one)", "%y = Clip(%x) {max=1.0, min=0.0}\n"},
     {"relu", "%y = Maximum(%zero, %x)", "%y = Relu(%x)\n"},
+    {"leaky relu as a maximum", "%m = Mul(%x, %third) %y = Maximum(%m, %x)", "%y = LeakyRelu(%x) {alpha=0.333}\n"},
+    {"leaky relu as a difference", "%p = Relu(%x) %n = Neg(%x) %q = Relu(%n) %m = Mul(%third, %q) %y = Sub(%p, %m)",
+     "%y = LeakyRelu(%x) {alpha=0.333}\n"},
+    {"not a leaky relu: a slope above 1", "%m = Mul(%x, %two) %y = Maximum(%m, %x)",
+     "%m = Mul(%x, %two)\n%y = Maximum(%m, %x)\n"},
     {"softmax",
      "%m = Max(%x, %last) {keep_dims=true} %d = Sub(%x, %m) %e = Exp(%d) %s = Sum(%e, %last) {keep_dims=true} "
      "%y = RealDiv(%e, %s)",

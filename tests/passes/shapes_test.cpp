@@ -163,6 +163,15 @@ TEST(ConvolutionForms, EachUnderTheNameOfItsFastCode) {
             "%c = Conv2D(%a, %u) {padding=\"SAME\", strides=[1, 2, 2, 1]}\n");
 }
 
+TEST(ConvolutionForms, PoolingOverTheWholeMapIsAMean) {
+  const Rewritten result = rewrite(R"(graph @g(%x: f32[?,5,4,3]) {
+    %p = AvgPool(%x) {ksize=[1,5,4,1], strides=[1,1,1,1], padding="VALID"}
+    return %p
+  })",
+                                   {{"convolution_forms", convolution_forms}});
+  EXPECT_EQ(result.nodes, "%p = Mean(%x, %p/axes) {keep_dims=true}\n");
+}
+
 TEST(SinkReshapes, BiasAndActivationMeetTheirMatMul) {
   const Rewritten result = rewrite(R"(graph @g(%x: f32[14,3]) {
     %map = const s32[3] [-1, 7, 5]
