@@ -35,13 +35,15 @@ struct SplitPacked {
 
 // The inputs of one quad of one pixel whose eighth bit counts: bit i is input i.
 struct SplitEntry {
-  uint16_t quad;
-  uint16_t pixel;  // of the chunk
+  uint32_t weights_at;  // of the quad, from the block's first
+  uint16_t row;         // within its group of pixels
   uint8_t plus, minus;
 };
-static_assert(sizeof(SplitEntry) == 6);
+static_assert(sizeof(SplitEntry) == 8);
 constexpr int64_t kMaxSplitChannels = 4 * 65536;
-constexpr int64_t kMaxSplitPixels = 65536;
+
+// Pixels whose sums wait in the first-level cache for one call of the epilogue, and whose entries lie together.
+constexpr int64_t kSplitGroup = 40;
 
 struct SplitArgs {
   const ConvPlan* plan;
@@ -59,23 +61,29 @@ struct SplitArgs {
 struct SplitScratch {
   int64_t all_pixels, chunk_pixels, chunks;
   int64_t pitch;  // bytes from a pixel of the copy to the next
-  size_t copy_at = 0, starts_at, entries_at, bytes;
+  size_t copy_at = 0, groups_at, entries_at, bytes;
 
   explicit SplitScratch(const ConvPlan& p) {
-    // A third of the second-level cache; entries take about as much again in bad cases.
-    constexpr int64_t kCopyBytes = 128 * 1024;
+    // A sixth of the second-level cache; entries take twice as much in the worst case.
+    constexpr int64_t kCopyBytes = 80 * 1024;
     all_pixels = p.shape.batch * p.shape.out_h * p.shape.out_w;
     pitch = round_up(p.in_c, 8);
     const int64_t share = ceil_div(all_pixels, p.threads_m);
-    const int64_t most = std::clamp<int64_t>(kCopyBytes / pitch, 1, kMaxSplitPixels);
+    const int64_t most = std::max<int64_t>(kCopyBytes / pitch / kSplitGroup, 1) * kSplitGroup;
     chunk_pixels = ceil_div(share, ceil_div(share, most));
     chunks = ceil_div(all_pixels, chunk_pixels);
 
     const auto align = [](int64_t n) { return static_cast<size_t>(round_up(n, 64)); };
-    starts_at = align(chunk_pixels * pitch + 64);  // a vector may be written beyond the last channel
-    entries_at = starts_at + align((chunk_pixels + 1) * 4);
+    groups_at = align(chunk_pixels * pitch);
+    entries_at = groups_at + align(ceil_div(chunk_pixels, kSplitGroup) * 16);
     bytes = entries_at + align(chunk_pixels * (pitch / 4) * static_cast<int64_t>(sizeof(SplitEntry)));
   }
+};
+
+// The entries of a group.
+struct SplitGroup {
+  uint32_t begin, end;
+  uint32_t largest_row;  // entries of the pixel that has most
 };
 
 }  // namespace tfengine::kernels
@@ -129,64 +137,123 @@ HWY_INLINE EighthBits split_step(const uint8_t* src, uint8_t* dst) {
 }
 #endif
 
-// Copies the low 7 bits of one pixel's channels and appends entries for the rest.
+// Copies the low 7 bits of kSplitStep inputs (n, at the end of a row) and appends entries for the rest.
 template <bool kSigned>
-SplitEntry* split_pixel(const uint8_t* HWY_RESTRICT src, int64_t n, uint16_t pixel, uint8_t* HWY_RESTRICT dst,
-                        SplitEntry* out) {
-  uint8_t tail[kSplitStep];
-  for (int64_t c = 0; c < n; c += kSplitStep) {
-    const uint8_t* from = src + c;
-    if (HWY_UNLIKELY(c + kSplitStep > n)) {
-      std::memset(tail, 0, sizeof(tail));
-      std::memcpy(tail, from, static_cast<size_t>(n - c));
-      from = tail;
-    }
-    const EighthBits bits = split_step<kSigned>(from, dst + c);
-    for (uint64_t left = bits.plus | bits.minus; left != 0;) {
-      const int64_t first = static_cast<int64_t>(hwy::Num0BitsBelowLS1Bit_Nonzero64(left)) / 4 * 4;
-      left &= ~(uint64_t{15} << first);
-      *out++ = {static_cast<uint16_t>((c + first) / 4), pixel, static_cast<uint8_t>(bits.plus >> first & 15),
-                static_cast<uint8_t>(bits.minus >> first & 15)};
-    }
+HWY_INLINE SplitEntry* split_inputs(const uint8_t* src, int64_t n, int64_t first_input, int64_t row, uint8_t* dst,
+                                    SplitEntry* out) {
+  EighthBits bits;
+  if (HWY_LIKELY(n >= kSplitStep)) {
+    bits = split_step<kSigned>(src, dst);
+  } else {
+    uint8_t from[kSplitStep] = {}, to[kSplitStep];
+    std::memcpy(from, src, static_cast<size_t>(n));
+    bits = split_step<kSigned>(from, to);
+    std::memcpy(dst, to, static_cast<size_t>(round_up(n, 8)));
+  }
+  for (uint64_t left = bits.plus | bits.minus; left != 0;) {
+    const int64_t i = static_cast<int64_t>(hwy::Num0BitsBelowLS1Bit_Nonzero64(left)) / 4 * 4;
+    left &= ~(uint64_t{15} << i);
+    *out++ = {static_cast<uint32_t>((first_input + i) / 4 * kQuadBytes), static_cast<uint16_t>(row),
+              static_cast<uint8_t>(bits.plus >> i & 15), static_cast<uint8_t>(bits.minus >> i & 15)};
   }
   return out;
 }
 
-// Adds 128 times the weights that an entry names to the 16 sums of its pixel.
-HWY_INLINE void add_entry(const SplitEntry& e, const int8_t* HWY_RESTRICT weights, int32_t* HWY_RESTRICT acc) {
-  // The multiplication copies a nibble to bits 0, 7, 14, 21, so that its bit i also lands on bit 8 * i.
-  const auto bytes = [](uint32_t nibble) { return nibble * 0x00204081u & 0x01010101u; };
-  add_flagged(bytes(e.plus), 128, weights, acc);
-  if (HWY_UNLIKELY(e.minus != 0)) add_flagged(bytes(e.minus), -128, weights, acc);
-}
-
-// Pixels [begin, begin + n) of the convolution's output, row by row; starts[i] is where pixel i's entries begin.
-template <bool kSigned>
-void split_chunk(const ConvPlan& p, const uint8_t* src, int64_t begin, int64_t n, int64_t pitch, uint8_t* copy,
-                 uint32_t* starts, SplitEntry* entries) {
+// The source pixels of up to kSplitGroup pixels of the convolution's output from `begin` on.
+inline void source_pixels(const ConvPlan& p, const uint8_t* src, int64_t begin, int64_t n, const uint8_t** pixels) {
   const ConvShape& s = p.shape;
-  SplitEntry* out = entries;
   int64_t col = begin % s.out_w;
   int64_t row = begin / s.out_w % s.out_h;
   int64_t image = begin / s.out_w / s.out_h;
   for (int64_t i = 0; i < n; ++i) {
-    const int64_t pixel = (image * s.in_h + row * p.step_h) * s.in_w + col * p.step_w;
-    starts[i] = static_cast<uint32_t>(out - entries);
-    out = split_pixel<kSigned>(src + pixel * s.src_pixel_stride, p.in_c, static_cast<uint16_t>(i), copy, out);
-    copy += pitch;
+    pixels[i] = src + ((image * s.in_h + row * p.step_h) * s.in_w + col * p.step_w) * s.src_pixel_stride;
     if (++col < s.out_w) continue;
     col = 0;
     if (++row < s.out_h) continue;
     row = 0;
     ++image;
   }
-  starts[n] = static_cast<uint32_t>(out - entries);
 }
 
-// -64 times each column's sum of weights: what the offset of s8 sources adds too much.
-inline void offset_sums(const int8_t* weights, int64_t quads, int32_t* init) {
-  std::memset(init, 0, kOcBlock * sizeof(int32_t));
-  for (int64_t quad = 0; quad < quads; ++quad) add_flagged(0x01010101u, -64, weights + quad * kQuadBytes, init);
+// Inputs in the outer loop: neighbouring entries are then of different pixels, and adding one need not wait for the last.
+template <bool kSigned>
+SplitEntry* split_group(const ConvPlan& p, const uint8_t* const* pixels, int64_t n, int64_t pitch, uint8_t* copy,
+                        SplitEntry* entries, SplitGroup& group) {
+  SplitEntry* out = entries;
+  for (int64_t c = 0; c < p.in_c; c += kSplitStep) {
+    for (int64_t r = 0; r < n; ++r) {
+      out = split_inputs<kSigned>(pixels[r] + c, p.in_c - c, c, r, copy + r * pitch + c, out);
+    }
+  }
+  uint32_t counts[kSplitGroup] = {};
+  for (const SplitEntry* e = entries; e != out; ++e) ++counts[e->row];
+  group.largest_row = *std::max_element(counts, counts + n);
+  return out;
+}
+
+// Bytes 0 or 1 from the bits of a nibble.
+constexpr uint32_t kNibbleBytes[16] = {0x00000000, 0x00000001, 0x00000100, 0x00000101, 0x00010000, 0x00010001,
+                                       0x00010100, 0x00010101, 0x01000000, 0x01000001, 0x01000100, 0x01000101,
+                                       0x01010000, 0x01010001, 0x01010100, 0x01010101};
+
+// What a tile of a group starts from: the offset of s8 sources, and the products of eighth bits.
+class GroupStart {
+ public:
+  // -64 times each column's sum of weights is what the offset of s8 sources adds too much.
+  void begin_block(bool src_signed, const QuadWeights& w) {
+    std::memset(init_, 0, kOcBlock * sizeof(int32_t));
+    if (!src_signed) return;
+    for (int64_t quad = 0; quad < 2 * w.octets; ++quad)
+      add_column_sums(0x01010101u, -64, w.quads + quad * kQuadBytes, init_);
+  }
+
+  void begin_group(const SplitGroup& group, const SplitEntry* entries, int64_t rows, const int8_t* weights) {
+    per_row_ = group.largest_row > 127;  // more might not fit 16 bits
+    if (per_row_) return sum_wide(entries + group.begin, entries + group.end, rows, weights);
+    std::memset(sums_, 0, static_cast<size_t>(rows) * 2 * kOcBlock * sizeof(int16_t));
+    for (const SplitEntry* e = entries + group.begin; e != entries + group.end; ++e) {
+      int16_t* sums = sums_ + e->row * 2 * kOcBlock;
+      add_flagged(&kNibbleBytes[e->plus], weights + e->weights_at, sums);
+      if (HWY_UNLIKELY(e->minus != 0)) subtract_flagged(&kNibbleBytes[e->minus], weights + e->weights_at, sums);
+    }
+  }
+
+  QuadTile tile(const uint8_t* source, int64_t row_stride, int64_t row) const {
+    if (per_row_) return {source, row_stride, zeros_, 0, wide_ + row * kOcBlock, kOcBlock};
+    return {source, row_stride, sums_ + row * 2 * kOcBlock, 2 * kOcBlock, init_, 0};
+  }
+
+ private:
+  void sum_wide(const SplitEntry* begin, const SplitEntry* end, int64_t rows, const int8_t* weights) {
+    for (int64_t r = 0; r < rows; ++r) std::memcpy(wide_ + r * kOcBlock, init_, sizeof(init_));
+    for (const SplitEntry* e = begin; e != end; ++e) {
+      add_column_sums(kNibbleBytes[e->plus], 128, weights + e->weights_at, wide_ + e->row * kOcBlock);
+      add_column_sums(kNibbleBytes[e->minus], -128, weights + e->weights_at, wide_ + e->row * kOcBlock);
+    }
+  }
+
+  bool per_row_ = false;
+  HWY_ALIGN int32_t init_[kOcBlock];
+  HWY_ALIGN int16_t sums_[kSplitGroup * 2 * kOcBlock];
+  HWY_ALIGN int32_t wide_[kSplitGroup * kOcBlock];
+  HWY_ALIGN int16_t zeros_[2 * kOcBlock] = {};
+};
+
+// One block of output channels for one group of pixels, the first of which is `pixel` of the tensor.
+inline void block_of_group(const SplitArgs& a, const QuadWeights& weights, const GroupStart& start, const uint8_t* copy,
+                           int64_t pitch, int64_t rows, int64_t pixel, int64_t block) {
+  HWY_ALIGN int32_t acc[kSplitGroup * kOcBlock];
+  const int64_t tiles = ceil_div(rows, kQuadRows);
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t begin = rows * tile / tiles;
+    const int64_t end = rows * (tile + 1) / tiles;
+    tile_of_quads_rows(static_cast<int>(end - begin), start.tile(copy + begin * pitch, pitch, begin), weights,
+                       acc + begin * kOcBlock);
+  }
+  const int64_t channel = block * kOcBlock;
+  const int64_t channels = std::min(kOcBlock, a.plan->out_c - channel);
+  finish_tile(*a.epilogue, EpilogueTile<int32_t>{acc, kOcBlock, rows, channels, pixel, channel, a.dst,
+                                                 a.plan->shape.dst_pixel_stride});
 }
 
 void conv_split(const SplitArgs& a) {
@@ -194,39 +261,36 @@ void conv_split(const SplitArgs& a) {
   const SplitScratch layout(p);
   const SplitPacked packed(p.in_c, p.oc_blocks);
   auto* copy = reinterpret_cast<uint8_t*>(a.scratch + layout.copy_at);
-  auto* starts = reinterpret_cast<uint32_t*>(a.scratch + layout.starts_at);
+  auto* groups = reinterpret_cast<SplitGroup*>(a.scratch + layout.groups_at);
   auto* entries = reinterpret_cast<SplitEntry*>(a.scratch + layout.entries_at);
-  // Sums of this many pixels wait in the first-level cache for one call of the epilogue.
-  constexpr int64_t kGroup = 40;
-  HWY_ALIGN int32_t acc[kGroup * kOcBlock];
-  HWY_ALIGN int32_t init[kOcBlock] = {};
+  uint64_t unsafe[kMaxSplitChannels / 8 / 64];
+  GroupStart start;
 
   for (int64_t chunk = a.chunk_begin; chunk < a.chunk_end; ++chunk) {
-    const int64_t first_pixel = chunk * layout.chunk_pixels;
-    const int64_t pixels = std::min(layout.chunk_pixels, layout.all_pixels - first_pixel);
-    (a.src_signed ? split_chunk<true> : split_chunk<false>)(p, a.src, first_pixel, pixels, layout.pitch, copy, starts,
-                                                            entries);
+    const int64_t first = chunk * layout.chunk_pixels;
+    const int64_t pixels = std::min(layout.chunk_pixels, layout.all_pixels - first);
+    const int64_t groups_n = ceil_div(pixels, kSplitGroup);
+    const auto group_begin = [&](int64_t g) { return pixels * g / groups_n; };
+    SplitEntry* end = entries;
+    for (int64_t g = 0; g < groups_n; ++g) {
+      const int64_t begin = group_begin(g);
+      const int64_t rows = group_begin(g + 1) - begin;
+      const uint8_t* sources[kSplitGroup];
+      source_pixels(p, a.src, first + begin, rows, sources);
+      groups[g].begin = static_cast<uint32_t>(end - entries);
+      end = (a.src_signed ? split_group<true> : split_group<false>)(p, sources, rows, layout.pitch,
+                                                                    copy + begin * layout.pitch, end, groups[g]);
+      groups[g].end = static_cast<uint32_t>(end - entries);
+    }
     for (int64_t block = a.block_begin; block < a.block_end; ++block) {
-      const int8_t* weights = a.packed + packed.weights_at + block * packed.block_bytes;
-      uint64_t unsafe[kMaxSplitChannels / 8 / 64];
       std::memcpy(unsafe, a.packed + block * packed.mask_words * 8, static_cast<size_t>(packed.mask_words) * 8);
-      if (a.src_signed) offset_sums(weights, packed.octets * 2, init);
-      const int64_t groups = ceil_div(pixels, kGroup);
-      for (int64_t group = 0; group < groups; ++group) {
-        const int64_t begin = pixels * group / groups;
-        const int64_t rows = pixels * (group + 1) / groups - begin;
-        const int64_t tiles = ceil_div(rows, kQuadRows);
-        for (int64_t tile = 0; tile < tiles; ++tile) {
-          const int64_t r = rows * tile / tiles;
-          tile_of_quads_rows(static_cast<int>(rows * (tile + 1) / tiles - r), copy + (begin + r) * layout.pitch,
-                             layout.pitch, packed.octets, unsafe, weights, init, acc + r * kOcBlock);
-        }
-        for (const SplitEntry* e = entries + starts[begin]; e != entries + starts[begin + rows]; ++e) {
-          add_entry(*e, weights + e->quad * kQuadBytes, acc + (e->pixel - begin) * kOcBlock);
-        }
-        const int64_t channel = block * kOcBlock;
-        finish_tile(*a.epilogue, EpilogueTile<int32_t>{acc, kOcBlock, rows, std::min(kOcBlock, p.out_c - channel),
-                                                       first_pixel + begin, channel, a.dst, p.shape.dst_pixel_stride});
+      const QuadWeights weights{a.packed + packed.weights_at + block * packed.block_bytes, unsafe, packed.octets};
+      start.begin_block(a.src_signed, weights);
+      for (int64_t g = 0; g < groups_n; ++g) {
+        const int64_t begin = group_begin(g);
+        const int64_t rows = group_begin(g + 1) - begin;
+        start.begin_group(groups[g], entries, rows, weights.quads);
+        block_of_group(a, weights, start, copy + begin * layout.pitch, layout.pitch, rows, first + begin, block);
       }
     }
   }

@@ -48,6 +48,11 @@ HWY_INLINE QuadSums multiply_quads(QuadBytes a, QuadBytes w) {
 HWY_INLINE QuadSums add_sums(QuadSums a, QuadSums b) {
   return {{static_cast<int16_t>(a.v[0] + b.v[0]), static_cast<int16_t>(a.v[1] + b.v[1])}};
 }
+HWY_INLINE QuadSums subtract_sums(QuadSums a, QuadSums b) {
+  return {{static_cast<int16_t>(a.v[0] - b.v[0]), static_cast<int16_t>(a.v[1] - b.v[1])}};
+}
+HWY_INLINE QuadSums load_sums(const int16_t* p) { return {{p[0], p[1]}}; }
+HWY_INLINE void store_sums(QuadSums s, int16_t* p) { std::memcpy(p, s.v, sizeof(s.v)); }
 HWY_INLINE hn::Vec<QuadAcc> accumulate_sums(QuadSums s, int16_t factor, hn::Vec<QuadAcc> acc) {
   return hn::Add(acc, hn::Set(QuadAcc(), (s.v[0] + s.v[1]) * factor));
 }
@@ -83,6 +88,9 @@ HWY_INLINE QuadSums multiply_quads(QuadBytes a, QuadBytes w) {
 #endif
 }
 HWY_INLINE QuadSums add_sums(QuadSums a, QuadSums b) { return hn::Add(a, b); }
+HWY_INLINE QuadSums subtract_sums(QuadSums a, QuadSums b) { return hn::Sub(a, b); }
+HWY_INLINE QuadSums load_sums(const int16_t* p) { return hn::LoadU(QuadSumsTag(), p); }
+HWY_INLINE void store_sums(QuadSums s, int16_t* p) { hn::StoreU(s, QuadSumsTag(), p); }
 HWY_INLINE hn::Vec<QuadAcc> accumulate_sums(QuadSums s, int16_t factor, hn::Vec<QuadAcc> acc) {
   auto unused = hn::Zero(QuadAcc());
   return hn::ReorderWidenMulAccumulate(QuadAcc(), s, hn::Set(QuadSumsTag(), factor), acc, unused);
@@ -95,20 +103,39 @@ inline constexpr int64_t kQuadBytes = 64;  // of the weights of a quad: [16 colu
 // AVX2: 8 accumulators, 4 sources and sums, the constant 1, and 3 registers for weights.
 inline constexpr int kQuadRows = kQuadLanes >= 16 ? 10 : kQuadLanes == 8 ? 4 : kQuadLanes == 4 ? 2 : 1;
 
-// acc[row * 16 + column] = init[column] + sum over all octets (8 inputs each). Bit i of `unsafe` is set when the sums of
-// octet i may need more than 16 bits. Row r is at source + r * row_stride.
+// A tile's operands. Row r is at source + r * row_stride, its 32 corrections at corrections + r * correction_stride: sums of
+// weights (add_flagged) that count 128 times. Bit i of `unsafe` is set when the sums of octet i may need more than 16 bits.
+struct QuadTile {
+  const uint8_t* source;
+  int64_t row_stride;
+  const int16_t* corrections;
+  int64_t correction_stride;
+  const int32_t* init;  // row r's, of each column, at init + r * init_stride
+  int64_t init_stride;
+};
+struct QuadWeights {
+  const int8_t* quads;
+  const uint64_t* unsafe;
+  int64_t octets;
+};
+
+// acc[row * 16 + column] = init + 128 * corrections + sum over all octets (8 inputs each).
 template <int kRows>
-HWY_NOINLINE void tile_of_quads(const uint8_t* HWY_RESTRICT source, int64_t row_stride, int64_t octets,
-                                const uint64_t* HWY_RESTRICT unsafe, const int8_t* HWY_RESTRICT weights,
-                                const int32_t* HWY_RESTRICT init, int32_t* HWY_RESTRICT acc_out) {
+HWY_NOINLINE void tile_of_quads(const QuadTile& t, const QuadWeights& w, int32_t* HWY_RESTRICT acc_out) {
+  const uint8_t* HWY_RESTRICT source = t.source;
+  const int8_t* HWY_RESTRICT weights = w.quads;
+  const int64_t row_stride = t.row_stride, octets = w.octets;
   hn::Vec<QuadAcc> acc[kRows][kQuadVecs];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kQuadVecs; ++v) acc[r][v] = hn::LoadU(QuadAcc(), init + v * kQuadLanes);
+    for (int v = 0; v < kQuadVecs; ++v) {
+      const QuadSums flagged = load_sums(t.corrections + r * t.correction_stride + 2 * kQuadLanes * v);
+      acc[r][v] = accumulate_sums(flagged, 128, hn::LoadU(QuadAcc(), t.init + r * t.init_stride + v * kQuadLanes));
+    }
   }
   for (int64_t first = 0; first < octets; first += 64) {
-    uint64_t bits = unsafe[first / 64];
+    uint64_t bits = w.unsafe[first / 64];
     const int64_t end = HWY_MIN(first + 64, octets);
     int64_t octet = first;
     for (;;) {
@@ -154,22 +181,40 @@ HWY_NOINLINE void tile_of_quads(const uint8_t* HWY_RESTRICT source, int64_t row_
 }
 
 template <int kRows = kQuadRows>
-HWY_INLINE void tile_of_quads_rows(int rows_n, const uint8_t* source, int64_t row_stride, int64_t octets,
-                                   const uint64_t* unsafe, const int8_t* weights, const int32_t* init, int32_t* acc) {
-  if (rows_n == kRows) return tile_of_quads<kRows>(source, row_stride, octets, unsafe, weights, init, acc);
-  if constexpr (kRows > 1) {
-    tile_of_quads_rows<kRows - 1>(rows_n, source, row_stride, octets, unsafe, weights, init, acc);
+HWY_INLINE void tile_of_quads_rows(int rows_n, const QuadTile& t, const QuadWeights& w, int32_t* acc) {
+  if (rows_n == kRows) return tile_of_quads<kRows>(t, w, acc);
+  if constexpr (kRows > 1) tile_of_quads_rows<kRows - 1>(rows_n, t, w, acc);
+}
+
+// Adds a quad's weights, of the inputs whose byte in `flags` is 1 (else 0), to 32 sums: [column][inputs 0 and 1, 2 and 3].
+// 127 calls cannot overflow 16 bits.
+HWY_INLINE void add_flagged(const uint32_t* flags, const int8_t* HWY_RESTRICT quad_weights,
+                            int16_t* HWY_RESTRICT sums) {
+  const QuadBytes a = broadcast_quad(flags);
+#pragma GCC unroll 16
+  for (int v = 0; v < kQuadVecs; ++v) {
+    int16_t* at = sums + v * 2 * kQuadLanes;
+    store_sums(add_sums(load_sums(at), multiply_quads(a, load_quads(quad_weights + v * 4 * kQuadLanes))), at);
+  }
+}
+HWY_INLINE void subtract_flagged(const uint32_t* flags, const int8_t* HWY_RESTRICT quad_weights,
+                                 int16_t* HWY_RESTRICT sums) {
+  const QuadBytes a = broadcast_quad(flags);
+#pragma GCC unroll 16
+  for (int v = 0; v < kQuadVecs; ++v) {
+    int16_t* at = sums + v * 2 * kQuadLanes;
+    store_sums(subtract_sums(load_sums(at), multiply_quads(a, load_quads(quad_weights + v * 4 * kQuadLanes))), at);
   }
 }
 
-// acc[column] += factor * sum over the quad's inputs that are flagged (bytes of `flags` are 0 or 1).
-HWY_INLINE void add_flagged(uint32_t flags, int16_t factor, const int8_t* HWY_RESTRICT quad_weights,
-                            int32_t* HWY_RESTRICT acc) {
+// sums[column] += factor * the sum of the quad's weights of that column, of the inputs whose byte in `flags` is 1 (else 0).
+HWY_INLINE void add_column_sums(uint32_t flags, int16_t factor, const int8_t* HWY_RESTRICT quad_weights,
+                                int32_t* HWY_RESTRICT sums) {
   const QuadBytes a = broadcast_quad(&flags);
 #pragma GCC unroll 16
   for (int v = 0; v < kQuadVecs; ++v) {
+    int32_t* at = sums + v * kQuadLanes;
     const QuadSums s = multiply_quads(a, load_quads(quad_weights + v * 4 * kQuadLanes));
-    int32_t* at = acc + v * kQuadLanes;
     hn::StoreU(accumulate_sums(s, factor, hn::LoadU(QuadAcc(), at)), QuadAcc(), at);
   }
 }
