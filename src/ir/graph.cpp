@@ -23,7 +23,7 @@ T Node::attr_or(std::string_view key, T fallback) const {
   return has(key) ? attr<T>(key) : std::move(fallback);
 }
 
-#define TFE_INSTANTIATE(T)                                  \
+#define TFE_INSTANTIATE(T)                                 \
   template const T& Node::attr<T>(std::string_view) const; \
   template T Node::attr_or<T>(std::string_view, T) const;
 TFE_INSTANTIATE(bool)

@@ -113,8 +113,7 @@ Token Lexer::next() {
     token.text = c;
     advance();
   } else {
-    fail_here(fmt::format("got {}, expected a name, number, string or one of (){{}}[]=,?:",
-                          quoted(std::string(1, c))));
+    fail_here(fmt::format("got {}, expected a name, number, string or one of (){{}}[]=,?:", quoted(std::string(1, c))));
   }
   return token;
 }

@@ -19,8 +19,7 @@ std::string list_text(std::string_view kind, const std::vector<T>& values, F&& e
 }
 
 std::string type_text(DType dtype, const Shape& shape) {
-  return std::string(short_dtype_name(dtype)) +
-         (dtype == DType::Invalid && !shape.ranked() ? "" : shape.str());
+  return std::string(short_dtype_name(dtype)) + (dtype == DType::Invalid && !shape.ranked() ? "" : shape.str());
 }
 
 std::string shape_text(const Shape& shape) { return "shape" + shape.str(); }
@@ -44,12 +43,8 @@ struct AttrPrinter {
   std::string operator()(const std::vector<std::string>& value) const {
     return list_text("strings", value, [](const std::string& v) { return quoted(v); });
   }
-  std::string operator()(const std::vector<Shape>& value) const {
-    return list_text("shapes", value, shape_text);
-  }
-  std::string operator()(const std::vector<DType>& value) const {
-    return list_text("dtypes", value, short_dtype_name);
-  }
+  std::string operator()(const std::vector<Shape>& value) const { return list_text("shapes", value, shape_text); }
+  std::string operator()(const std::vector<DType>& value) const { return list_text("dtypes", value, short_dtype_name); }
 };
 
 std::string act_text(const Act& act) {
@@ -72,9 +67,8 @@ std::string value_attributes(const Value& value) {
   std::string text;
   if (value.quant.defined()) {
     const auto& scales = value.quant.scales;
-    text += scales.size() == 1
-                ? fmt::format(" quant(scale={}", float_text(scales[0]))
-                : " quant(scales=" + list_text("floats", scales, [](float v) { return float_text(v); });
+    text += scales.size() == 1 ? fmt::format(" quant(scale={}", float_text(scales[0]))
+                               : " quant(scales=" + list_text("floats", scales, [](float v) { return float_text(v); });
     if (value.quant.axis >= 0) text += fmt::format(", axis={}", value.quant.axis);
     text += ")";
   }
@@ -95,8 +89,8 @@ class Printer {
     text_ = "graph @" + name_text(graph_.name) + "(";
     for (size_t i = 0; i < graph_.inputs.size(); ++i) {
       const Value& input = graph_.value(graph_.inputs[i]);
-      text_ += fmt::format("{}{}: {}{}", i > 0 ? ", " : "", ref(graph_.inputs[i]),
-                           type_text(input.dtype, input.shape), value_attributes(input));
+      text_ += fmt::format("{}{}: {}{}", i > 0 ? ", " : "", ref(graph_.inputs[i]), type_text(input.dtype, input.shape),
+                           value_attributes(input));
       defined_[graph_.inputs[i]] = true;
     }
     text_ += ") {\n";
@@ -115,8 +109,7 @@ class Printer {
     std::string text;
     for (size_t i = 0; i < node.outputs.size(); ++i) text += (i > 0 ? ", " : "") + ref(node.outputs[i]);
     text += node.outputs.empty() ? "" : " = ";
-    text += node.op.find_first_of(":-") == std::string::npos && is_plain_name(node.op) ? node.op
-                                                                                       : quoted(node.op);
+    text += node.op.find_first_of(":-") == std::string::npos && is_plain_name(node.op) ? node.op : quoted(node.op);
     text += "(";
     for (size_t i = 0; i < node.inputs.size(); ++i) text += (i > 0 ? ", " : "") + ref(node.inputs[i]);
     text += ")";
@@ -151,15 +144,13 @@ class Printer {
     bool known = false;
     for (const ValueId out : node.outputs) {
       const Value& value = graph_.value(out);
-      known = known || value.dtype != DType::Invalid || value.shape.ranked() || value.quant.defined() ||
-              value.range;
+      known = known || value.dtype != DType::Invalid || value.shape.ranked() || value.quant.defined() || value.range;
     }
     if (!known) return "";
     std::string text = " ->";
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       const Value& value = graph_.value(node.outputs[i]);
-      text += fmt::format("{} {}{}", i > 0 ? "," : "", type_text(value.dtype, value.shape),
-                          value_attributes(value));
+      text += fmt::format("{} {}{}", i > 0 ? "," : "", type_text(value.dtype, value.shape), value_attributes(value));
     }
     return text;
   }
@@ -182,8 +173,7 @@ class Printer {
     const Value& value = graph_.value(id);
     if (!value.is_constant()) return;
     defined_[id] = true;
-    text_ += fmt::format("  {} = const {} {}{}\n", ref(id),
-                         type_text(value.constant.dtype(), value.constant.shape()),
+    text_ += fmt::format("  {} = const {} {}{}\n", ref(id), type_text(value.constant.dtype(), value.constant.shape()),
                          constant_text(value.constant, mode_ == PrintMode::Dump), value_attributes(value));
   }
 
@@ -204,9 +194,7 @@ class Printer {
 
 std::string print(const Graph& graph, PrintMode mode) { return Printer(graph, mode).run(); }
 
-std::string print_node(const Graph& graph, const Node& node) {
-  return Printer(graph, PrintMode::Dump).line(node);
-}
+std::string print_node(const Graph& graph, const Node& node) { return Printer(graph, PrintMode::Dump).line(node); }
 
 std::string print_attr(const Attr& attr) { return std::visit(AttrPrinter{}, attr); }
 

@@ -18,15 +18,13 @@ struct DTypeName {
   std::string_view name;
 };
 constexpr DTypeName kDTypes[] = {
-    {DType::Invalid, "?"}, {DType::F32, "f32"},   {DType::F16, "f16"},       {DType::BF16, "bf16"},
-    {DType::F64, "f64"},   {DType::S8, "s8"},     {DType::U8, "u8"},         {DType::S16, "s16"},
-    {DType::U16, "u16"},   {DType::S32, "s32"},   {DType::U32, "u32"},       {DType::S64, "s64"},
-    {DType::U64, "u64"},   {DType::Bool, "bool"}, {DType::String, "string"},
+    {DType::Invalid, "?"}, {DType::F32, "f32"}, {DType::F16, "f16"}, {DType::BF16, "bf16"}, {DType::F64, "f64"},
+    {DType::S8, "s8"},     {DType::U8, "u8"},   {DType::S16, "s16"}, {DType::U16, "u16"},   {DType::S32, "s32"},
+    {DType::U32, "u32"},   {DType::S64, "s64"}, {DType::U64, "u64"}, {DType::Bool, "bool"}, {DType::String, "string"},
 };
 
-constexpr std::string_view kActs[] = {"None",    "Relu",     "Clip",    "LeakyRelu", "Elu",
-                                      "Sigmoid", "Tanh",     "Swish",   "HardSwish", "HardSigmoid",
-                                      "GeluErf", "GeluTanh", "Softplus"};
+constexpr std::string_view kActs[] = {"None",  "Relu",      "Clip",        "LeakyRelu", "Elu",      "Sigmoid", "Tanh",
+                                      "Swish", "HardSwish", "HardSigmoid", "GeluErf",   "GeluTanh", "Softplus"};
 
 // IEEE half precision; subnormals included.
 float half_to_float(uint16_t half) {
@@ -44,11 +42,9 @@ uint16_t float_to_half(float value) {
   const float magnitude = std::fabs(value);
   if (std::isnan(value)) return 0x7e00;
   if (magnitude >= 65520.0f) return static_cast<uint16_t>(sign | 0x7c00);
-  if (magnitude < 6.103515625e-05f)
-    return static_cast<uint16_t>(sign | std::lrint(std::ldexp(magnitude, 24)));
+  if (magnitude < 6.103515625e-05f) return static_cast<uint16_t>(sign | std::lrint(std::ldexp(magnitude, 24)));
   const int exponent = std::ilogb(magnitude);
-  const long mantissa =
-      std::lrint(std::ldexp(magnitude, 10 - exponent));  // 1024..2048; 2048 carries into the exponent
+  const long mantissa = std::lrint(std::ldexp(magnitude, 10 - exponent));  // 1024..2048; 2048 carries into the exponent
   return static_cast<uint16_t>(sign + ((exponent + 14) << 10) + mantissa);
 }
 
@@ -199,8 +195,7 @@ std::string constant_text(const Tensor& tensor, bool shorten) {
       lo = std::min(lo, element(tensor, i));
       hi = std::max(hi, element(tensor, i));
     }
-    return fmt::format("abbreviated(hash={:016x}, min={:.6g}, max={:.6g})", hash_bytes(bytes, tensor.bytes()),
-                       lo, hi);
+    return fmt::format("abbreviated(hash={:016x}, min={:.6g}, max={:.6g})", hash_bytes(bytes, tensor.bytes()), lo, hi);
   }
   std::string text = "[";
   for (int64_t i = 0; i < count; ++i) text += (i > 0 ? ", " : "") + element_text(tensor, i);

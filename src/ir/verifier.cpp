@@ -54,8 +54,7 @@ class Verifier {
     const Node& node = graph_.node(id);
     if (node.op.empty()) broken("node '{}' has no op", node.name);
     for (const ValueId input : node.inputs) {
-      if (!exists(input))
-        broken("{} '{}' uses value {} of {}", node.op, node.name, input, graph_.value_count());
+      if (!exists(input)) broken("{} '{}' uses value {} of {}", node.op, node.name, input, graph_.value_count());
       verify_defined(input, fmt::format("{} '{}'", node.op, node.name));
       uses_[static_cast<size_t>(input)].push_back(id);
     }
@@ -64,8 +63,8 @@ class Verifier {
         broken("{} '{}' produces value {} of {}", node.op, node.name, node.outputs[i], graph_.value_count());
       const Value& out = graph_.value(node.outputs[i]);
       if (out.producer != id || out.output_index != static_cast<int>(i)) {
-        broken("output {} of {} '{}' is '{}', which says it is output {} of node {}", i, node.op, node.name,
-               out.name, out.output_index, out.producer);
+        broken("output {} of {} '{}' is '{}', which says it is output {} of node {}", i, node.op, node.name, out.name,
+               out.output_index, out.producer);
       }
       if (out.is_constant()) broken("output {} of {} '{}' is a constant", i, node.op, node.name);
       claim_name(out.name, fmt::format("output {} of {} '{}'", i, node.op, node.name));
@@ -81,12 +80,11 @@ class Verifier {
       broken("'{}' is produced by node {} of {}", value.name, value.producer, graph_.node_count());
     }
     const Node& producer = graph_.node(value.producer);
-    if (!producer.alive)
-      broken("{} uses '{}' of the removed {} '{}'", user, value.name, producer.op, producer.name);
+    if (!producer.alive) broken("{} uses '{}' of the removed {} '{}'", user, value.name, producer.op, producer.name);
     const auto index = static_cast<size_t>(value.output_index);
     if (index >= producer.outputs.size() || producer.outputs[index] != id) {
-      broken("{} uses '{}', which is not output {} of {} '{}'", user, value.name, value.output_index,
-             producer.op, producer.name);
+      broken("{} uses '{}', which is not output {} of {} '{}'", user, value.name, value.output_index, producer.op,
+             producer.name);
     }
   }
 
@@ -95,8 +93,7 @@ class Verifier {
     const auto valid = [count](int index) { return index == kNone || (index > 0 && index < count); };
     const Epilogue& epilogue = node.epilogue;
     if (!valid(epilogue.bias))
-      broken("{} '{}': epilogue bias is input {}, expected 1..{}", node.op, node.name, epilogue.bias,
-             count - 1);
+      broken("{} '{}': epilogue bias is input {}, expected 1..{}", node.op, node.name, epilogue.bias, count - 1);
     if (!valid(epilogue.residual)) {
       broken("{} '{}': epilogue residual is input {}, expected 1..{}", node.op, node.name, epilogue.residual,
              count - 1);
@@ -112,8 +109,7 @@ class Verifier {
   void verify_outputs() {
     std::unordered_set<std::string> output_names;
     for (const GraphOutput& out : graph_.outputs) {
-      if (!exists(out.value))
-        broken("graph output '{}' is value {} of {}", out.name, out.value, graph_.value_count());
+      if (!exists(out.value)) broken("graph output '{}' is value {} of {}", out.name, out.value, graph_.value_count());
       verify_defined(out.value, fmt::format("graph output '{}'", out.name));
       if (!output_names.insert(out.name).second) broken("two graph outputs are named '{}'", out.name);
     }
@@ -125,11 +121,9 @@ class Verifier {
     std::sort(listed.begin(), listed.end());
     // Filled in order of node ids, hence sorted.
     if (const std::vector<NodeId>& real = uses_[static_cast<size_t>(id)]; listed != real) {
-      broken("'{}' lists users [{}], expected [{}]", value.name, fmt::join(listed, ", "),
-             fmt::join(real, ", "));
+      broken("'{}' lists users [{}], expected [{}]", value.name, fmt::join(listed, ", "), fmt::join(real, ", "));
     }
-    if (value.is_constant() &&
-        (value.constant.dtype() != value.dtype || value.constant.shape() != value.shape)) {
+    if (value.is_constant() && (value.constant.dtype() != value.dtype || value.constant.shape() != value.shape)) {
       broken("constant '{}' is {} {}, its value says {} {}", value.name, dtype_name(value.constant.dtype()),
              value.constant.shape().str(), dtype_name(value.dtype), value.shape.str());
     }

@@ -164,7 +164,8 @@ Tensor from_lists(DType dtype, const Fields& fields, ConstantBudget& budget) {
 // Memory as Tensor has it, without its zeros: large models are mostly such copies.
 std::shared_ptr<void> uninitialized(size_t size) {
   void* memory = std::aligned_alloc(64, std::max<size_t>(64, (size + 63) / 64 * 64));
-  if (memory == nullptr) throw OutOfMemory(fmt::format("cannot allocate {} bytes for a constant", size), size, UINT64_MAX);
+  if (memory == nullptr)
+    throw OutOfMemory(fmt::format("cannot allocate {} bytes for a constant", size), size, UINT64_MAX);
   return {memory, [](void* p) { std::free(p); }};
 }
 

@@ -38,8 +38,7 @@ TEST(Verifier, NamesTheDefect) {
        [](Graph& g) { g.set_input(1, 1, g.add_value("loose", DType::F32, {3})); }},
       {"BiasAdd 's' uses value 99 of 5", [](Graph& g) { g.node(1).inputs[1] = 99; }},
       {"BiasAdd 's': epilogue bias is input 2, expected 1..1", [](Graph& g) { g.node(1).epilogue.bias = 2; }},
-      {"BiasAdd 's': epilogue residual is input 0, expected 1..1",
-       [](Graph& g) { g.node(1).epilogue.residual = 0; }},
+      {"BiasAdd 's': epilogue residual is input 0, expected 1..1", [](Graph& g) { g.node(1).epilogue.residual = 0; }},
       {"BiasAdd 's': epilogue bias and residual are both input 1",
        [](Graph& g) { g.node(1).epilogue.bias = g.node(1).epilogue.residual = 1; }},
       {"'s' is float32 and quantized, expected int8, uint8 or int32",
@@ -66,8 +65,7 @@ TEST(Verifier, NamesTheDefect) {
        [](Graph& g) {
          named(g, "s").range = Range{-1.0f, RangeSource::Rule, ""};
        }},
-      {"constant 'b' is float32 [3], its value says float32 [4]",
-       [](Graph& g) { named(g, "b").shape = {4}; }},
+      {"constant 'b' is float32 [3], its value says float32 [4]", [](Graph& g) { named(g, "b").shape = {4}; }},
       {"output 0 of Relu 'r' and output 0 of BiasAdd 's' are both named 'r', expected unique names",
        [](Graph& g) { named(g, "s").name = "r"; }},
       {"two graph outputs are named 's'", [](Graph& g) { g.outputs[1].name = "s"; }},
