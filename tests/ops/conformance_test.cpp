@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every backend of this build on random steps and networks against the oracle. A failure prints the seed;
-// TFE_TEST_SEED=N runs that one seed, TFE_TEST_ROUNDS=N more of them.
+// TFE_TEST_SEED=N runs that one seed, TFE_TEST_ROUNDS=N more of them; TFE_TEST_TRACE=1 names every tactic before it runs.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

@@ -2,6 +2,7 @@
 #include "support/conformance.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include <fmt/core.h>
@@ -62,6 +63,8 @@ double tolerance_of(const plan::StepSpec& spec) {
 std::string run_tactic(const plan::StepSpec& spec, const plan::Tactic& tactic, const std::vector<Tensor>& inputs,
                        const std::vector<Tensor>& expected) {
   if (tactic.alias) return "";
+  // Who was running when a kernel takes the process down.
+  if (std::getenv("TFE_TEST_TRACE") != nullptr) fmt::print(stderr, "{} '{}'\n", spec.node->op, tactic.name);
   try {
     plan::PackedStore packed(default_allocator());
     const auto kernel = tactic.prepare(packed);
