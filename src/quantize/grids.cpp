@@ -103,11 +103,11 @@ struct Assigner {
     return widest;
   }
 
-  // Other INT8 nodes than `node` read the value.
-  bool has_other_readers(ir::ValueId id, ir::NodeId node) const {
+  // INT8 nodes read the value that do not share its grid: those that only copy it elsewhere gain nothing from a finer one.
+  bool has_other_readers(ir::ValueId id) const {
     for (const ir::NodeId user : graph.value(id).users) {
       const ir::Node& reader = graph.node(user);
-      for (size_t i = 0; user != node && i < reader.inputs.size(); ++i) {
+      for (size_t i = 0; !shares_grid(reader) && i < reader.inputs.size(); ++i) {
         if (reader.inputs[i] == id && decision.accepts(user, static_cast<int>(i))) return true;
       }
     }
@@ -125,7 +125,7 @@ struct Assigner {
         const ir::ValueId input = node.inputs[at(index)];
         const std::optional<ir::Range>& own = ranges[at(input)];
         if (!common || !own || !decision.stored(input) || own->max_abs * kTooWide >= common->max_abs) continue;
-        if (has_other_readers(input, id)) cuts.insert({id, index});
+        if (has_other_readers(input)) cuts.insert({id, index});
       }
     }
   }

@@ -1,95 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The INT8 rewrite on small graphs in text form: which values become INT8, on which grid, and with which borders.
-#include "quantize/rewrite.h"
-
-#include <gtest/gtest.h>
-
-#include "ir/parser.h"
-#include "ir/printer.h"
-#include "ir/verifier.h"
-#include "ops/op.h"
-#include "tfengine/error.h"
+#include "quantize/rewrite_testing.h"
 
 namespace tfengine::quantize {
 namespace {
-
-using Ranges = std::initializer_list<std::pair<const char*, float>>;
-
-constexpr const char* kInput = "%x: f32[1,4,4,4]";
-constexpr const char* kConstants = R"(
-  %w = const f32[1,1,4,4] uniform(1, -1.0, 1.0)
-  %w2 = const f32[1,1,8,4] uniform(2, -1.0, 1.0)
-  %dw = const f32[3,3,4,1] uniform(3, -1.0, 1.0)
-  %fc = const f32[4,10] uniform(4, -1.0, 1.0)
-  %b = const f32[4] uniform(5, -1.0, 1.0)
-  %b10 = const f32[10] uniform(6, -1.0, 1.0)
-  %axis = const s32[] [3]
-  %hw = const s32[2] [1, 2]
-)";
-
-// Conv2D with a 1x1 filter.
-#define CONV "{strides=[1,1,1,1], padding=\"SAME\"}"
-
-ir::Graph graph_of(const std::string& body, const std::string& inputs = kInput) {
-  ir::Graph graph = ir::parse("graph @g(" + inputs + ") {\n" + kConstants + body + "\n}");
-  ops::infer_graph(graph);
-  return graph;
-}
-
-RangeTable table_of(Ranges ranges) {
-  RangeTable table;
-  for (const auto& [name, max_abs] : ranges) table.set(name, {max_abs, ir::RangeSource::Calibrated, false, "mse"});
-  return table;
-}
-
-RewriteResult rewritten(const ir::Graph& graph, Ranges ranges, const RewriteOptions& options = {}) {
-  RewriteResult result = rewrite_to_int8(graph, table_of(ranges), options);
-  ir::verify(result.graph);
-  // Inference agrees with the types that the rewrite gave.
-  const std::string before = ir::print(result.graph);
-  ops::infer_graph(result.graph);
-  EXPECT_EQ(ir::print(result.graph), before);
-  return result;
-}
-
-// "s8 0.5", "u8 0.25" or "f32".
-std::string form(const ir::Graph& graph, std::string_view name) {
-  const ir::ValueId id = graph.find_value(name);
-  if (id == ir::kNone) return "absent";
-  const ir::Value& value = graph.value(id);
-  if (!value.quant.defined()) return value.dtype == DType::F32 ? "f32" : std::string(dtype_name(value.dtype));
-  return (value.dtype == DType::S8 ? "s8 r=" : "u8 r=") +
-         std::to_string(value.quant.scales[0] * (value.dtype == DType::S8 ? 127 : 255)).substr(0, 4);
-}
-
-std::vector<std::string> inputs_of(const ir::Graph& graph, std::string_view name) {
-  std::vector<std::string> result;
-  const ir::NodeId producer = graph.value(graph.find_value(name)).producer;
-  for (const ir::ValueId id : graph.node(producer).inputs) result.push_back(graph.value(id).name);
-  return result;
-}
-
-const NodeReport& node_report(const RewriteResult& result, std::string_view name) {
-  for (const NodeReport& report : result.report.nodes) {
-    if (report.name == name) return report;
-  }
-  ADD_FAILURE() << "no report of node " << name;
-  static const NodeReport kNothing;
-  return kNothing;
-}
-
-std::string tensor_text(const RewriteResult& result, std::string_view name) {
-  for (const TensorReport& report : result.report.tensors) {
-    if (report.name == name) return report.text;
-  }
-  return "absent";
-}
-
-std::vector<int> borders(const RewriteResult& result) {
-  return {result.report.quantize_nodes, result.report.dequantize_nodes, result.report.requantize_nodes};
-}
-
-using Strings = std::vector<std::string>;
 
 TEST(Rewrite, ResidualBlock) {
   const RewriteResult result = rewritten(graph_of(R"(
@@ -167,6 +81,18 @@ TEST(Rewrite, MuchNarrowerMemberOfAConcatKeepsItsScaleForOthers) {
   EXPECT_EQ(inputs_of(result.graph, "c")[0], "a/int8");
   EXPECT_EQ(inputs_of(result.graph, "e")[0], "a");
   EXPECT_EQ(borders(result), (std::vector<int>{1, 0, 1}));
+}
+
+TEST(Rewrite, NarrowMemberThatOnlyConcatsReadSharesTheirGrid) {
+  // As in DenseNet, where every concat takes all results so far: a grid for each would be a conversion for each.
+  const RewriteResult result = rewritten(graph_of("%a = Conv2D(%x, %w) " CONV " %b1 = Conv2D(%x, %w) " CONV R"(
+    %c = ConcatV2(%a, %b1, %axis)
+    %d = Conv2D(%c, %w2) )" CONV R"(
+    %e = ConcatV2(%a, %d, %axis)
+    %f = Conv2D(%e, %w2) )" CONV " return %f"),
+                                         {{"x", 2.0f}, {"a", 1.0f}, {"b1", 50.0f}, {"d", 8.0f}});
+  for (const char* name : {"a", "b1", "c", "d", "e"}) EXPECT_EQ(form(result.graph, name), "s8 r=50.0") << name;
+  EXPECT_EQ(borders(result), (std::vector<int>{1, 0, 0}));
 }
 
 TEST(Rewrite, ConstantMembersOfAConcatAreQuantizedInPlace) {
@@ -348,66 +274,6 @@ TEST(Rewrite, CustomNonNegativeRangesUseTheUnsignedGrid) {
   table.set("x", {2.0f, ir::RangeSource::Custom, true, "fq"});
   const RewriteResult result = rewrite_to_int8(graph_of("%c = Conv2D(%x, %w) " CONV " return %c"), table, {});
   EXPECT_EQ(form(result.graph, "x/int8"), "u8 r=2.00");
-}
-
-TEST(Rewrite, MissingRangesAreAnErrorOrStayFloat) {
-  const ir::Graph graph = graph_of("%c = Conv2D(%x, %w) " CONV " %d = Conv2D(%c, %w) " CONV " return %d");
-  try {
-    rewrite_to_int8(graph, table_of({{"c", 1.0f}}), {});
-    FAIL();
-  } catch (const InvalidArgument& error) {
-    EXPECT_STREQ(
-        error.what(),
-        "[quantize] 1 tensor has no INT8 range: 'x'; calibrate with data, give their ranges, or keep what reads "
-        "them in float");
-  }
-  RewriteOptions options;
-  options.missing = MissingRange::KeepFloat;
-  const RewriteResult result = rewritten(graph, {{"c", 1.0f}}, options);
-  EXPECT_EQ(node_report(result, "c").text, "its input 'x' has no INT8 range");
-  EXPECT_EQ(form(result.graph, "c/int8"), "s8 r=1.00");
-  EXPECT_EQ(result.report.missing, Strings{"x"});
-}
-
-TEST(Rewrite, RefusalsAndCostsKeepNodesFloat) {
-  const ir::Graph graph = graph_of("%c = Conv2D(%x, %w) " CONV " %d = Conv2D(%c, %w) " CONV " %e = Conv2D(%d, %w) " CONV
-                                   " %m = MatMul(%y, %y) return %e, %m",
-                                   "%x: f32[1,4,4,4], %y: f32[4,4]");
-  RewriteOptions options;
-  options.int8_ok = [](const ir::Node& node) {
-    return node.name == "c" ? std::optional(Refusal{"no INT8 kernel for this shape"}) : std::nullopt;
-  };
-  options.prefer_float = [](const ir::Node& node) { return node.name == "d"; };
-  const RewriteResult result = rewritten(graph, {{"d", 1.0f}}, options);
-  EXPECT_EQ(node_report(result, "c").reason, NodeReason::BackendRefusal);
-  EXPECT_EQ(node_report(result, "c").text, "no INT8 kernel for this shape");
-  EXPECT_EQ(node_report(result, "d").reason, NodeReason::SlowerInInt8);
-  EXPECT_TRUE(node_report(result, "e").int8);
-  EXPECT_EQ(node_report(result, "m").reason, NodeReason::WeightsNotConstant);
-  EXPECT_EQ(reason_name(NodeReason::NoInt8Neighbour), "no_int8_neighbour");
-}
-
-TEST(Rewrite, CustomRangesOfFusedTensorsAreListedAsIgnored) {
-  RangeTable table = table_of({{"x", 1.0f}});
-  table.set("conv/before_relu", {1.0f, ir::RangeSource::Custom, false, "fq"});
-  const RewriteResult result = rewrite_to_int8(graph_of("%c = Conv2D(%x, %w) " CONV " return %c"), table, {});
-  EXPECT_EQ(result.report.ignored, Strings{"conv/before_relu"});
-}
-
-TEST(Rewrite, DeadTensorsHaveAUsableScale) {
-  const RewriteResult result = rewritten(
-      graph_of("%c = Conv2D(%x, %w) " CONV " %d = Conv2D(%c, %w) " CONV " return %d"), {{"x", 0.0f}, {"c", 1e-38f}});
-  EXPECT_EQ(form(result.graph, "x/int8"), "s8 r=1.00");
-  EXPECT_GT(result.graph.value(result.graph.find_value("c")).quant.scales[0], 1e-31f);
-}
-
-TEST(Rewrite, SharedTransposedWeightsHaveAScalePerColumn) {
-  const RewriteResult result =
-      rewritten(graph_of("%t = const f32[6,4] uniform(1, -1.0, 1.0) %m = MatMul(%y, %t) {transpose_b=true} return %m",
-                         "%y: f32[2,4]"),
-                {{"y", 1.0f}});
-  EXPECT_EQ(result.graph.value(result.graph.find_value("t/int8")).quant.axis, 0);
-  EXPECT_EQ(result.graph.value(result.graph.find_value("t/int8")).quant.scales.size(), 6u);
 }
 
 }  // namespace

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// The INT8 rewrite where something is missing, refused or odd: what stays float, and what is said about it.
+#include "quantize/rewrite_testing.h"
+#include "tfengine/error.h"
+
+namespace tfengine::quantize {
+namespace {
+
+TEST(Rewrite, MissingRangesAreAnErrorOrStayFloat) {
+  const ir::Graph graph = graph_of("%c = Conv2D(%x, %w) " CONV " %d = Conv2D(%c, %w) " CONV " return %d");
+  try {
+    rewrite_to_int8(graph, table_of({{"c", 1.0f}}), {});
+    FAIL();
+  } catch (const InvalidArgument& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "[quantize] 1 tensor has no INT8 range: 'x'; calibrate with data, give their ranges, or keep what reads "
+        "them in float");
+  }
+  RewriteOptions options;
+  options.missing = MissingRange::KeepFloat;
+  const RewriteResult result = rewritten(graph, {{"c", 1.0f}}, options);
+  EXPECT_EQ(node_report(result, "c").text, "its input 'x' has no INT8 range");
+  EXPECT_EQ(form(result.graph, "c/int8"), "s8 r=1.00");
+  EXPECT_EQ(result.report.missing, Strings{"x"});
+}
+
+TEST(Rewrite, RefusalsAndCostsKeepNodesFloat) {
+  const ir::Graph graph = graph_of("%c = Conv2D(%x, %w) " CONV " %d = Conv2D(%c, %w) " CONV " %e = Conv2D(%d, %w) " CONV
+                                   " %m = MatMul(%y, %y) return %e, %m",
+                                   "%x: f32[1,4,4,4], %y: f32[4,4]");
+  RewriteOptions options;
+  options.int8_ok = [](const ir::Node& node) {
+    return node.name == "c" ? std::optional(Refusal{"no INT8 kernel for this shape"}) : std::nullopt;
+  };
+  options.prefer_float = [](const ir::Node& node) { return node.name == "d"; };
+  const RewriteResult result = rewritten(graph, {{"d", 1.0f}}, options);
+  EXPECT_EQ(node_report(result, "c").reason, NodeReason::BackendRefusal);
+  EXPECT_EQ(node_report(result, "c").text, "no INT8 kernel for this shape");
+  EXPECT_EQ(node_report(result, "d").reason, NodeReason::SlowerInInt8);
+  EXPECT_TRUE(node_report(result, "e").int8);
+  EXPECT_EQ(node_report(result, "m").reason, NodeReason::WeightsNotConstant);
+  EXPECT_EQ(reason_name(NodeReason::NoInt8Neighbour), "no_int8_neighbour");
+}
+
+TEST(Rewrite, CustomRangesOfFusedTensorsAreListedAsIgnored) {
+  RangeTable table = table_of({{"x", 1.0f}});
+  table.set("conv/before_relu", {1.0f, ir::RangeSource::Custom, false, "fq"});
+  const RewriteResult result = rewrite_to_int8(graph_of("%c = Conv2D(%x, %w) " CONV " return %c"), table, {});
+  EXPECT_EQ(result.report.ignored, Strings{"conv/before_relu"});
+}
+
+TEST(Rewrite, DeadTensorsHaveAUsableScale) {
+  const RewriteResult result = rewritten(
+      graph_of("%c = Conv2D(%x, %w) " CONV " %d = Conv2D(%c, %w) " CONV " return %d"), {{"x", 0.0f}, {"c", 1e-38f}});
+  EXPECT_EQ(form(result.graph, "x/int8"), "s8 r=1.00");
+  EXPECT_GT(result.graph.value(result.graph.find_value("c")).quant.scales[0], 1e-31f);
+}
+
+TEST(Rewrite, SharedTransposedWeightsHaveAScalePerColumn) {
+  const RewriteResult result =
+      rewritten(graph_of("%t = const f32[6,4] uniform(1, -1.0, 1.0) %m = MatMul(%y, %t) {transpose_b=true} return %m",
+                         "%y: f32[2,4]"),
+                {{"y", 1.0f}});
+  EXPECT_EQ(result.graph.value(result.graph.find_value("t/int8")).quant.axis, 0);
+  EXPECT_EQ(result.graph.value(result.graph.find_value("t/int8")).quant.scales.size(), 6u);
+}
+
+}  // namespace
+}  // namespace tfengine::quantize
