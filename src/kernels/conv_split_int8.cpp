@@ -33,16 +33,17 @@ struct SplitPacked {
         block_bytes(octets * 8 * kOcBlock) {}
 };
 
-// The inputs of one quad of one pixel whose eighth bit counts: bit i is input i.
+// The inputs of one quad of one pixel whose eighth bit counts: bit i is input i. A pixel has an even number of entries: the
+// last may be empty.
 struct SplitEntry {
   uint32_t weights_at;  // of the quad, from the block's first
-  uint16_t row;         // within its group of pixels
   uint8_t plus, minus;
+  uint16_t unused;
 };
 static_assert(sizeof(SplitEntry) == 8);
 constexpr int64_t kMaxSplitChannels = 4 * 65536;
 
-// Pixels whose sums wait in the first-level cache for one call of the epilogue, and whose entries lie together.
+// Pixels whose sums wait in the first-level cache for one call of the epilogue.
 constexpr int64_t kSplitGroup = 40;
 
 struct SplitArgs {
@@ -61,7 +62,7 @@ struct SplitArgs {
 struct SplitScratch {
   int64_t all_pixels, chunk_pixels, chunks;
   int64_t pitch;  // bytes from a pixel of the copy to the next
-  size_t copy_at = 0, groups_at, entries_at, bytes;
+  size_t copy_at = 0, starts_at, entries_at, bytes;
 
   explicit SplitScratch(const ConvPlan& p) {
     // A sixth of the second-level cache; entries take twice as much in the worst case.
@@ -74,16 +75,10 @@ struct SplitScratch {
     chunks = ceil_div(all_pixels, chunk_pixels);
 
     const auto align = [](int64_t n) { return static_cast<size_t>(round_up(n, 64)); };
-    groups_at = align(chunk_pixels * pitch);
-    entries_at = groups_at + align(ceil_div(chunk_pixels, kSplitGroup) * 16);
+    starts_at = align(chunk_pixels * pitch);
+    entries_at = starts_at + align((chunk_pixels + 1) * 4);
     bytes = entries_at + align(chunk_pixels * (pitch / 4) * static_cast<int64_t>(sizeof(SplitEntry)));
   }
-};
-
-// The entries of a group.
-struct SplitGroup {
-  uint32_t begin, end;
-  uint32_t largest_row;  // entries of the pixel that has most
 };
 
 }  // namespace tfengine::kernels
@@ -137,58 +132,50 @@ HWY_INLINE EighthBits split_step(const uint8_t* src, uint8_t* dst) {
 }
 #endif
 
-// Copies the low 7 bits of kSplitStep inputs (n, at the end of a row) and appends entries for the rest.
+// Copies the low 7 bits of one pixel's n inputs and appends entries for the rest.
 template <bool kSigned>
-HWY_INLINE SplitEntry* split_inputs(const uint8_t* src, int64_t n, int64_t first_input, int64_t row, uint8_t* dst,
-                                    SplitEntry* out) {
-  EighthBits bits;
-  if (HWY_LIKELY(n >= kSplitStep)) {
-    bits = split_step<kSigned>(src, dst);
-  } else {
+SplitEntry* split_pixel(const uint8_t* HWY_RESTRICT src, int64_t n, uint8_t* HWY_RESTRICT dst, SplitEntry* out) {
+  const SplitEntry* first = out;
+  const auto append = [&](EighthBits bits, int64_t c) {
+    for (uint64_t left = bits.plus | bits.minus; left != 0;) {
+      const int64_t i = static_cast<int64_t>(hwy::Num0BitsBelowLS1Bit_Nonzero64(left)) / 4 * 4;
+      left &= ~(uint64_t{15} << i);
+      *out++ = {static_cast<uint32_t>((c + i) / 4 * kQuadBytes), static_cast<uint8_t>(bits.plus >> i & 15),
+                static_cast<uint8_t>(bits.minus >> i & 15), 0};
+    }
+  };
+  int64_t c = 0;
+  for (; c + kSplitStep <= n; c += kSplitStep) append(split_step<kSigned>(src + c, dst + c), c);
+  if (c < n) {
     uint8_t from[kSplitStep] = {}, to[kSplitStep];
-    std::memcpy(from, src, static_cast<size_t>(n));
-    bits = split_step<kSigned>(from, to);
-    std::memcpy(dst, to, static_cast<size_t>(round_up(n, 8)));
+    std::memcpy(from, src + c, static_cast<size_t>(n - c));
+    append(split_step<kSigned>(from, to), c);
+    std::memcpy(dst + c, to, static_cast<size_t>(round_up(n - c, 8)));
   }
-  for (uint64_t left = bits.plus | bits.minus; left != 0;) {
-    const int64_t i = static_cast<int64_t>(hwy::Num0BitsBelowLS1Bit_Nonzero64(left)) / 4 * 4;
-    left &= ~(uint64_t{15} << i);
-    *out++ = {static_cast<uint32_t>((first_input + i) / 4 * kQuadBytes), static_cast<uint16_t>(row),
-              static_cast<uint8_t>(bits.plus >> i & 15), static_cast<uint8_t>(bits.minus >> i & 15)};
-  }
+  if ((out - first) % 2 != 0) *out++ = {0, 0, 0, 0};
   return out;
 }
 
-// The source pixels of up to kSplitGroup pixels of the convolution's output from `begin` on.
-inline void source_pixels(const ConvPlan& p, const uint8_t* src, int64_t begin, int64_t n, const uint8_t** pixels) {
+// Pixels [begin, begin + n) of the convolution's output, row by row; pixel i's entries are [starts[i], starts[i + 1]).
+template <bool kSigned>
+void split_chunk(const ConvPlan& p, const uint8_t* src, int64_t begin, int64_t n, int64_t pitch, uint8_t* copy,
+                 uint32_t* starts, SplitEntry* entries) {
   const ConvShape& s = p.shape;
   int64_t col = begin % s.out_w;
   int64_t row = begin / s.out_w % s.out_h;
   int64_t image = begin / s.out_w / s.out_h;
+  SplitEntry* out = entries;
   for (int64_t i = 0; i < n; ++i) {
-    pixels[i] = src + ((image * s.in_h + row * p.step_h) * s.in_w + col * p.step_w) * s.src_pixel_stride;
+    const int64_t pixel = (image * s.in_h + row * p.step_h) * s.in_w + col * p.step_w;
+    starts[i] = static_cast<uint32_t>(out - entries);
+    out = split_pixel<kSigned>(src + pixel * s.src_pixel_stride, p.in_c, copy + i * pitch, out);
     if (++col < s.out_w) continue;
     col = 0;
     if (++row < s.out_h) continue;
     row = 0;
     ++image;
   }
-}
-
-// Inputs in the outer loop: neighbouring entries are then of different pixels, and adding one need not wait for the last.
-template <bool kSigned>
-SplitEntry* split_group(const ConvPlan& p, const uint8_t* const* pixels, int64_t n, int64_t pitch, uint8_t* copy,
-                        SplitEntry* entries, SplitGroup& group) {
-  SplitEntry* out = entries;
-  for (int64_t c = 0; c < p.in_c; c += kSplitStep) {
-    for (int64_t r = 0; r < n; ++r) {
-      out = split_inputs<kSigned>(pixels[r] + c, p.in_c - c, c, r, copy + r * pitch + c, out);
-    }
-  }
-  uint32_t counts[kSplitGroup] = {};
-  for (const SplitEntry* e = entries; e != out; ++e) ++counts[e->row];
-  group.largest_row = *std::max_element(counts, counts + n);
-  return out;
+  starts[n] = static_cast<uint32_t>(out - entries);
 }
 
 // Bytes 0 or 1 from the bits of a nibble.
@@ -196,46 +183,77 @@ constexpr uint32_t kNibbleBytes[16] = {0x00000000, 0x00000001, 0x00000100, 0x000
                                        0x00010100, 0x00010101, 0x01000000, 0x01000001, 0x01000100, 0x01000101,
                                        0x01010000, 0x01010001, 0x01010100, 0x01010101};
 
-// What a tile of a group starts from: the offset of s8 sources, and the products of eighth bits.
+// The sum of one pixel's flagged weights, 32 values. In registers: sums in memory would make each entry wait for the last.
+template <bool kSigned>
+HWY_INLINE void sum_entries(const SplitEntry* e, const SplitEntry* end, const int8_t* HWY_RESTRICT weights,
+                            int16_t* HWY_RESTRICT sums_out) {
+  QuadSums sums[kQuadVecs];
+#pragma GCC unroll 16
+  for (int v = 0; v < kQuadVecs; ++v) sums[v] = zero_sums();
+  for (; e != end; e += 2) {
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+      const int8_t* w = weights + e[i].weights_at;
+      add_flagged(&kNibbleBytes[e[i].plus], w, sums);
+      if constexpr (kSigned) subtract_flagged(&kNibbleBytes[e[i].minus], w, sums);
+    }
+  }
+#pragma GCC unroll 16
+  for (int v = 0; v < kQuadVecs; ++v) store_sums(sums[v], sums_out + v * 2 * kQuadLanes);
+}
+
+// What the tiles of a group start from: the offset of s8 sources, and the products of eighth bits.
 class GroupStart {
  public:
   // -64 times each column's sum of weights is what the offset of s8 sources adds too much.
   void begin_block(bool src_signed, const QuadWeights& w) {
-    std::memset(init_, 0, kOcBlock * sizeof(int32_t));
+    src_signed_ = src_signed;
+    std::memset(init_, 0, sizeof(init_));
     if (!src_signed) return;
-    for (int64_t quad = 0; quad < 2 * w.octets; ++quad)
+    for (int64_t quad = 0; quad < 2 * w.octets; ++quad) {
       add_column_sums(0x01010101u, -64, w.quads + quad * kQuadBytes, init_);
-  }
-
-  void begin_group(const SplitGroup& group, const SplitEntry* entries, int64_t rows, const int8_t* weights) {
-    per_row_ = group.largest_row > 127;  // more might not fit 16 bits
-    if (per_row_) return sum_wide(entries + group.begin, entries + group.end, rows, weights);
-    std::memset(sums_, 0, static_cast<size_t>(rows) * 2 * kOcBlock * sizeof(int16_t));
-    for (const SplitEntry* e = entries + group.begin; e != entries + group.end; ++e) {
-      int16_t* sums = sums_ + e->row * 2 * kOcBlock;
-      add_flagged(&kNibbleBytes[e->plus], weights + e->weights_at, sums);
-      if (HWY_UNLIKELY(e->minus != 0)) subtract_flagged(&kNibbleBytes[e->minus], weights + e->weights_at, sums);
     }
   }
 
-  QuadTile tile(const uint8_t* source, int64_t row_stride, int64_t row) const {
-    if (per_row_) return {source, row_stride, zeros_, 0, wide_ + row * kOcBlock, kOcBlock};
-    return {source, row_stride, sums_ + row * 2 * kOcBlock, 2 * kOcBlock, init_, 0};
+  void begin_group(const SplitEntry* entries, const uint32_t* starts, int64_t rows, const int8_t* weights) {
+    wide_ = false;
+    if (starts[0] == starts[rows]) {
+      none_ = true;
+      return;
+    }
+    none_ = false;
+    for (int64_t r = 0; r < rows; ++r) {
+      const SplitEntry* begin = entries + starts[r];
+      const SplitEntry* end = entries + starts[r + 1];
+      if (HWY_UNLIKELY(end - begin > 127)) return sum_wide(entries, starts, rows, weights);  // may not fit 16 bits
+      int16_t* sums = sums_ + r * 2 * kOcBlock;
+      src_signed_ ? sum_entries<true>(begin, end, weights, sums) : sum_entries<false>(begin, end, weights, sums);
+    }
+  }
+
+  QuadTile rows(const uint8_t* source, int64_t row_stride) const {
+    if (wide_) return {source, row_stride, zeros_, 0, wide_sums_, kOcBlock};
+    if (none_) return {source, row_stride, zeros_, 0, init_, 0};
+    return {source, row_stride, sums_, 2 * kOcBlock, init_, 0};
   }
 
  private:
-  void sum_wide(const SplitEntry* begin, const SplitEntry* end, int64_t rows, const int8_t* weights) {
-    for (int64_t r = 0; r < rows; ++r) std::memcpy(wide_ + r * kOcBlock, init_, sizeof(init_));
-    for (const SplitEntry* e = begin; e != end; ++e) {
-      add_column_sums(kNibbleBytes[e->plus], 128, weights + e->weights_at, wide_ + e->row * kOcBlock);
-      add_column_sums(kNibbleBytes[e->minus], -128, weights + e->weights_at, wide_ + e->row * kOcBlock);
+  void sum_wide(const SplitEntry* entries, const uint32_t* starts, int64_t rows, const int8_t* weights) {
+    wide_ = true;
+    for (int64_t r = 0; r < rows; ++r) {
+      int32_t* sums = wide_sums_ + r * kOcBlock;
+      std::memcpy(sums, init_, sizeof(init_));
+      for (const SplitEntry* e = entries + starts[r]; e != entries + starts[r + 1]; ++e) {
+        add_column_sums(kNibbleBytes[e->plus], 128, weights + e->weights_at, sums);
+        if (src_signed_) add_column_sums(kNibbleBytes[e->minus], -128, weights + e->weights_at, sums);
+      }
     }
   }
 
-  bool per_row_ = false;
+  bool src_signed_ = false, wide_ = false, none_ = false;
   HWY_ALIGN int32_t init_[kOcBlock];
   HWY_ALIGN int16_t sums_[kSplitGroup * 2 * kOcBlock];
-  HWY_ALIGN int32_t wide_[kSplitGroup * kOcBlock];
+  HWY_ALIGN int32_t wide_sums_[kSplitGroup * kOcBlock];
   HWY_ALIGN int16_t zeros_[2 * kOcBlock] = {};
 };
 
@@ -243,13 +261,7 @@ class GroupStart {
 inline void block_of_group(const SplitArgs& a, const QuadWeights& weights, const GroupStart& start, const uint8_t* copy,
                            int64_t pitch, int64_t rows, int64_t pixel, int64_t block) {
   HWY_ALIGN int32_t acc[kSplitGroup * kOcBlock];
-  const int64_t tiles = ceil_div(rows, kQuadRows);
-  for (int64_t tile = 0; tile < tiles; ++tile) {
-    const int64_t begin = rows * tile / tiles;
-    const int64_t end = rows * (tile + 1) / tiles;
-    tile_of_quads_rows(static_cast<int>(end - begin), start.tile(copy + begin * pitch, pitch, begin), weights,
-                       acc + begin * kOcBlock);
-  }
+  rows_of_quads(rows, start.rows(copy, pitch), weights, acc);
   const int64_t channel = block * kOcBlock;
   const int64_t channels = std::min(kOcBlock, a.plan->out_c - channel);
   finish_tile(*a.epilogue, EpilogueTile<int32_t>{acc, kOcBlock, rows, channels, pixel, channel, a.dst,
@@ -261,7 +273,7 @@ void conv_split(const SplitArgs& a) {
   const SplitScratch layout(p);
   const SplitPacked packed(p.in_c, p.oc_blocks);
   auto* copy = reinterpret_cast<uint8_t*>(a.scratch + layout.copy_at);
-  auto* groups = reinterpret_cast<SplitGroup*>(a.scratch + layout.groups_at);
+  auto* starts = reinterpret_cast<uint32_t*>(a.scratch + layout.starts_at);
   auto* entries = reinterpret_cast<SplitEntry*>(a.scratch + layout.entries_at);
   uint64_t unsafe[kMaxSplitChannels / 8 / 64];
   GroupStart start;
@@ -269,27 +281,17 @@ void conv_split(const SplitArgs& a) {
   for (int64_t chunk = a.chunk_begin; chunk < a.chunk_end; ++chunk) {
     const int64_t first = chunk * layout.chunk_pixels;
     const int64_t pixels = std::min(layout.chunk_pixels, layout.all_pixels - first);
-    const int64_t groups_n = ceil_div(pixels, kSplitGroup);
-    const auto group_begin = [&](int64_t g) { return pixels * g / groups_n; };
-    SplitEntry* end = entries;
-    for (int64_t g = 0; g < groups_n; ++g) {
-      const int64_t begin = group_begin(g);
-      const int64_t rows = group_begin(g + 1) - begin;
-      const uint8_t* sources[kSplitGroup];
-      source_pixels(p, a.src, first + begin, rows, sources);
-      groups[g].begin = static_cast<uint32_t>(end - entries);
-      end = (a.src_signed ? split_group<true> : split_group<false>)(p, sources, rows, layout.pitch,
-                                                                    copy + begin * layout.pitch, end, groups[g]);
-      groups[g].end = static_cast<uint32_t>(end - entries);
-    }
+    (a.src_signed ? split_chunk<true> : split_chunk<false>)(p, a.src, first, pixels, layout.pitch, copy, starts,
+                                                            entries);
+    const int64_t groups = ceil_div(pixels, kSplitGroup);
     for (int64_t block = a.block_begin; block < a.block_end; ++block) {
       std::memcpy(unsafe, a.packed + block * packed.mask_words * 8, static_cast<size_t>(packed.mask_words) * 8);
       const QuadWeights weights{a.packed + packed.weights_at + block * packed.block_bytes, unsafe, packed.octets};
       start.begin_block(a.src_signed, weights);
-      for (int64_t g = 0; g < groups_n; ++g) {
-        const int64_t begin = group_begin(g);
-        const int64_t rows = group_begin(g + 1) - begin;
-        start.begin_group(groups[g], entries, rows, weights.quads);
+      for (int64_t g = 0; g < groups; ++g) {
+        const int64_t begin = pixels * g / groups;
+        const int64_t rows = pixels * (g + 1) / groups - begin;
+        start.begin_group(entries, starts + begin, rows, weights.quads);
         block_of_group(a, weights, start, copy + begin * layout.pitch, layout.pitch, rows, first + begin, block);
       }
     }

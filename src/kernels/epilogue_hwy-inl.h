@@ -104,6 +104,40 @@ HWY_INLINE void store_bytes(DF df, hn::Vec<DF> q, hn::Vec<DF> low, hn::Vec<DF> h
   hn::StoreU(hn::TruncateTo(d8, hn::BitCast(du, rounded)), d8, p);
 }
 
+#if HWY_TARGET == HWY_SCALAR
+template <class DF>
+HWY_INLINE void store_byte_pair(DF df, hn::Vec<DF> q0, hn::Vec<DF> q1, hn::Vec<DF> low, hn::Vec<DF> high, uint8_t* p) {
+  store_bytes(df, q0, low, high, p);
+  store_bytes(df, q1, low, high, p + 1);
+}
+#else
+// Two neighbouring vectors: half the shuffles of two store_bytes.
+template <class DF>
+HWY_INLINE void store_byte_pair(DF df, hn::Vec<DF> q0, hn::Vec<DF> q1, hn::Vec<DF> low, hn::Vec<DF> high,
+                                uint8_t* HWY_RESTRICT p) {
+  const hn::RebindToUnsigned<DF> du;
+  const hn::Repartition<uint8_t, DF> d8;
+  const auto magic = hn::Set(df, 12582912.0f);
+  // Low bytes of 4 lanes of q0, then of q1, in the first half of each 128-bit block...
+  alignas(16) static constexpr uint8_t kFirst[16] = {0, 4, 8, 12, 128, 128, 128, 128, 0, 4, 8, 12, 128, 128, 128, 128};
+  alignas(16) static constexpr uint8_t kSecond[16] = {128, 128, 128, 128, 0, 4, 8, 12, 128, 128, 128, 128, 0, 4, 8, 12};
+  const auto b0 = hn::BitCast(d8, hn::Add(hn::Max(hn::Min(q0, high), low), magic));
+  const auto b1 = hn::BitCast(d8, hn::Add(hn::Max(hn::Min(q1, high), low), magic));
+  const auto bytes = hn::Or(hn::TableLookupBytesOr0(b0, hn::LoadDup128(d8, kFirst)),
+                            hn::TableLookupBytesOr0(b1, hn::LoadDup128(d8, kSecond)));
+  // ...then all of q0's before all of q1's: 32-bit lanes 0, 4, ... and 1, 5, ...
+  HWY_ALIGN int32_t order[HWY_MAX_BYTES / sizeof(float)] = {};
+  constexpr int kBlocks = static_cast<int>(hn::MaxLanes(DF()) / 4);
+  for (int i = 0; i < kBlocks; ++i) {
+    order[i] = 4 * i;
+    order[kBlocks + i] = 4 * i + 1;
+  }
+  const auto ordered = hn::TableLookupLanes(hn::BitCast(du, bytes), hn::SetTableIndices(du, order));
+  const hn::CappedTag<uint8_t, hn::MaxLanes(DF()) * 2> dhalf;
+  hn::StoreU(hn::LowerHalf(dhalf, hn::BitCast(d8, ordered)), dhalf, p);
+}
+#endif
+
 inline float lowest_of(Elem e) { return e == Elem::S8 ? -128.0f : 0.0f; }
 inline float highest_of(Elem e) { return e == Elem::S8 ? 127.0f : 255.0f; }
 
@@ -187,6 +221,9 @@ struct ClampStep {
     hn::StoreU(hn::Max(hn::Min(q, high), low), df, p);
   }
   HWY_INLINE void store_byte(DF df, hn::Vec<DF> q, uint8_t* p) const { store_bytes(df, q, low, high, p); }
+  HWY_INLINE void store_pair(DF df, hn::Vec<DF> q0, hn::Vec<DF> q1, uint8_t* p) const {
+    store_byte_pair(df, q0, q1, low, high, p);
+  }
 };
 
 // Any activations: in real units, requantised last.
@@ -211,6 +248,9 @@ struct GeneralStep {
   HWY_INLINE void store_float(DF df, hn::Vec<DF> r, float* p) const { hn::StoreU(r, df, p); }
   HWY_INLINE void store_byte(DF df, hn::Vec<DF> r, uint8_t* p) const {
     store_bytes(df, hn::Mul(r, inv_scale), low, high, p);
+  }
+  HWY_INLINE void store_pair(DF df, hn::Vec<DF> r0, hn::Vec<DF> r1, uint8_t* p) const {
+    store_byte_pair(df, hn::Mul(r0, inv_scale), hn::Mul(r1, inv_scale), low, high, p);
   }
 };
 
@@ -250,6 +290,37 @@ HWY_INLINE void epilogue_column(DF df, const Epilogue& e, const EpilogueTile<Acc
   }
 }
 
+// All rows of two vectors of channels that are stored as bytes.
+template <class R, class DF, class Acc, class StepT>
+HWY_INLINE void epilogue_byte_pair(DF df, const Epilogue& e, const EpilogueTile<Acc>& t, const StepT& step, int64_t c) {
+  constexpr bool kHasResidual = !std::is_same_v<R, NoResidual>;
+  using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(df));
+  const int64_t channel = t.first_channel + c;
+  const auto factors0 = load_factors(df, e, channel, step.folded);
+  const auto factors1 = load_factors(df, e, channel + lanes, step.folded);
+  const int64_t rows = t.rows, acc_stride = t.acc_stride, dst_stride = t.dst_pixel_stride;
+  const int64_t residual_stride = e.residual_pixel_stride;
+  const Acc* acc = t.acc + c;
+  const Residual* res = static_cast<const Residual*>(e.residual) + t.first_pixel * residual_stride + channel;
+  uint8_t* out = static_cast<uint8_t*>(t.dst) + t.first_pixel * dst_stride + channel;
+  for (int64_t r = 0; r < rows; ++r) {
+    auto x0 = load_as_float(df, acc);
+    auto x1 = load_as_float(df, acc + lanes);
+    if constexpr (kHasResidual) {
+      x0 = step.apply(df, x0, factors0, load_as_float(df, res));
+      x1 = step.apply(df, x1, factors1, load_as_float(df, res + lanes));
+      res += residual_stride;
+    } else {
+      x0 = step.apply(df, x0, factors0, NoResidual());
+      x1 = step.apply(df, x1, factors1, NoResidual());
+    }
+    step.store_pair(df, x0, x1, out);
+    acc += acc_stride;
+    out += dst_stride;
+  }
+}
+
 template <class R, class Dst, template <class> class Step, class Acc>
 HWY_NOINLINE void epilogue_tile_as(const Epilogue& e, const EpilogueTile<Acc>& t) {
   using DF = hn::ScalableTag<float>;
@@ -257,6 +328,9 @@ HWY_NOINLINE void epilogue_tile_as(const Epilogue& e, const EpilogueTile<Acc>& t
   const Step<DF> step(df, e);
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(df));
   int64_t c = 0;
+  if constexpr (std::is_same_v<Dst, uint8_t>) {
+    for (; c + 2 * lanes <= t.channels; c += 2 * lanes) epilogue_byte_pair<R>(df, e, t, step, c);
+  }
   for (; c + lanes <= t.channels; c += lanes) epilogue_column<true, R, Dst>(df, e, t, step, c, lanes);
   if (c < t.channels) epilogue_column<false, R, Dst>(df, e, t, step, c, t.channels - c);
 }

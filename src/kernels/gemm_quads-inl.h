@@ -51,6 +51,7 @@ HWY_INLINE QuadSums add_sums(QuadSums a, QuadSums b) {
 HWY_INLINE QuadSums subtract_sums(QuadSums a, QuadSums b) {
   return {{static_cast<int16_t>(a.v[0] - b.v[0]), static_cast<int16_t>(a.v[1] - b.v[1])}};
 }
+HWY_INLINE QuadSums zero_sums() { return {{0, 0}}; }
 HWY_INLINE QuadSums load_sums(const int16_t* p) { return {{p[0], p[1]}}; }
 HWY_INLINE void store_sums(QuadSums s, int16_t* p) { std::memcpy(p, s.v, sizeof(s.v)); }
 HWY_INLINE hn::Vec<QuadAcc> accumulate_sums(QuadSums s, int16_t factor, hn::Vec<QuadAcc> acc) {
@@ -89,6 +90,7 @@ HWY_INLINE QuadSums multiply_quads(QuadBytes a, QuadBytes w) {
 }
 HWY_INLINE QuadSums add_sums(QuadSums a, QuadSums b) { return hn::Add(a, b); }
 HWY_INLINE QuadSums subtract_sums(QuadSums a, QuadSums b) { return hn::Sub(a, b); }
+HWY_INLINE QuadSums zero_sums() { return hn::Zero(QuadSumsTag()); }
 HWY_INLINE QuadSums load_sums(const int16_t* p) { return hn::LoadU(QuadSumsTag(), p); }
 HWY_INLINE void store_sums(QuadSums s, int16_t* p) { hn::StoreU(s, QuadSumsTag(), p); }
 HWY_INLINE hn::Vec<QuadAcc> accumulate_sums(QuadSums s, int16_t factor, hn::Vec<QuadAcc> acc) {
@@ -102,6 +104,43 @@ inline constexpr int kQuadVecs = 16 / kQuadLanes;
 inline constexpr int64_t kQuadBytes = 64;  // of the weights of a quad: [16 columns][4 inputs]
 // AVX2: 8 accumulators, 4 sources and sums, the constant 1, and 3 registers for weights.
 inline constexpr int kQuadRows = kQuadLanes >= 16 ? 10 : kQuadLanes == 8 ? 4 : kQuadLanes == 4 ? 2 : 1;
+
+template <int kRows>
+HWY_INLINE void safe_octets(const uint8_t* HWY_RESTRICT source, int64_t row_stride, const int8_t* HWY_RESTRICT weights,
+                            int64_t octets, hn::Vec<QuadAcc> (&acc)[kRows][kQuadVecs]) {
+  for (; octets > 0; --octets) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const uint8_t* at = source + r * row_stride;
+      const QuadBytes a0 = broadcast_quad(at);
+      const QuadBytes a1 = broadcast_quad(at + 4);
+#pragma GCC unroll 16
+      for (int v = 0; v < kQuadVecs; ++v) {
+        const QuadSums s0 = multiply_quads(a0, load_quads(weights + v * 4 * kQuadLanes));
+        const QuadSums s1 = multiply_quads(a1, load_quads(weights + kQuadBytes + v * 4 * kQuadLanes));
+        acc[r][v] = accumulate_sums(add_sums(s0, s1), 1, acc[r][v]);
+      }
+    }
+    source += 8;
+    weights += 2 * kQuadBytes;
+  }
+}
+
+template <int kRows>
+HWY_INLINE void unsafe_octet(const uint8_t* HWY_RESTRICT source, int64_t row_stride, const int8_t* HWY_RESTRICT weights,
+                             hn::Vec<QuadAcc> (&acc)[kRows][kQuadVecs]) {
+  for (int quad = 0; quad < 2; ++quad) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const QuadBytes a = broadcast_quad(source + 4 * quad + r * row_stride);
+      const int8_t* w = weights + quad * kQuadBytes;
+#pragma GCC unroll 16
+      for (int v = 0; v < kQuadVecs; ++v) {
+        acc[r][v] = accumulate_sums(multiply_quads(a, load_quads(w + v * 4 * kQuadLanes)), 1, acc[r][v]);
+      }
+    }
+  }
+}
 
 // A tile's operands. Row r is at source + r * row_stride, its 32 corrections at corrections + r * correction_stride: sums of
 // weights (add_flagged) that count 128 times. Bit i of `unsafe` is set when the sums of octet i may need more than 16 bits.
@@ -119,91 +158,97 @@ struct QuadWeights {
   int64_t octets;
 };
 
-// acc[row * 16 + column] = init + 128 * corrections + sum over all octets (8 inputs each).
+// acc[row * 16 + column] = init + 128 * corrections + sum over all octets (8 inputs each), for `tiles` tiles of kRows rows.
 template <int kRows>
-HWY_NOINLINE void tile_of_quads(const QuadTile& t, const QuadWeights& w, int32_t* HWY_RESTRICT acc_out) {
-  const uint8_t* HWY_RESTRICT source = t.source;
-  const int8_t* HWY_RESTRICT weights = w.quads;
+HWY_NOINLINE void tiles_of_quads(QuadTile t, const QuadWeights& w, int64_t tiles, int32_t* HWY_RESTRICT acc_out) {
   const int64_t row_stride = t.row_stride, octets = w.octets;
-  hn::Vec<QuadAcc> acc[kRows][kQuadVecs];
+  for (; tiles != 0; --tiles) {
+    const uint8_t* HWY_RESTRICT source = t.source;
+    const int8_t* HWY_RESTRICT weights = w.quads;
+    hn::Vec<QuadAcc> acc[kRows][kQuadVecs];
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
+    for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kQuadVecs; ++v) {
-      const QuadSums flagged = load_sums(t.corrections + r * t.correction_stride + 2 * kQuadLanes * v);
-      acc[r][v] = accumulate_sums(flagged, 128, hn::LoadU(QuadAcc(), t.init + r * t.init_stride + v * kQuadLanes));
-    }
-  }
-  for (int64_t first = 0; first < octets; first += 64) {
-    uint64_t bits = w.unsafe[first / 64];
-    const int64_t end = HWY_MIN(first + 64, octets);
-    int64_t octet = first;
-    for (;;) {
-      const int64_t safe_end = bits == 0 ? end : first + static_cast<int64_t>(hwy::Num0BitsBelowLS1Bit_Nonzero64(bits));
-      for (; octet < safe_end; ++octet) {
-#pragma GCC unroll 16
-        for (int r = 0; r < kRows; ++r) {
-          const uint8_t* at = source + r * row_stride;
-          const QuadBytes a0 = broadcast_quad(at);
-          const QuadBytes a1 = broadcast_quad(at + 4);
-#pragma GCC unroll 16
-          for (int v = 0; v < kQuadVecs; ++v) {
-            const QuadSums s0 = multiply_quads(a0, load_quads(weights + v * 4 * kQuadLanes));
-            const QuadSums s1 = multiply_quads(a1, load_quads(weights + kQuadBytes + v * 4 * kQuadLanes));
-            acc[r][v] = accumulate_sums(add_sums(s0, s1), 1, acc[r][v]);
-          }
-        }
-        source += 8;
-        weights += 2 * kQuadBytes;
-      }
-      if (bits == 0) break;
-      bits &= bits - 1;
-      ++octet;
-      for (int quad = 0; quad < 2; ++quad) {
-#pragma GCC unroll 16
-        for (int r = 0; r < kRows; ++r) {
-          const QuadBytes a = broadcast_quad(source + r * row_stride);
-#pragma GCC unroll 16
-          for (int v = 0; v < kQuadVecs; ++v) {
-            acc[r][v] = accumulate_sums(multiply_quads(a, load_quads(weights + v * 4 * kQuadLanes)), 1, acc[r][v]);
-          }
-        }
-        source += 4;
-        weights += kQuadBytes;
+      for (int v = 0; v < kQuadVecs; ++v) {
+        const QuadSums flagged = load_sums(t.corrections + r * t.correction_stride + 2 * kQuadLanes * v);
+        acc[r][v] = accumulate_sums(flagged, 128, hn::LoadU(QuadAcc(), t.init + r * t.init_stride + v * kQuadLanes));
       }
     }
-  }
+    for (int64_t first = 0; first < octets; first += 64) {
+      uint64_t bits = w.unsafe[first / 64];
+      int64_t left = HWY_MIN(octets - first, 64);
+      while (HWY_UNLIKELY(bits != 0)) {
+        const int64_t safe = static_cast<int64_t>(hwy::Num0BitsBelowLS1Bit_Nonzero64(bits));
+        safe_octets<kRows>(source, row_stride, weights, safe, acc);
+        unsafe_octet<kRows>(source + 8 * safe, row_stride, weights + 2 * kQuadBytes * safe, acc);
+        source += 8 * (safe + 1);
+        weights += 2 * kQuadBytes * (safe + 1);
+        left -= safe + 1;
+        bits = bits >> safe >> 1;
+      }
+      safe_octets<kRows>(source, row_stride, weights, left, acc);
+      source += 8 * left;
+      weights += 2 * kQuadBytes * left;
+    }
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
+    for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kQuadVecs; ++v) hn::StoreU(acc[r][v], QuadAcc(), acc_out + 16 * r + kQuadLanes * v);
+      for (int v = 0; v < kQuadVecs; ++v) hn::StoreU(acc[r][v], QuadAcc(), acc_out + 16 * r + kQuadLanes * v);
+    }
+    acc_out += 16 * kRows;
+    t.source += kRows * row_stride;
+    t.corrections += kRows * t.correction_stride;
+    t.init += kRows * t.init_stride;
   }
 }
 
-template <int kRows = kQuadRows>
-HWY_INLINE void tile_of_quads_rows(int rows_n, const QuadTile& t, const QuadWeights& w, int32_t* acc) {
-  if (rows_n == kRows) return tile_of_quads<kRows>(t, w, acc);
-  if constexpr (kRows > 1) tile_of_quads_rows<kRows - 1>(rows_n, t, w, acc);
+template <int kRows = kQuadRows - 1>
+HWY_INLINE void tiles_of_quads_rows(int64_t rows, const QuadTile& t, const QuadWeights& w, int64_t tiles,
+                                    int32_t* acc) {
+  if constexpr (kRows > 0) {
+    if (rows == kRows) return tiles_of_quads<kRows>(t, w, tiles, acc);
+    tiles_of_quads_rows<kRows - 1>(rows, t, w, tiles, acc);
+  }
+}
+
+// Any number of rows: as few tiles as possible, of kQuadRows and, at the end, kQuadRows - 1 rows where that works out.
+HWY_INLINE void rows_of_quads(int64_t rows, QuadTile t, const QuadWeights& w, int32_t* acc) {
+  const auto advance = [&](int64_t n) {
+    t.source += n * t.row_stride;
+    t.corrections += n * t.correction_stride;
+    t.init += n * t.init_stride;
+    acc += 16 * n;
+    rows -= n;
+  };
+  const int64_t all = (rows + kQuadRows - 1) / kQuadRows;
+  const int64_t smaller = HWY_MIN(all * kQuadRows - rows, all);
+  if (all > smaller) {
+    tiles_of_quads<kQuadRows>(t, w, all - smaller, acc);
+    advance((all - smaller) * kQuadRows);
+  }
+  while (rows > 0) {
+    const int64_t height =
+        smaller > 0 && rows >= smaller * (kQuadRows - 1) ? kQuadRows - 1 : HWY_MIN(rows, kQuadRows - 1);
+    const int64_t tiles = rows / height;
+    tiles_of_quads_rows(height, t, w, tiles, acc);
+    advance(tiles * height);
+  }
 }
 
 // Adds a quad's weights, of the inputs whose byte in `flags` is 1 (else 0), to 32 sums: [column][inputs 0 and 1, 2 and 3].
 // 127 calls cannot overflow 16 bits.
-HWY_INLINE void add_flagged(const uint32_t* flags, const int8_t* HWY_RESTRICT quad_weights,
-                            int16_t* HWY_RESTRICT sums) {
+HWY_INLINE void add_flagged(const uint32_t* flags, const int8_t* quad_weights, QuadSums (&sums)[kQuadVecs]) {
   const QuadBytes a = broadcast_quad(flags);
 #pragma GCC unroll 16
   for (int v = 0; v < kQuadVecs; ++v) {
-    int16_t* at = sums + v * 2 * kQuadLanes;
-    store_sums(add_sums(load_sums(at), multiply_quads(a, load_quads(quad_weights + v * 4 * kQuadLanes))), at);
+    sums[v] = add_sums(sums[v], multiply_quads(a, load_quads(quad_weights + v * 4 * kQuadLanes)));
   }
 }
-HWY_INLINE void subtract_flagged(const uint32_t* flags, const int8_t* HWY_RESTRICT quad_weights,
-                                 int16_t* HWY_RESTRICT sums) {
+HWY_INLINE void subtract_flagged(const uint32_t* flags, const int8_t* quad_weights, QuadSums (&sums)[kQuadVecs]) {
   const QuadBytes a = broadcast_quad(flags);
 #pragma GCC unroll 16
   for (int v = 0; v < kQuadVecs; ++v) {
-    int16_t* at = sums + v * 2 * kQuadLanes;
-    store_sums(subtract_sums(load_sums(at), multiply_quads(a, load_quads(quad_weights + v * 4 * kQuadLanes))), at);
+    sums[v] = subtract_sums(sums[v], multiply_quads(a, load_quads(quad_weights + v * 4 * kQuadLanes)));
   }
 }
 
