@@ -164,8 +164,8 @@ class Compiler {
     std::set<std::string> slow = already;
     for (const auto& [name, int8_us] : step_times(core, shapes)) {
       const auto found = float_times.find(name);
-      // 5 %: within the noise of the measurement INT8 wins, for its smaller tensors.
-      if (found != float_times.end() && int8_us > 1.05 * found->second && int8_us > 1.0) slow.insert(name);
+      // Within the noise of the measurement INT8 wins, for its smaller tensors and weights.
+      if (found != float_times.end() && int8_us > 1.15 * found->second + 2.0) slow.insert(name);
     }
     return slow;
   }

@@ -10,7 +10,6 @@
 #include "compiler/model_impl.h"
 #include "ir/printer.h"
 #include "ops/op.h"
-#include "segment/segment.h"
 #include "tfgraph/read.h"
 
 namespace tfengine {
@@ -57,7 +56,6 @@ std::string fingerprint(const ir::Graph& graph) {
 
 Optimized optimize(const ModelImpl& model, const std::vector<std::string>& denylist,
                    const passes::PassOptions& options) {
-  segment::require_known_ops(model.imported);
   Optimized result;
   result.graph = model.imported.compacted();
   std::vector<std::string> unknown = denylist;
@@ -101,15 +99,6 @@ int resolve_threads(int threads) {
 
 }  // namespace detail
 
-namespace {
-bool all_ops_known(const ir::Graph& graph) {
-  for (ir::NodeId id = 0; id < graph.node_count(); ++id) {
-    if (graph.node(id).alive && ops::find_op(graph.node(id).op) == nullptr) return false;
-  }
-  return true;
-}
-}  // namespace
-
 Model Model::load(const std::filesystem::path& path, const LoadOptions& options) {
   tfgraph::ImportOptions import;
   import.inputs = options.inputs;
@@ -120,8 +109,7 @@ Model Model::load(const std::filesystem::path& path, const LoadOptions& options)
   impl->path = path;
   impl->imported = tfgraph::read_model(path, import);
   if (impl->imported.name.empty()) impl->imported.name = path.stem().string();
-  // A model with ops that tfengine does not know can still be inspected; converting it names them all.
-  if (all_ops_known(impl->imported)) ops::infer_graph(impl->imported);
+  ops::infer_graph(impl->imported);
   impl->hash = detail::fingerprint(impl->imported);
   Model model;
   model.impl_ = std::move(impl);

@@ -108,7 +108,10 @@ std::vector<Op> batch_norm_ops() {
        .infer = infer_batch_norm,
        .evaluate = evaluate_batch_norm},
       // Ours: x * scale + offset.
-      {.name = "BatchNormAffine", .infer = infer_affine, .evaluate = evaluate_affine},
+      {.name = "BatchNormAffine",
+       .infer = infer_affine,
+       .evaluate = evaluate_affine,
+       .int8 = {.kind = Int8Kind::Elementwise}},
       {.name = "BiasAdd", .aliases = {"BiasAddV1"}, .infer = infer_bias_add, .evaluate = evaluate_bias_add},
   };
 }
