@@ -18,17 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 using io::Paths;
 
-std::unique_ptr<BatchSource> open_file(const fs::path& path, const DataOptions& options) {
-  const auto file = MappedFile::open(path);
-  const std::string_view text = file->text();
-  if (text.substr(0, 6) == "\x93NUMPY" || text.substr(0, 2) == "PK") return io::array_source({path}, options);
-  if (io::is_jpeg(text) || io::is_png(text)) return io::image_source({path}, {}, options);
-  if (io::is_tfrecord(text)) return io::record_source({path}, options);
-  const bool gzip = text.substr(0, 2) == "\x1f\x8b";
-  fail<InvalidModel>("'{}': this is {}; expected .npy, .npz, TFRecord, JPEG or PNG", path.string(),
-                     gzip ? "gzip-compressed (unpack it first)" : "no known kind of data");
-}
-
 enum class Kind : uint8_t { Array, Record, Image, Other };
 
 Kind kind_of(const fs::path& path) {
@@ -42,9 +31,26 @@ Kind kind_of(const fs::path& path) {
   return Kind::Other;
 }
 
+std::unique_ptr<BatchSource> open_file(const fs::path& path, const DataOptions& options) {
+  const auto file = MappedFile::open(path);
+  const std::string_view text = file->text();
+  if (text.substr(0, 6) == "\x93NUMPY" || text.substr(0, 2) == "PK") return io::array_source({path}, options);
+  if (io::is_jpeg(text) || io::is_png(text)) return io::image_source({path}, {}, options);
+  if (io::is_tfrecord(text)) return io::record_source({path}, options);
+  const bool gzip = text.substr(0, 2) == "\x1f\x8b";
+  // Damaged at the very beginning: its own reader says how.
+  if (kind_of(path) == Kind::Array) return io::array_source({path}, options);
+  if (kind_of(path) == Kind::Record && !gzip) return io::record_source({path}, options);
+  fail<InvalidModel>("'{}': this is {}; expected .npy, .npz, TFRecord, JPEG or PNG", path.string(),
+                     gzip ? "gzip-compressed (unpack it first)" : "no known kind of data");
+}
+
 std::vector<fs::path> entries_of(const fs::path& folder) {
   std::vector<fs::path> entries;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+  std::error_code error;
+  const fs::directory_iterator listing(folder, error);
+  if (error) fail<InvalidArgument>("'{}': cannot list the folder: {}", folder.string(), error.message());
+  for (const fs::directory_entry& entry : listing) {
     if (entry.path().filename().string()[0] != '.') entries.push_back(entry.path());
   }
   std::sort(entries.begin(), entries.end());
@@ -70,8 +76,9 @@ std::unique_ptr<BatchSource> open_classes(const std::vector<fs::path>& folders, 
 std::unique_ptr<BatchSource> open_folder(const fs::path& folder, const DataOptions& options) {
   std::map<Kind, Paths> found;
   std::vector<fs::path> subfolders;
+  std::error_code ignored;
   for (const fs::path& entry : entries_of(folder)) {
-    if (fs::is_directory(entry))
+    if (fs::is_directory(entry, ignored))
       subfolders.push_back(entry);
     else
       found[kind_of(entry)].push_back(entry);

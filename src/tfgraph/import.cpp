@@ -218,11 +218,19 @@ class Importer {
     return inputs;
   }
 
+  bool is_matmul(const std::vector<ir::ValueId>& inputs) const {
+    const ir::NodeId producer = inputs.empty() ? ir::kNone : graph_.value(inputs[0]).producer;
+    return producer != ir::kNone && graph_.node(producer).op == "MatMul";
+  }
+
   void add_node(int id, const NodeDef& def) {
     const std::string name = unique(flat_.full_name(id));
     std::vector<ir::ValueId> inputs = input_values(id, def);
     std::string op = modernize(id, def, inputs, name);
     ir::Attrs attrs = attributes(def);
+    // A matrix has its channels last in either format.
+    const bool matrix = op == "BiasAdd" && is_nchw(def.op, attrs) && is_matmul(inputs);
+    if (matrix) attrs["data_format"] = std::string("NHWC");
     const bool nchw = is_nchw(def.op, attrs) && !inputs.empty();
     if (nchw) {
       to_nhwc(def.name, attrs);

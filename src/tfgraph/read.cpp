@@ -112,7 +112,8 @@ ir::Graph read_saved(const fs::path& folder, const ImportOptions& options, Impor
     const SignatureDef& signature = named ? kNoSignature : choose_signature(meta, options.signature_key);
     std::optional<Bundle> bundle;
     const fs::path prefix = folder / "variables" / "variables";
-    if (fs::exists(prefix.string() + ".index")) bundle.emplace(prefix);
+    std::error_code ignored;
+    if (fs::exists(prefix.string() + ".index", ignored)) bundle.emplace(prefix);
     ConstantBudget budget;
     budget.owner = file;
     ImportJob job{graph, {}, {}, false, bundle ? &*bundle : nullptr, meta.restore_op, options};

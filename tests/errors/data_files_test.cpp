@@ -124,6 +124,7 @@ TEST(RecordErrors, Messages) {
 
 TEST(DataErrors, UnknownFiles) {
   expect_file("text", "hello, world", "this is no known kind of data; expected .npy, .npz, TFRecord, JPEG or PNG");
+  expect_file("text.npy", "hello, world", "this is no .npy array: it does not begin with \\x93NUMPY");
   expect_file("zipped", "\x1f\x8b\x08 and so on",
               "this is gzip-compressed (unpack it first); expected .npy, .npz, TFRecord, JPEG or PNG");
   expect_file("picture.png", "\x89PNG\r\n\x1a\n", "the PNG image is malformed: read beyond end of data");
