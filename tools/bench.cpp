@@ -45,7 +45,8 @@ Tensor random_input(const TensorSpec& spec, const Shape& shape, std::mt19937& ra
     std::uniform_real_distribution<float> uniform(0.0f, 1.0f);
     std::generate_n(tensor.mutable_as<float>(), tensor.elements(), [&] { return uniform(random); });
   } else if (spec.dtype == DType::U8 || spec.dtype == DType::S8) {
-    std::generate_n(tensor.mutable_as<uint8_t>(), tensor.elements(), [&] { return static_cast<uint8_t>(random() & 127); });
+    std::generate_n(tensor.mutable_as<uint8_t>(), tensor.elements(),
+                    [&] { return static_cast<uint8_t>(random() & 127); });
   }
   return tensor;
 }
@@ -57,7 +58,8 @@ std::vector<Shape> input_shapes(const Options& options, const Engine& engine) {
     Shape shape = i < options.shapes.size() ? parse_shape(options.shapes[i]) : spec.shape;
     if (shape.ranked() && shape.rank() > 0 && shape[0] < 0) shape[0] = options.batch_size;
     if (!shape.is_static()) {
-      throw InvalidArgument(fmt::format("bench: input '{}' has shape {}, give --input-shapes", spec.name, spec.shape.str()));
+      throw InvalidArgument(
+          fmt::format("bench: input '{}' has shape {}, give --input-shapes", spec.name, spec.shape.str()));
     }
     shapes.push_back(shape);
   }
@@ -95,9 +97,10 @@ Timing measure(const Options& options, const Engine& engine, const std::vector<N
 
 void print_text(const Engine& engine, const Timing& timing, const std::vector<LayerProfile>& layers, int64_t samples,
                 const std::vector<Shape>& shapes) {
-  fmt::print("{} engine, batch {}, {} threads: {} runs\n", engine.precision(), samples, engine.threads(), timing.ms.size());
-  fmt::print("latency ms: min {:.3f}, median {:.3f}, p90 {:.3f}, p99 {:.3f}; throughput {:.1f} samples/s\n", timing.ms[0],
-             timing.percentile(50), timing.percentile(90), timing.percentile(99),
+  fmt::print("{} engine, batch {}, {} threads: {} runs\n", engine.precision(), samples, engine.threads(),
+             timing.ms.size());
+  fmt::print("latency ms: min {:.3f}, median {:.3f}, p90 {:.3f}, p99 {:.3f}; throughput {:.1f} samples/s\n",
+             timing.ms[0], timing.percentile(50), timing.percentile(90), timing.percentile(99),
              1000.0 * static_cast<double>(samples) / timing.percentile(50));
   const MemoryReport memory = engine.memory(shapes);
   fmt::print("memory: weights {}, activations {}, workspace {}\n", bytes_text(memory.weights_bytes),
@@ -107,8 +110,8 @@ void print_text(const Engine& engine, const Timing& timing, const std::vector<La
   for (const LayerProfile& layer : layers) total += layer.time_us;
   fmt::print("\n{:>10} {:>6}  {:<5} {:<34} {:<22} {}\n", "time us", "%", "prec.", "tactic", "op", "layer");
   for (const LayerProfile& layer : layers) {
-    fmt::print("{:>10.1f} {:>6.1f}  {:<5} {:<34} {:<22} {}\n", layer.time_us, 100.0 * layer.time_us / total, layer.precision,
-               layer.tactic, layer.op, layer.name);
+    fmt::print("{:>10.1f} {:>6.1f}  {:<5} {:<34} {:<22} {}\n", layer.time_us, 100.0 * layer.time_us / total,
+               layer.precision, layer.tactic, layer.op, layer.name);
   }
 }
 
@@ -123,15 +126,17 @@ void print_json(const Engine& engine, const Timing& timing, const std::vector<La
                     {"time_us", layer.time_us},
                     {"output_shape", layer.output_shape}});
   }
-  const nlohmann::json document = {
-      {"latency_ms",
-       {{"min", timing.ms[0]}, {"median", timing.percentile(50)}, {"p90", timing.percentile(90)}, {"p99", timing.percentile(99)}}},
-      {"throughput_per_s", 1000.0 * static_cast<double>(samples) / timing.percentile(50)},
-      {"runs", timing.ms.size()},
-      {"batch_size", samples},
-      {"threads", engine.threads()},
-      {"precision", engine.precision()},
-      {"layers", rows}};
+  const nlohmann::json document = {{"latency_ms",
+                                    {{"min", timing.ms[0]},
+                                     {"median", timing.percentile(50)},
+                                     {"p90", timing.percentile(90)},
+                                     {"p99", timing.percentile(99)}}},
+                                   {"throughput_per_s", 1000.0 * static_cast<double>(samples) / timing.percentile(50)},
+                                   {"runs", timing.ms.size()},
+                                   {"batch_size", samples},
+                                   {"threads", engine.threads()},
+                                   {"precision", engine.precision()},
+                                   {"layers", rows}};
   fmt::print("{}\n", document.dump(1));
 }
 
@@ -142,7 +147,8 @@ void run(const Options& options, const Output& output) {
   std::mt19937 random(1);
   std::vector<NamedTensor> inputs;
   const std::vector<TensorSpec> specs = engine.inputs();
-  for (size_t i = 0; i < specs.size(); ++i) inputs.push_back({specs[i].name, random_input(specs[i], shapes[i], random)});
+  for (size_t i = 0; i < specs.size(); ++i)
+    inputs.push_back({specs[i].name, random_input(specs[i], shapes[i], random)});
   note(output, fmt::format("running for about {:.0f} s", options.seconds));
   const Timing timing = measure(options, engine, inputs);
   const std::vector<LayerProfile> layers = options.no_layers ? std::vector<LayerProfile>{} : engine.profile(inputs, 10);

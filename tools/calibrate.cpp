@@ -68,9 +68,15 @@ void run(const Options& options, const Output& output) {
   if (output.json) {
     nlohmann::json list = nlohmann::json::array();
     for (const TensorRange& range : ranges) {
-      list.push_back({{"tensor", range.tensor}, {"max_abs", range.max_abs}, {"non_negative", range.non_negative}, {"source", range.source}});
+      list.push_back({{"tensor", range.tensor},
+                      {"max_abs", range.max_abs},
+                      {"non_negative", range.non_negative},
+                      {"source", range.source}});
     }
-    fmt::print("{}\n", nlohmann::json{{"samples", calibration.samples()}, {"calibrator", options.calibrator}, {"ranges", list}}.dump(1));
+    fmt::print(
+        "{}\n",
+        nlohmann::json{{"samples", calibration.samples()}, {"calibrator", options.calibrator}, {"ranges", list}}.dump(
+            1));
     return;
   }
   fmt::print("{} tensors over {} samples{}\n", ranges.size(), calibration.samples(),
@@ -84,15 +90,19 @@ void run(const Options& options, const Output& output) {
 
 void add_calibrate(CLI::App& app, Output& output) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("calibrate", "Collect histograms of a model's tensors, or turn saved ones into ranges");
+  CLI::App* command =
+      app.add_subcommand("calibrate", "Collect histograms of a model's tensors, or turn saved ones into ranges");
   command->add_option("model", options->model, "Frozen GraphDef (.pb) or SavedModel folder");
-  command->add_option("--data,--calibration-data", options->data, ".npy, .npz, a folder of them, TFRecords, or a folder of images");
+  command->add_option("--data,--calibration-data", options->data,
+                      ".npy, .npz, a folder of them, TFRecords, or a folder of images");
   command->add_option("--from", options->from, "Saved histograms instead of a run; several are merged")->delimiter(',');
   command->add_option("-o,--output", options->output_file, "File for the histograms");
   command->add_option("--table", options->table, "File for the ranges as TensorRT's calibration cache");
-  command->add_option("--num-calibration-samples", options->samples, "Samples of the data to use")->capture_default_str();
+  command->add_option("--num-calibration-samples", options->samples, "Samples of the data to use")
+      ->capture_default_str();
   command->add_option("--threads", options->threads, "Threads (0: all cores)")->capture_default_str();
-  command->add_option("--nodes-denylist", options->denylist, "Nodes to keep out of fusion and INT8, as for convert")->delimiter(',');
+  command->add_option("--nodes-denylist", options->denylist, "Nodes to keep out of fusion and INT8, as for convert")
+      ->delimiter(',');
   add_calibrator(*command, options->calibrator, options->percentile);
   add_model_options(*command, options->load);
   options->data_flags.add_to(*command);

@@ -93,22 +93,31 @@ void run(Options& options, const Output& output) {
 
 void add_convert(CLI::App& app, Output& output) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("convert", "Convert a model (.pb or SavedModel folder) to an engine file (.tfe)");
+  CLI::App* command =
+      app.add_subcommand("convert", "Convert a model (.pb or SavedModel folder) to an engine file (.tfe)");
   command->add_option("model", options->model, "Frozen GraphDef (.pb) or SavedModel folder")->required();
   command->add_option("-o,--output", options->engine, "Engine file to write")->required();
   command->add_option("--precision", options->convert.precision, "fp32, bf16 or int8")->capture_default_str();
   command->add_option("--calibration-data", options->data,
                       "int8: .npy, .npz, a folder of them, TFRecords, or a folder of images");
-  command->add_option("--calibration", options->calibration, "int8: histograms saved by `tfengine calibrate`, instead of data");
-  command->add_option("--num-calibration-samples", options->samples, "Samples of the data to use")->capture_default_str();
-  add_calibrator(*command, options->convert.calibrator, options->convert.percentile);
-  command->add_option("--int8-grid", options->convert.int8_grid, "auto (u8 where a tensor cannot be negative) or tensorrt (s8 everywhere)")
+  command->add_option("--calibration", options->calibration,
+                      "int8: histograms saved by `tfengine calibrate`, instead of data");
+  command->add_option("--num-calibration-samples", options->samples, "Samples of the data to use")
       ->capture_default_str();
-  command->add_option("--nodes-denylist", options->convert.nodes_denylist, "Nodes to keep out of fusion and INT8")->delimiter(',');
-  command->add_option("--plan-batch-size", options->plan_batch, "Batch size to choose tactics for")->capture_default_str();
+  add_calibrator(*command, options->convert.calibrator, options->convert.percentile);
+  command
+      ->add_option("--int8-grid", options->convert.int8_grid,
+                   "auto (u8 where a tensor cannot be negative) or tensorrt (s8 everywhere)")
+      ->capture_default_str();
+  command->add_option("--nodes-denylist", options->convert.nodes_denylist, "Nodes to keep out of fusion and INT8")
+      ->delimiter(',');
+  command->add_option("--plan-batch-size", options->plan_batch, "Batch size to choose tactics for")
+      ->capture_default_str();
   command->add_option("--input-shapes", options->shapes, "Shapes to choose tactics for, one per input, as 1,224,224,3");
-  command->add_option("--disable-pass", options->convert.disabled_passes, "Graph rewrites to leave out, by name")->delimiter(',');
-  command->add_flag("!--keep-slow-int8", options->convert.avoid_slow_int8, "Keep INT8 steps that are slower than float here");
+  command->add_option("--disable-pass", options->convert.disabled_passes, "Graph rewrites to leave out, by name")
+      ->delimiter(',');
+  command->add_flag("!--keep-slow-int8", options->convert.avoid_slow_int8,
+                    "Keep INT8 steps that are slower than float here");
   add_engine_options(*command, options->convert.engine);
   add_model_options(*command, options->load);
   options->data_flags.add_to(*command);

@@ -33,8 +33,12 @@ void run(const Options& options, const Output& output) {
 
 void add_dump(CLI::App& app, Output& output) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("dump", "Print the graph after a step: import, optimize, or a rewrite by name");
-  command->add_option("path", options->path, "Model (.pb, SavedModel folder), or an engine file (.tfe) for its final graph")->required();
+  CLI::App* command =
+      app.add_subcommand("dump", "Print the graph after a step: import, optimize, or a rewrite by name");
+  command
+      ->add_option("path", options->path,
+                   "Model (.pb, SavedModel folder), or an engine file (.tfe) for its final graph")
+      ->required();
   command->add_option("--after", options->after, "import, optimize, or the name of a pass")->capture_default_str();
   add_model_options(*command, options->load);
   command->callback([options, &output] { run(*options, output); });

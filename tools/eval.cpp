@@ -34,12 +34,23 @@ std::vector<int64_t> integers(const Tensor& tensor) {
   std::vector<int64_t> values(static_cast<size_t>(tensor.elements()));
   for (size_t i = 0; i < values.size(); ++i) {
     switch (tensor.dtype()) {
-      case DType::S64: values[i] = tensor.as<int64_t>()[i]; break;
-      case DType::S32: values[i] = tensor.as<int32_t>()[i]; break;
-      case DType::U8: values[i] = tensor.as<uint8_t>()[i]; break;
-      case DType::S8: values[i] = tensor.as<int8_t>()[i]; break;
-      case DType::F32: values[i] = static_cast<int64_t>(tensor.as<float>()[i]); break;
-      default: throw InvalidArgument(fmt::format("labels of dtype {}, expected integers", dtype_name(tensor.dtype())));
+      case DType::S64:
+        values[i] = tensor.as<int64_t>()[i];
+        break;
+      case DType::S32:
+        values[i] = tensor.as<int32_t>()[i];
+        break;
+      case DType::U8:
+        values[i] = tensor.as<uint8_t>()[i];
+        break;
+      case DType::S8:
+        values[i] = tensor.as<int8_t>()[i];
+        break;
+      case DType::F32:
+        values[i] = static_cast<int64_t>(tensor.as<float>()[i]);
+        break;
+      default:
+        throw InvalidArgument(fmt::format("labels of dtype {}, expected integers", dtype_name(tensor.dtype())));
     }
   }
   return values;
@@ -92,11 +103,12 @@ void print(const Score& score, bool has_reference, bool json) {
   }
   fmt::print("{} samples\n", score.samples);
   if (score.labelled > 0) {
-    fmt::print("top-1 {:.2f} %, top-5 {:.2f} %\n", 100.0 * document["top1"].get<double>(), 100.0 * document["top5"].get<double>());
+    fmt::print("top-1 {:.2f} %, top-5 {:.2f} %\n", 100.0 * document["top1"].get<double>(),
+               100.0 * document["top5"].get<double>());
   }
   if (has_reference) {
-    fmt::print("same top-1 as the reference: {:.2f} %, signal to noise {:.1f} dB\n", 100.0 * document["agreement"].get<double>(),
-               document["signal_to_noise_db"].get<double>());
+    fmt::print("same top-1 as the reference: {:.2f} %, signal to noise {:.1f} dB\n",
+               100.0 * document["agreement"].get<double>(), document["signal_to_noise_db"].get<double>());
   }
 }
 
@@ -128,7 +140,8 @@ void run(const Options& options, const Output& output) {
     const int64_t samples = inputs.at(0).tensor.shape()[0];
     if (!labels.empty()) {
       if (score.samples + samples > static_cast<int64_t>(labels.size())) {
-        throw InvalidArgument(fmt::format("'{}' has {} labels, fewer than the data has samples", options.labels, labels.size()));
+        throw InvalidArgument(
+            fmt::format("'{}' has {} labels, fewer than the data has samples", options.labels, labels.size()));
       }
       batch_labels.assign(labels.begin() + score.samples, labels.begin() + score.samples + samples);
     }
@@ -139,7 +152,8 @@ void run(const Options& options, const Output& output) {
     progress.show("evaluating", score.samples, source->samples().value_or(-1));
   }
   if (score.samples == 0) throw InvalidArgument(fmt::format("eval: '{}' holds no sample", options.data));
-  if (score.labelled == 0 && !reference) throw InvalidArgument("eval: give labels (--labels or --label-feature) or a --reference");
+  if (score.labelled == 0 && !reference)
+    throw InvalidArgument("eval: give labels (--labels or --label-feature) or a --reference");
   print(score, reference != nullptr, output.json);
 }
 
@@ -147,9 +161,11 @@ void run(const Options& options, const Output& output) {
 
 void add_eval(CLI::App& app, Output& output) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("eval", "Accuracy of an engine on labelled data, or agreement with another engine or model");
+  CLI::App* command =
+      app.add_subcommand("eval", "Accuracy of an engine on labelled data, or agreement with another engine or model");
   command->add_option("engine", options->engine, "Engine file (.tfe), or a model to run in fp32")->required();
-  command->add_option("--data", options->data, ".npy, .npz, a folder of them, TFRecords, or a folder of images")->required();
+  command->add_option("--data", options->data, ".npy, .npz, a folder of them, TFRecords, or a folder of images")
+      ->required();
   command->add_option("--labels", options->labels, ".npy of class numbers, in the order of the data");
   command->add_option("--reference", options->reference, "Engine or model to compare the first output with");
   command->add_option("--limit", options->limit, "Samples to use (-1: all)")->capture_default_str();

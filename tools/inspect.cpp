@@ -33,7 +33,8 @@ json specs_json(const std::vector<TensorSpec>& specs) {
 }
 
 void print_specs(const char* title, const std::vector<TensorSpec>& specs) {
-  for (const TensorSpec& spec : specs) fmt::print("{} {} {} {}\n", title, spec.name, dtype_name(spec.dtype), spec.shape.str());
+  for (const TensorSpec& spec : specs)
+    fmt::print("{} {} {} {}\n", title, spec.name, dtype_name(spec.dtype), spec.shape.str());
 }
 
 void inspect_model(const Options& options, const Output& output) {
@@ -77,11 +78,13 @@ MemoryReport memory_of(const Options& options, const Engine& engine) {
 }
 
 void print_memory(const MemoryReport& memory) {
-  fmt::print("weights     {:>12}\nactivations {:>12}  (lower bound {}, every tensor apart {}; peak at {})\nworkspace   {:>12}\n"
-             "peak        {:>12}\nfile        {:>12}\n",
-             bytes_text(memory.weights_bytes), bytes_text(memory.activation_bytes),
-             bytes_text(memory.activation_lower_bound_bytes), bytes_text(memory.naive_activation_bytes), memory.peak_layer,
-             bytes_text(memory.workspace_bytes), bytes_text(memory.peak_bytes), bytes_text(memory.file_bytes));
+  fmt::print(
+      "weights     {:>12}\nactivations {:>12}  (lower bound {}, every tensor apart {}; peak at {})\nworkspace   "
+      "{:>12}\n"
+      "peak        {:>12}\nfile        {:>12}\n",
+      bytes_text(memory.weights_bytes), bytes_text(memory.activation_bytes),
+      bytes_text(memory.activation_lower_bound_bytes), bytes_text(memory.naive_activation_bytes), memory.peak_layer,
+      bytes_text(memory.workspace_bytes), bytes_text(memory.peak_bytes), bytes_text(memory.file_bytes));
 }
 
 void print_int8(const json& report, const Options& options) {
@@ -89,11 +92,12 @@ void print_int8(const json& report, const Options& options) {
   int int8 = 0;
   const json& nodes = report["int8"]["nodes"];
   for (const json& node : nodes) int8 += node["int8"].get<bool>() ? 1 : 0;
-  fmt::print("{} of {} nodes in INT8, calibrator {} on {} samples\n", int8, nodes.size(), report["calibrator"].get<std::string>(),
-             report["calibration_samples"].get<int64_t>());
+  fmt::print("{} of {} nodes in INT8, calibrator {} on {} samples\n", int8, nodes.size(),
+             report["calibrator"].get<std::string>(), report["calibration_samples"].get<int64_t>());
   for (const json& node : nodes) {
     if (!node["int8"].get<bool>()) {
-      fmt::print("  float: {} '{}': {}\n", node["op"].get<std::string>(), node["name"].get<std::string>(), node["text"].get<std::string>());
+      fmt::print("  float: {} '{}': {}\n", node["op"].get<std::string>(), node["name"].get<std::string>(),
+                 node["text"].get<std::string>());
     }
   }
   if (!options.ranges) return;
@@ -121,11 +125,11 @@ void inspect_engine(const Options& options, const Output& output) {
   print_specs("input ", engine.inputs());
   print_specs("output", engine.outputs());
   const json& segments = report["segments"];
-  fmt::print("{} segments, {} nodes, {} on the reference backend\n", segments["segments"].get<int>(), segments["nodes"].get<int>(),
-             segments["reference_nodes"].get<int>());
+  fmt::print("{} segments, {} nodes, {} on the reference backend\n", segments["segments"].get<int>(),
+             segments["nodes"].get<int>(), segments["reference_nodes"].get<int>());
   for (const json& row : segments["refusals"]) {
-    fmt::print("  {} '{}': {}. {}\n", row["op"].get<std::string>(), row["node"].get<std::string>(), row["reason"].get<std::string>(),
-               row["remedy"].get<std::string>());
+    fmt::print("  {} '{}': {}. {}\n", row["op"].get<std::string>(), row["node"].get<std::string>(),
+               row["reason"].get<std::string>(), row["remedy"].get<std::string>());
   }
   print_int8(report, options);
   if (options.memory) print_memory(memory_of(options, engine));
@@ -136,12 +140,14 @@ void inspect_engine(const Options& options, const Output& output) {
 
 void add_inspect(CLI::App& app, Output& output) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("inspect", "Show what is in a model or an engine: ops, segments, ranges, memory");
+  CLI::App* command =
+      app.add_subcommand("inspect", "Show what is in a model or an engine: ops, segments, ranges, memory");
   command->add_option("path", options->path, "Model (.pb, SavedModel folder) or engine file (.tfe)")->required();
   command->add_flag("--memory", options->memory, "Engine: bytes of weights, activations, workspace, peak, file");
   command->add_flag("--nodes", options->nodes, "The graph as text");
   command->add_flag("--ranges", options->ranges, "Engine: the range of every tensor, and why it is INT8 or float");
-  command->add_option("--batch-size", options->batch_size, "For unknown first dimensions, with --memory")->capture_default_str();
+  command->add_option("--batch-size", options->batch_size, "For unknown first dimensions, with --memory")
+      ->capture_default_str();
   add_engine_options(*command, options->engine_options);
   add_model_options(*command, options->load);
   command->callback([options, &output] {

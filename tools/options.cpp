@@ -8,27 +8,46 @@
 namespace tfengine::tools {
 
 void add_model_options(CLI::App& command, LoadOptions& options) {
-  command.add_option("--inputs", options.inputs, "Names of the input tensors (default: the placeholders or the signature's)")
+  command
+      .add_option("--inputs", options.inputs,
+                  "Names of the input tensors (default: the placeholders or the signature's)")
       ->delimiter(',');
-  command.add_option("--outputs", options.outputs, "Names of the output tensors (default: the sinks or the signature's)")
+  command
+      .add_option("--outputs", options.outputs, "Names of the output tensors (default: the sinks or the signature's)")
       ->delimiter(',');
-  command.add_option("--tags", options.tags, "Tags of the SavedModel's MetaGraph")->delimiter(',')->capture_default_str();
+  command.add_option("--tags", options.tags, "Tags of the SavedModel's MetaGraph")
+      ->delimiter(',')
+      ->capture_default_str();
   command.add_option("--signature", options.signature_key, "Signature of the SavedModel")->capture_default_str();
 }
 
 void DataFlags::add_to(CLI::App& command) {
   const std::string group = "How DATA is read";
   command.add_option("--batch-size", options_.batch_size, "Samples per batch")->capture_default_str()->group(group);
-  command.add_option("--feature", options_.feature, "TFRecord: name of the feature with the sample")->capture_default_str()->group(group);
-  command.add_option("--label-feature", options_.label_feature, "TFRecord: name of the int64 feature with the label")->group(group);
-  command.add_option("--decode", options_.decode, "TFRecord: raw, jpeg, png, floats or ints")->capture_default_str()->group(group);
-  command.add_option("--feature-dtype", dtype_, "TFRecord, raw: element type of the bytes")->capture_default_str()->group(group);
+  command.add_option("--feature", options_.feature, "TFRecord: name of the feature with the sample")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--label-feature", options_.label_feature, "TFRecord: name of the int64 feature with the label")
+      ->group(group);
+  command.add_option("--decode", options_.decode, "TFRecord: raw, jpeg, png, floats or ints")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--feature-dtype", dtype_, "TFRecord, raw: element type of the bytes")
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--feature-shape", shape_, "TFRecord: shape of one sample, as 8,8,1")->group(group);
-  command.add_option("--resize", options_.resize, "Images: resize the shorter side to this many pixels (0: leave)")->group(group);
+  command.add_option("--resize", options_.resize, "Images: resize the shorter side to this many pixels (0: leave)")
+      ->group(group);
   command.add_option("--crop", crop_, "Images: cut the centre, as 224 or 224x192")->group(group);
-  command.add_option("--mean", mean_, "Subtracted from each channel: one number or three")->delimiter(',')->group(group);
-  command.add_option("--scale", scale_, "Then multiplied to each channel: one number or three")->delimiter(',')->group(group);
-  command.add_option("--channel-order", options_.channel_order, "Images: rgb or bgr")->capture_default_str()->group(group);
+  command.add_option("--mean", mean_, "Subtracted from each channel: one number or three")
+      ->delimiter(',')
+      ->group(group);
+  command.add_option("--scale", scale_, "Then multiplied to each channel: one number or three")
+      ->delimiter(',')
+      ->group(group);
+  command.add_option("--channel-order", options_.channel_order, "Images: rgb or bgr")
+      ->capture_default_str()
+      ->group(group);
   command.add_flag("--keep-dtype", options_.keep_dtype, "Leave integers as they are instead of float32")->group(group);
 }
 
@@ -36,7 +55,8 @@ namespace {
 
 void spread(const std::vector<float>& given, const char* flag, std::array<float, 3>& out) {
   if (given.empty()) return;
-  if (given.size() != 1 && given.size() != 3) throw InvalidArgument(fmt::format("{}: got {} numbers, expected 1 or 3", flag, given.size()));
+  if (given.size() != 1 && given.size() != 3)
+    throw InvalidArgument(fmt::format("{}: got {} numbers, expected 1 or 3", flag, given.size()));
   for (size_t i = 0; i < 3; ++i) out[i] = given[given.size() == 1 ? 0 : i];
 }
 
@@ -44,13 +64,16 @@ void spread(const std::vector<float>& given, const char* flag, std::array<float,
 
 DataOptions DataFlags::parse() const {
   DataOptions options = options_;
-  if (options.batch_size < 1) throw InvalidArgument(fmt::format("--batch-size: got {}, expected at least 1", options.batch_size));
+  if (options.batch_size < 1)
+    throw InvalidArgument(fmt::format("--batch-size: got {}, expected at least 1", options.batch_size));
   if (!shape_.empty()) options.feature_shape = parse_shape(shape_);
   options.feature_dtype = dtype_from_name(dtype_);
-  if (options.feature_dtype == DType::Invalid) throw InvalidArgument(fmt::format("--feature-dtype: '{}' is unknown", dtype_));
+  if (options.feature_dtype == DType::Invalid)
+    throw InvalidArgument(fmt::format("--feature-dtype: '{}' is unknown", dtype_));
   if (!crop_.empty()) {
     const Shape crop = parse_shape(crop_);
-    if (crop.rank() < 1 || crop.rank() > 2) throw InvalidArgument(fmt::format("--crop: got '{}', expected 224 or 224x192", crop_));
+    if (crop.rank() < 1 || crop.rank() > 2)
+      throw InvalidArgument(fmt::format("--crop: got '{}', expected 224 or 224x192", crop_));
     options.crop_h = crop[0];
     options.crop_w = crop.back();
   }
@@ -60,8 +83,10 @@ DataOptions DataFlags::parse() const {
 }
 
 void add_engine_options(CLI::App& command, EngineOptions& options) {
-  command.add_option("--threads", options.threads, "Threads (0: the engine's own number, or all cores)")->capture_default_str();
-  command.add_option("--max-workspace-size-bytes", options.max_workspace_size_bytes, "Workspace that a tactic may ask for")
+  command.add_option("--threads", options.threads, "Threads (0: the engine's own number, or all cores)")
+      ->capture_default_str();
+  command
+      .add_option("--max-workspace-size-bytes", options.max_workspace_size_bytes, "Workspace that a tactic may ask for")
       ->capture_default_str();
   command.add_option("--timing-cache", options.timing_cache, "File of measured tactic times, read and extended");
   command.add_option("--backend", options.backend, "onednn or reference (default: the best for each step)");

@@ -57,7 +57,8 @@ void run(const Options& options, const Output& output) {
                     {"dtype", std::string(dtype_name(result.tensor.dtype()))},
                     {"shape", result.tensor.shape().dims()}});
     if (!output.json) {
-      fmt::print("{} {} {} -> {}\n", result.name, dtype_name(result.tensor.dtype()), result.tensor.shape().str(), path.string());
+      fmt::print("{} {} {} -> {}\n", result.name, dtype_name(result.tensor.dtype()), result.tensor.shape().str(),
+                 path.string());
     }
   }
   if (output.json) fmt::print("{}\n", nlohmann::json{{"outputs", list}}.dump(1));
@@ -69,7 +70,8 @@ void add_run(CLI::App& app, Output& output) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("run", "Run an engine on .npy inputs; one .npy per output");
   command->add_option("engine", options->engine, "Engine file (.tfe)")->required();
-  command->add_option("--input", options->inputs, "NAME=file.npy, once per input; file.npy alone goes by order")->required();
+  command->add_option("--input", options->inputs, "NAME=file.npy, once per input; file.npy alone goes by order")
+      ->required();
   command->add_option("--output-dir", options->output_dir, "Folder for the outputs")->capture_default_str();
   add_engine_options(*command, options->engine_options);
   command->callback([options, &output] { run(*options, output); });

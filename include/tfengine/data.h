@@ -38,7 +38,7 @@ struct DataOptions {
   int64_t limit = -1;  // samples; -1: all
   // TFRecord of tf.Example:
   std::string feature = "image";
-  std::string label_feature;  // empty: no labels
+  std::string label_feature;   // empty: no labels
   std::string decode = "raw";  // "raw" (bytes of feature_dtype), "jpeg", "png", "floats", "ints"
   DType feature_dtype = DType::U8;
   Shape feature_shape;  // of one sample, for "raw", "floats" and "ints"

@@ -9,7 +9,19 @@ namespace tfengine {
 // alpha and beta: Clip clamps to [alpha, beta]; LeakyRelu takes alpha as slope, Elu as scale; others ignore them.
 // HardSwish is x * clip(x + 3, 0, 6) / 6, HardSigmoid clip(x + 3, 0, 6) / 6 (MobileNetV3, arXiv 1905.02244).
 enum class ActKind : uint8_t {
-  None, Relu, Clip, LeakyRelu, Elu, Sigmoid, Tanh, Swish, HardSwish, HardSigmoid, GeluErf, GeluTanh, Softplus
+  None,
+  Relu,
+  Clip,
+  LeakyRelu,
+  Elu,
+  Sigmoid,
+  Tanh,
+  Swish,
+  HardSwish,
+  HardSigmoid,
+  GeluErf,
+  GeluTanh,
+  Softplus
 };
 
 struct Act {

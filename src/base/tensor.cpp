@@ -84,9 +84,7 @@ Tensor::Tensor(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape
 Tensor::Tensor(DType dtype, Shape shape, const void* data, std::shared_ptr<const void> owner)
     : dtype_(dtype), shape_(std::move(shape)), data_(data), owner_(std::move(owner)) {}
 
-size_t Tensor::bytes() const {
-  return defined() ? static_cast<size_t>(shape_.elements()) * dtype_bytes(dtype_) : 0;
-}
+size_t Tensor::bytes() const { return defined() ? static_cast<size_t>(shape_.elements()) * dtype_bytes(dtype_) : 0; }
 
 void* Tensor::mutable_data() {
   check(writable_, "a view of {} {} cannot be written", dtype_name(dtype_), shape_.str());

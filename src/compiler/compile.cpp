@@ -4,8 +4,8 @@
 #include <cctype>
 #include <chrono>
 #include <map>
-#include <set>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "backends/list.h"
 #include "base/check.h"
@@ -24,7 +24,8 @@ namespace {
 using Core = std::unique_ptr<runtime::EngineCore>;
 
 std::string checked_precision(std::string precision) {
-  std::transform(precision.begin(), precision.end(), precision.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(precision.begin(), precision.end(), precision.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   if (precision != "fp32" && precision != "bf16" && precision != "int8") {
     fail<InvalidArgument>("precision '{}' is unknown, expected fp32, bf16 or int8", precision);
   }
@@ -57,7 +58,9 @@ std::map<std::string, double> step_times(runtime::EngineCore& core, const std::v
 class Compiler {
  public:
   Compiler(const Model& model, const ConvertOptions& options)
-      : model_(*model.impl()), options_(options), precision_(checked_precision(options.precision)),
+      : model_(*model.impl()),
+        options_(options),
+        precision_(checked_precision(options.precision)),
         config_(detail::engine_config(options.engine)) {
     if (options.progress) {
       config_.progress = [this](int done, int total, const std::string&) {
@@ -101,8 +104,8 @@ class Compiler {
         fail<InvalidArgument>("the calibration was made with another model (fingerprint {}, this model has {})",
                               calibration.histograms.model_hash, model_.hash);
       }
-      quantize::SolvedRanges solved = detail::solve(calibration, options_.calibrator, options_.percentile,
-                                                    quantize::non_negative_names(graph));
+      quantize::SolvedRanges solved =
+          detail::solve(calibration, options_.calibrator, options_.percentile, quantize::non_negative_names(graph));
       report_.notes.insert(report_.notes.end(), solved.notes.begin(), solved.notes.end());
       report_.calibrator = options_.calibrator;
       report_.calibration_samples = static_cast<int64_t>(calibration.histograms.samples);
@@ -152,9 +155,10 @@ class Compiler {
       report_.rewrite = std::move(trial.report);
       slow = candidates;
     }
-    report_.notes.push_back(fmt::format("steps measured apart: float {:.0f} us, int8 {:.0f} us; {} nodes stay float because "
-                                        "they are faster so",
-                                        float_us, best_us, slow.size()));
+    report_.notes.push_back(
+        fmt::format("steps measured apart: float {:.0f} us, int8 {:.0f} us; {} nodes stay float because "
+                    "they are faster so",
+                    float_us, best_us, slow.size()));
     return core;
   }
 

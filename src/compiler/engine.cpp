@@ -96,8 +96,8 @@ Engine Engine::load(const std::filesystem::path& path, const EngineOptions& opti
   if (image.cpu == plan::cpu_key()) {
     for (plan::PlanRecord& record : image.plans) impl->core->recall(std::move(record));
   } else {
-    impl->notices.push_back(
-        fmt::format("'{}' was built on another CPU ({}): tactics are chosen anew on this one", path.string(), image.cpu));
+    impl->notices.push_back(fmt::format("'{}' was built on another CPU ({}): tactics are chosen anew on this one",
+                                        path.string(), image.cpu));
   }
   return Engine(std::move(impl));
 }
@@ -136,9 +136,7 @@ std::vector<Shape> Engine::output_shapes(const std::vector<Shape>& input_shapes)
   return shapes;
 }
 
-void Engine::prepare(const std::vector<Shape>& input_shapes) const {
-  detail::entry_for(*impl_, input_shapes)->lease();
-}
+void Engine::prepare(const std::vector<Shape>& input_shapes) const { detail::entry_for(*impl_, input_shapes)->lease(); }
 
 std::vector<NamedTensor> Engine::run(const std::vector<NamedTensor>& inputs) const {
   const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);

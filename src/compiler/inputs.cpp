@@ -51,9 +51,8 @@ BoundInputs bind_inputs(const ir::Graph& graph, const std::vector<NamedTensor>& 
     if (given.name.empty()) {
       index = next++;
     } else {
-      const auto match = std::find_if(graph.inputs.begin(), graph.inputs.end(), [&](ir::ValueId id) {
-        return bare(graph.value(id).name) == bare(given.name);
-      });
+      const auto match = std::find_if(graph.inputs.begin(), graph.inputs.end(),
+                                      [&](ir::ValueId id) { return bare(graph.value(id).name) == bare(given.name); });
       index = static_cast<size_t>(match - graph.inputs.begin());
     }
     if (index >= found.size()) {
@@ -61,7 +60,8 @@ BoundInputs bind_inputs(const ir::Graph& graph, const std::vector<NamedTensor>& 
       fail<InvalidArgument>("input '{}' does not exist; the engine has {}",
                             given.name.empty() ? fmt::format("number {}", index + 1) : given.name, input_names(graph));
     }
-    if (found[index] != nullptr) fail<InvalidArgument>("input '{}' is given twice", graph.value(graph.inputs[index]).name);
+    if (found[index] != nullptr)
+      fail<InvalidArgument>("input '{}' is given twice", graph.value(graph.inputs[index]).name);
     found[index] = &given.tensor;
   }
   // Data files name their arrays as they like: with one input and one array there is no doubt.
@@ -69,7 +69,8 @@ BoundInputs bind_inputs(const ir::Graph& graph, const std::vector<NamedTensor>& 
   BoundInputs bound;
   for (size_t i = 0; i < found.size(); ++i) {
     const ir::Value& value = graph.value(graph.inputs[i]);
-    if (found[i] == nullptr) fail<InvalidArgument>("input '{}' is missing; the engine has {}", value.name, input_names(graph));
+    if (found[i] == nullptr)
+      fail<InvalidArgument>("input '{}' is missing; the engine has {}", value.name, input_names(graph));
     bound.keep.push_back(as_dtype(*found[i], value.dtype, value.name));
     check_shape(value, bound.keep.back().shape());
     bound.shapes.push_back(bound.keep.back().shape());

@@ -22,7 +22,8 @@ quantize::Moments converted(const kernels::Moments& m) {
 
 Observer::Observer(const runtime::PreparedPlan& prepared, std::span<const std::string> tensors,
                    quantize::HistogramSet& set)
-    : plan_(prepared.plan), after_step_(prepared.plan.steps.size()),
+    : plan_(prepared.plan),
+      after_step_(prepared.plan.steps.size()),
       workspace_(kernels::histogram_workspace_bytes(prepared.plan.threads) + 64) {
   std::map<std::string_view, ir::ValueId> by_name;
   for (ir::ValueId id = 0; id < plan_.graph.value_count(); ++id) by_name[plan_.graph.value(id).name] = id;

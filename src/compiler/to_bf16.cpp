@@ -25,7 +25,8 @@ class Bf16Rewrite {
       if (!is_compute(graph_, graph_.node(id))) continue;
       graph_.set_input(id, 0, narrowed(graph_.node(id).inputs[0]));
       const int residual = graph_.node(id).epilogue.residual;
-      if (residual != ir::kNone) graph_.set_input(id, residual, narrowed(graph_.node(id).inputs[static_cast<size_t>(residual)]));
+      if (residual != ir::kNone)
+        graph_.set_input(id, residual, narrowed(graph_.node(id).inputs[static_cast<size_t>(residual)]));
       widen_output(id);
     }
     graph_.remove_dead();

@@ -24,9 +24,9 @@ struct EngineImage {
   ir::Graph graph;
   std::string model_hash;  // of the source model's bytes
   std::string precision;
-  std::string options;     // conversion options, JSON
-  std::string report;      // what conversion decided, JSON
-  std::string cpu;         // cpu_key() where the tactics were chosen
+  std::string options;  // conversion options, JSON
+  std::string report;   // what conversion decided, JSON
+  std::string cpu;      // cpu_key() where the tactics were chosen
   int threads = 0;
   std::vector<PlanRecord> plans;
 };

@@ -52,11 +52,14 @@ class Reader {
   }
 
   const fb::Engine& open() {
-    if (bytes_ < sizeof(ImageHeader)) bad("has {} bytes, expected at least {}: it is truncated or no engine", bytes_, sizeof(ImageHeader));
+    if (bytes_ < sizeof(ImageHeader))
+      bad("has {} bytes, expected at least {}: it is truncated or no engine", bytes_, sizeof(ImageHeader));
     std::memcpy(&header_, data_, sizeof header_);
-    if (std::memcmp(header_.magic, kImageMagic, sizeof header_.magic) != 0) bad("does not start with '{}': it is no engine", kImageMagic);
+    if (std::memcmp(header_.magic, kImageMagic, sizeof header_.magic) != 0)
+      bad("does not start with '{}': it is no engine", kImageMagic);
     if (header_.version != kImageVersion) {
-      bad("has format version {}, expected {}: convert the model again with this version", header_.version, kImageVersion);
+      bad("has format version {}, expected {}: convert the model again with this version", header_.version,
+          kImageVersion);
     }
     const uint64_t room = bytes_ - sizeof header_;
     if (header_.structure_bytes > room || header_.constants_offset > bytes_ ||
@@ -65,7 +68,8 @@ class Reader {
       bad("has {} bytes, fewer than its header announces: it is truncated", bytes_);
     }
     const auto* structure = reinterpret_cast<const uint8_t*>(data_) + sizeof header_;
-    if (image_checksum(structure, header_.structure_bytes) != header_.checksum) bad("its checksum does not match: it is damaged");
+    if (image_checksum(structure, header_.structure_bytes) != header_.checksum)
+      bad("its checksum does not match: it is damaged");
     // Depth 64 and a million tables are far beyond any engine.
     flatbuffers::Verifier verifier(structure, header_.structure_bytes, 64, 10'000'000);
     if (!fb::VerifyEngineBuffer(verifier)) bad("its structure is malformed");
@@ -140,7 +144,8 @@ class Reader {
       }
       case 11: {
         std::vector<DType> dtypes;
-        for (const int64_t value : list_of(a.integers())) dtypes.push_back(dtype_of(static_cast<uint8_t>(std::clamp<int64_t>(value, 0, 255))));
+        for (const int64_t value : list_of(a.integers()))
+          dtypes.push_back(dtype_of(static_cast<uint8_t>(std::clamp<int64_t>(value, 0, 255))));
         return dtypes;
       }
       default:
@@ -149,7 +154,8 @@ class Reader {
   }
 
   void read_graph(const fb::Engine& engine, ir::Graph& graph) const {
-    if (engine.values() == nullptr || engine.nodes() == nullptr || engine.inputs() == nullptr || engine.outputs() == nullptr) {
+    if (engine.values() == nullptr || engine.nodes() == nullptr || engine.inputs() == nullptr ||
+        engine.outputs() == nullptr) {
       bad("its graph is missing");
     }
     for (const fb::Value* v : *engine.values()) read_value(*v, graph);
@@ -170,8 +176,9 @@ class Reader {
       if (!(scale > 0.0f) || scale > 3.0e38f) bad("tensor '{}' has scale {}", value.name, scale);
     }
     if (v.range() != nullptr) {
-      value.range = ir::Range{v.range()->max_abs(), static_cast<ir::RangeSource>(std::min<uint8_t>(v.range()->source(), 2)),
-                              string_of(v.range()->origin())};
+      value.range =
+          ir::Range{v.range()->max_abs(), static_cast<ir::RangeSource>(std::min<uint8_t>(v.range()->source(), 2)),
+                    string_of(v.range()->origin())};
     }
   }
 
@@ -234,7 +241,8 @@ class Reader {
 
 }  // namespace
 
-EngineImage read_image(const std::string& file, const std::byte* data, size_t bytes, std::shared_ptr<const void> owner) {
+EngineImage read_image(const std::string& file, const std::byte* data, size_t bytes,
+                       std::shared_ptr<const void> owner) {
   return Reader(file, data, bytes, std::move(owner)).run();
 }
 

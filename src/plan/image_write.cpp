@@ -35,11 +35,11 @@ class Writer {
     }
     std::vector<Offset<fb::Plan>> plans;
     for (const PlanRecord& record : image_.plans) plans.push_back(plan(record));
-    const auto engine = fb::CreateEngine(
-        builder_, kImageVersion, text(graph.name), text(image_.model_hash), text(image_.precision),
-        text(image_.options), text(image_.report), text(image_.cpu), image_.threads, builder_.CreateVector(values),
-        builder_.CreateVector(nodes), builder_.CreateVector(graph.inputs), builder_.CreateVector(outputs),
-        builder_.CreateVector(plans));
+    const auto engine = fb::CreateEngine(builder_, kImageVersion, text(graph.name), text(image_.model_hash),
+                                         text(image_.precision), text(image_.options), text(image_.report),
+                                         text(image_.cpu), image_.threads, builder_.CreateVector(values),
+                                         builder_.CreateVector(nodes), builder_.CreateVector(graph.inputs),
+                                         builder_.CreateVector(outputs), builder_.CreateVector(plans));
     builder_.Finish(engine, fb::EngineIdentifier());
     return assemble();
   }
@@ -113,8 +113,8 @@ class Writer {
       for (const DType dtype : *v) list.push_back(static_cast<int64_t>(dtype));
       integers = builder_.CreateVector(list);
     }
-    return fb::CreateAttr(builder_, name, static_cast<uint8_t>(a.index()), integer, real, string, integers, reals, texts,
-                          shapes, tensor);
+    return fb::CreateAttr(builder_, name, static_cast<uint8_t>(a.index()), integer, real, string, integers, reals,
+                          texts, shapes, tensor);
   }
 
   Offset<fb::Node> node(const ir::Node& n) {

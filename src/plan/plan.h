@@ -24,9 +24,9 @@ struct Step {
   ir::NodeId node = ir::kNone;
   std::string backend;
   Tactic tactic;
-  double time_us = 0.0;          // measured, 0 when it was not
-  bool elided = false;           // nothing to do: every byte is in place already
-  int copy_input = ir::kNone;    // copy this input to the output first (an in-place tactic whose operand lives on)
+  double time_us = 0.0;        // measured, 0 when it was not
+  bool elided = false;         // nothing to do: every byte is in place already
+  int copy_input = ir::kNone;  // copy this input to the output first (an in-place tactic whose operand lives on)
 };
 
 // A tactic that was not eligible under the workspace limit.
@@ -38,16 +38,16 @@ struct RejectedTactic {
 
 struct Plan {
   ir::Graph graph;
-  std::vector<TensorDesc> descs;      // by ValueId
-  std::vector<Location> locations;    // by ValueId
+  std::vector<TensorDesc> descs;    // by ValueId
+  std::vector<Location> locations;  // by ValueId
   std::vector<Step> steps;
   std::vector<RejectedTactic> rejected;
   int threads = 1;
   uint64_t arena_bytes = 0;
-  uint64_t workspace_bytes = 0;       // maximum over the steps' tactics
+  uint64_t workspace_bytes = 0;  // maximum over the steps' tactics
   uint64_t arena_lower_bound_bytes = 0;
   uint64_t naive_activation_bytes = 0;  // every tensor in memory of its own
-  int peak_step = 0;                  // index into steps
+  int peak_step = 0;                    // index into steps
 };
 
 }  // namespace tfengine::plan

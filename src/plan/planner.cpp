@@ -76,9 +76,10 @@ class Planner {
       for (const ir::ValueId out : plan_.graph.node(id).outputs) {
         const ir::Value& value = plan_.graph.value(out);
         if (!value.shape.is_static()) {
-          fail<InvalidModel>("{} '{}': the shape of its output is {} for these inputs, expected one that is known before "
-                             "the run",
-                             plan_.graph.node(id).op, plan_.graph.node(id).name, value.shape.str());
+          fail<InvalidModel>(
+              "{} '{}': the shape of its output is {} for these inputs, expected one that is known before "
+              "the run",
+              plan_.graph.node(id).op, plan_.graph.node(id).name, value.shape.str());
         }
       }
     }

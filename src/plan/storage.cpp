@@ -9,7 +9,8 @@
 namespace tfengine::plan {
 
 Storage::Storage(const ir::Graph& graph)
-    : graph_(graph), slots_(static_cast<size_t>(graph.value_count())),
+    : graph_(graph),
+      slots_(static_cast<size_t>(graph.value_count())),
       step_of_node_(static_cast<size_t>(graph.node_count()), -1) {
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
     put(graph.inputs[i], new_group(Place::Input, static_cast<int>(i), 0), 0);
@@ -69,8 +70,7 @@ void Storage::place_concat_views(
       if (desc(input).dtype == desc(out).dtype && movable(input, *at)) {
         if (slot(out).group < 0) put(out, new_group(Place::Arena, 0, desc(out).bytes()), 0);
         const Slot& target = slot(out);
-        put(input, target.group,
-            target.offset + channel * static_cast<int64_t>(dtype_bytes(desc(out).dtype)));
+        put(input, target.group, target.offset + channel * static_cast<int64_t>(dtype_bytes(desc(out).dtype)));
         desc(input).pixel_stride = desc(out).pixel_stride;
       }
       channel += desc(input).shape.back();

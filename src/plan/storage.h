@@ -16,9 +16,10 @@ class Storage {
 
   // Puts inputs of channel concatenations into the concat's output where producers and users take strided tensors;
   // sets their pixel_stride in `descs`.
-  void place_concat_views(const std::vector<ir::NodeId>& order, std::vector<TensorDesc>& descs,
-                          const std::function<bool(ir::NodeId, int input, const std::vector<TensorDesc>&)>& strided_input,
-                          const std::function<bool(ir::NodeId, const std::vector<TensorDesc>&)>& strided_output);
+  void place_concat_views(
+      const std::vector<ir::NodeId>& order, std::vector<TensorDesc>& descs,
+      const std::function<bool(ir::NodeId, int input, const std::vector<TensorDesc>&)>& strided_input,
+      const std::function<bool(ir::NodeId, const std::vector<TensorDesc>&)>& strided_output);
   // Shares memory among the steps' values by their tactics; marks elided steps and needed copies.
   void share(std::vector<Step>& steps, const std::vector<TensorDesc>& descs, bool share_memory);
   // Gives every remaining value a group of its own, packs the arena and writes the plan's locations and numbers.

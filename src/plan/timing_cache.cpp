@@ -101,7 +101,8 @@ void TimingCache::load(const std::filesystem::path& path) {
   if (!file) return;
   std::string line;
   if (!std::getline(file, line) || line != kHeader) {
-    fail<InvalidModel>("timing cache '{}': first line is '{}', expected '{}'", path.string(), line.substr(0, 80), kHeader);
+    fail<InvalidModel>("timing cache '{}': first line is '{}', expected '{}'", path.string(), line.substr(0, 80),
+                       kHeader);
   }
   for (int number = 2; std::getline(file, line); ++number) {
     const auto tab = line.find('\t');
@@ -109,7 +110,8 @@ void TimingCache::load(const std::filesystem::path& path) {
     const auto end = line.data() + (tab == std::string::npos ? 0 : tab);
     const auto parsed = std::from_chars(line.data(), end, time_us);
     if (tab == std::string::npos || parsed.ec != std::errc() || parsed.ptr != end || !(time_us >= 0.0)) {
-      fail<InvalidModel>("timing cache '{}': line {} is malformed, expected 'time_us <tab> key'", path.string(), number);
+      fail<InvalidModel>("timing cache '{}': line {} is malformed, expected 'time_us <tab> key'", path.string(),
+                         number);
     }
     times_[line.substr(tab + 1)] = time_us;
   }

@@ -24,8 +24,10 @@ std::shared_ptr<const PreparedPlan> prepare(plan::Plan plan, plan::PackedStore& 
 
 Context::Context(std::shared_ptr<const PreparedPlan> prepared, Allocator& allocator)
     : prepared_(std::move(prepared)),
-      arena_(allocator, prepared_->plan.arena_bytes, Purpose::Activations, "the activation arena of '" + prepared_->plan.graph.name + "'"),
-      workspace_(allocator, prepared_->plan.workspace_bytes, Purpose::Workspace, "the workspace of '" + prepared_->plan.graph.name + "'"),
+      arena_(allocator, prepared_->plan.arena_bytes, Purpose::Activations,
+             "the activation arena of '" + prepared_->plan.graph.name + "'"),
+      workspace_(allocator, prepared_->plan.workspace_bytes, Purpose::Workspace,
+                 "the workspace of '" + prepared_->plan.graph.name + "'"),
       inputs_(prepared_->plan.graph.inputs.size(), nullptr),
       outputs_(prepared_->plan.graph.outputs.size(), nullptr) {
   const plan::Plan& plan = prepared_->plan;
@@ -137,8 +139,7 @@ void Context::run_observed(std::span<const void* const> inputs, std::span<void* 
       const auto start = std::chrono::steady_clock::now();
       if (next->copy.bytes != 0) std::memcpy(next->copy.to, next->copy.from, next->copy.bytes);
       next->kernel->run();
-      elapsed_us =
-          std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+      elapsed_us = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
       ++next;
     }
     after(step, elapsed_us);

@@ -27,9 +27,12 @@ ShapeEntry::Lease ShapeEntry::lease() {
 }
 
 EngineCore::EngineCore(ir::Graph graph, EngineConfig config)
-    : graph_(std::move(graph)), config_(std::move(config)), packed_(*config_.allocator),
+    : graph_(std::move(graph)),
+      config_(std::move(config)),
+      packed_(*config_.allocator),
       entries_(static_cast<size_t>(std::max(1, config_.maximum_cached_engines))) {
-  check(config_.specialize != nullptr && !config_.backends.empty(), "an engine needs backends and a specialize function");
+  check(config_.specialize != nullptr && !config_.backends.empty(),
+        "an engine needs backends and a specialize function");
 }
 
 std::shared_ptr<ShapeEntry> EngineCore::entry(const std::vector<Shape>& shapes) {

@@ -66,8 +66,8 @@ constexpr Lowering kLowerings[] = {
 const Lowering* find(const std::string& op) {
   static constexpr Lowering kUnary{"", unary_tactics, true, true, true};
   static constexpr Lowering kBinary{"", binary_tactics, true, true, true};
-  const auto* found = std::find_if(std::begin(kLowerings), std::end(kLowerings),
-                                   [&](const Lowering& row) { return op == row.op; });
+  const auto* found =
+      std::find_if(std::begin(kLowerings), std::end(kLowerings), [&](const Lowering& row) { return op == row.op; });
   if (found != std::end(kLowerings)) return found;
   if (is_unary(op)) return &kUnary;
   if (is_binary(op)) return &kBinary;

@@ -69,7 +69,8 @@ std::shared_ptr<const plan::Kernel> prepare_dnnl(const dnnl::convolution_forward
   if (int8) {
     const auto scale = [&](int arg, const std::vector<float>& values) {
       const memory::desc desc({static_cast<int64_t>(values.size())}, memory::data_type::f32, memory::format_tag::x);
-      args.push_back({DNNL_ARG_ATTR_SCALES | arg, From::Block, 0, desc, packed_floats(store, spec.constants[1], values)});
+      args.push_back(
+          {DNNL_ARG_ATTR_SCALES | arg, From::Block, 0, desc, packed_floats(store, spec.constants[1], values)});
     };
     scale(DNNL_ARG_SRC, {scale_of(spec.inputs[0])});
     scale(DNNL_ARG_WEIGHTS, spec.inputs[1].quant.scales);
@@ -106,7 +107,9 @@ void add_dnnl_tactics(const StepSpec& spec, const ConvProblem& p, std::vector<Ta
     tactic.name = fmt::format("dnnl:{}{}", name, listed == 0 ? "" : fmt::format("#{}", listed));
     tactic.workspace_bytes = pd.scratchpad_desc().get_size();
     if (fusion.sum) tactic.inplace_input = spec.node->epilogue.residual;
-    tactic.prepare = [pd = detached(pd), spec, given, int8](PackedStore& store) { return prepare_dnnl(pd, spec, given, int8, store); };
+    tactic.prepare = [pd = detached(pd), spec, given, int8](PackedStore& store) {
+      return prepare_dnnl(pd, spec, given, int8, store);
+    };
     tactics.push_back(std::move(tactic));
   } while (++listed < kMaxImplementations && pd.next_impl());
 }
@@ -207,7 +210,8 @@ void add_own_int8(const StepSpec& spec, const ConvProblem& p, std::vector<Tactic
 Tactics conv_tactics(const StepSpec& spec) {
   if (!spec.constants[1].defined()) return Refusal{"its weights are computed at run time; they must be constant"};
   if (spec.inputs[0].shape.rank() != 4) return Refusal{"its input is not of rank 4"};
-  if (spec.node->epilogue.bias != ir::kNone && !spec.constants[static_cast<size_t>(spec.node->epilogue.bias)].defined()) {
+  if (spec.node->epilogue.bias != ir::kNone &&
+      !spec.constants[static_cast<size_t>(spec.node->epilogue.bias)].defined()) {
     return Refusal{"its bias is computed at run time; it must be constant"};
   }
   const ConvProblem p = problem_of(spec);

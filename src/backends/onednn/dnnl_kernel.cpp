@@ -49,7 +49,8 @@ memory::desc matrix_desc(const TensorDesc& desc, int64_t rows, int64_t cols) {
 namespace {
 
 void expect(dnnl_status_t status, const char* what) {
-  if (status != dnnl_success) throw BackendFailure(fmt::format("oneDNN: {} failed with status {}", what, static_cast<int>(status)), status);
+  if (status != dnnl_success)
+    throw BackendFailure(fmt::format("oneDNN: {} failed with status {}", what, static_cast<int>(status)), status);
 }
 
 class BoundPrimitive : public plan::BoundKernel {

@@ -18,27 +18,45 @@ struct Row {
 };
 
 constexpr Row kUnary[] = {
-    {"Abs", EltwiseOp::Abs},         {"Neg", EltwiseOp::Neg},
-    {"Square", EltwiseOp::Square},   {"Sqrt", EltwiseOp::Sqrt},
-    {"Rsqrt", EltwiseOp::Rsqrt},     {"Exp", EltwiseOp::Exp},
-    {"Log", EltwiseOp::Log},         {"Sigmoid", EltwiseOp::Sigmoid},
-    {"Tanh", EltwiseOp::Tanh},       {"Erf", EltwiseOp::Erf},
-    {"Erfc", EltwiseOp::Erfc},       {"Relu", EltwiseOp::Relu},
-    {"Relu6", EltwiseOp::Relu6},     {"Clip", EltwiseOp::Clip},
-    {"LeakyRelu", EltwiseOp::LeakyRelu}, {"Elu", EltwiseOp::Elu},
-    {"Selu", EltwiseOp::Selu},       {"Softplus", EltwiseOp::Softplus},
-    {"Softsign", EltwiseOp::Softsign}, {"HardSwish", EltwiseOp::HardSwish},
-    {"HardSigmoid", EltwiseOp::HardSigmoid}, {"Swish", EltwiseOp::Swish},
-    {"Gelu", EltwiseOp::GeluErf},    {"Reciprocal", EltwiseOp::Reciprocal},
-    {"Inv", EltwiseOp::Reciprocal},  {"Floor", EltwiseOp::Floor},
-    {"Ceil", EltwiseOp::Ceil},       {"Round", EltwiseOp::Round},
-    {"Rint", EltwiseOp::Round},      {"Sign", EltwiseOp::Sign},
+    {"Abs", EltwiseOp::Abs},
+    {"Neg", EltwiseOp::Neg},
+    {"Square", EltwiseOp::Square},
+    {"Sqrt", EltwiseOp::Sqrt},
+    {"Rsqrt", EltwiseOp::Rsqrt},
+    {"Exp", EltwiseOp::Exp},
+    {"Log", EltwiseOp::Log},
+    {"Sigmoid", EltwiseOp::Sigmoid},
+    {"Tanh", EltwiseOp::Tanh},
+    {"Erf", EltwiseOp::Erf},
+    {"Erfc", EltwiseOp::Erfc},
+    {"Relu", EltwiseOp::Relu},
+    {"Relu6", EltwiseOp::Relu6},
+    {"Clip", EltwiseOp::Clip},
+    {"LeakyRelu", EltwiseOp::LeakyRelu},
+    {"Elu", EltwiseOp::Elu},
+    {"Selu", EltwiseOp::Selu},
+    {"Softplus", EltwiseOp::Softplus},
+    {"Softsign", EltwiseOp::Softsign},
+    {"HardSwish", EltwiseOp::HardSwish},
+    {"HardSigmoid", EltwiseOp::HardSigmoid},
+    {"Swish", EltwiseOp::Swish},
+    {"Gelu", EltwiseOp::GeluErf},
+    {"Reciprocal", EltwiseOp::Reciprocal},
+    {"Inv", EltwiseOp::Reciprocal},
+    {"Floor", EltwiseOp::Floor},
+    {"Ceil", EltwiseOp::Ceil},
+    {"Round", EltwiseOp::Round},
+    {"Rint", EltwiseOp::Round},
+    {"Sign", EltwiseOp::Sign},
 };
 
 constexpr Row kBinary[] = {
-    {"Add", EltwiseOp::Add},     {"Sub", EltwiseOp::Sub},
-    {"Mul", EltwiseOp::Mul},     {"RealDiv", EltwiseOp::Div},
-    {"Maximum", EltwiseOp::Max}, {"Minimum", EltwiseOp::Min},
+    {"Add", EltwiseOp::Add},
+    {"Sub", EltwiseOp::Sub},
+    {"Mul", EltwiseOp::Mul},
+    {"RealDiv", EltwiseOp::Div},
+    {"Maximum", EltwiseOp::Max},
+    {"Minimum", EltwiseOp::Min},
     {"SquaredDifference", EltwiseOp::SquaredDifference},
 };
 
@@ -151,9 +169,8 @@ Tactic table_tactic(const StepSpec& spec, const kernels::EltwiseStep& step) {
                                              1.0f / scale_of(dst), step.op, step.alpha, step.beta);
   const kernels::Rows rows = rows_of(src, dst);
   const int threads = spec.threads;
-  Tactic tactic = plain_tactic("own:table", [=](const StepArgs& args) {
-    kernels::lut_run(lut, rows, args.src[0], args.dst[0], threads);
-  });
+  Tactic tactic = plain_tactic(
+      "own:table", [=](const StepArgs& args) { kernels::lut_run(lut, rows, args.src[0], args.dst[0], threads); });
   tactic.may_overwrite = overwrites(spec, 1);
   return tactic;
 }
@@ -200,7 +217,8 @@ Tactics binary_tactics(const StepSpec& spec) {
   const auto act = activation_of(spec.node->epilogue);
   const TensorDesc &a = spec.inputs[0], &b = spec.inputs[1], &dst = spec.outputs[0];
   const auto a_elem = elem_of(a.dtype), b_elem = elem_of(b.dtype), dst_elem = elem_of(dst.dtype);
-  if (row == nullptr || !act || !a_elem || !b_elem || !dst_elem) return Refusal{"only float and INT8 tensors are lowered"};
+  if (row == nullptr || !act || !a_elem || !b_elem || !dst_elem)
+    return Refusal{"only float and INT8 tensors are lowered"};
   const kernels::EltwiseOutput output{*dst_elem, 1.0f / scale_of(dst), *act};
   const EltwiseOp op = row->op;
   const int threads = spec.threads;

@@ -53,7 +53,8 @@ std::optional<std::vector<kernels::CopyShape>> picked_boxes(const StepSpec& spec
 Tactics pick(const StepSpec& spec, size_t data_input, const char* name) {
   std::vector<int64_t> bases;
   const TensorDesc& src = spec.inputs[data_input];
-  if (!src.dense() || dtype_bytes(src.dtype) == 0 || !spec.node->epilogue.empty()) return Refusal{"its input is a slice"};
+  if (!src.dense() || dtype_bytes(src.dtype) == 0 || !spec.node->epilogue.empty())
+    return Refusal{"its input is a slice"};
   const auto boxes = picked_boxes(spec, data_input, bases);
   if (!boxes) return Refusal{"its bounds are computed at run time; they must be constant"};
   const auto bytes = static_cast<int64_t>(dtype_bytes(src.dtype));
@@ -144,13 +145,15 @@ Tactics resize_tactics(const StepSpec& spec) {
   shape.dst_pixel_stride = dst.pixel_stride;
   const auto bytes = static_cast<int64_t>(dtype_bytes(src.dtype));
   const int threads = spec.threads;
-  return std::vector<Tactic>{plain_tactic(nearest ? "own:resize_nearest" : "own:resize_bilinear", [=](const StepArgs& args) {
-    if (nearest) {
-      kernels::resize_nearest(bytes, shape, args.src[0], args.dst[0], threads);
-    } else {
-      kernels::resize_bilinear_f32(shape, static_cast<const float*>(args.src[0]), static_cast<float*>(args.dst[0]), threads);
-    }
-  })};
+  return std::vector<Tactic>{
+      plain_tactic(nearest ? "own:resize_nearest" : "own:resize_bilinear", [=](const StepArgs& args) {
+        if (nearest) {
+          kernels::resize_nearest(bytes, shape, args.src[0], args.dst[0], threads);
+        } else {
+          kernels::resize_bilinear_f32(shape, static_cast<const float*>(args.src[0]), static_cast<float*>(args.dst[0]),
+                                       threads);
+        }
+      })};
 }
 
 }  // namespace tfengine::onednn

@@ -16,8 +16,7 @@ using From = DnnlArg::From;
 constexpr int kMaxImplementations = 3;
 
 memory::desc given_weights(const MatrixProblem& p, DType dtype) {
-  return memory::desc({p.k, p.n}, dnnl_type(dtype),
-                      p.weights_transposed ? memory::dims{1, p.k} : memory::dims{p.n, 1});
+  return memory::desc({p.k, p.n}, dnnl_type(dtype), p.weights_transposed ? memory::dims{1, p.k} : memory::dims{p.n, 1});
 }
 
 std::shared_ptr<const plan::Kernel> prepare(const dnnl::matmul::primitive_desc& pd, const StepSpec& spec,
@@ -33,7 +32,8 @@ std::shared_ptr<const plan::Kernel> prepare(const dnnl::matmul::primitive_desc& 
   if (is_int8(spec.inputs[0].dtype)) {
     const auto scale = [&](int arg, const std::vector<float>& values) {
       const memory::desc desc({static_cast<int64_t>(values.size())}, memory::data_type::f32, memory::format_tag::x);
-      args.push_back({DNNL_ARG_ATTR_SCALES | arg, From::Block, 0, desc, packed_floats(store, spec.constants[1], values)});
+      args.push_back(
+          {DNNL_ARG_ATTR_SCALES | arg, From::Block, 0, desc, packed_floats(store, spec.constants[1], values)});
     };
     scale(DNNL_ARG_SRC, {scale_of(spec.inputs[0])});
     scale(DNNL_ARG_WEIGHTS, spec.inputs[1].quant.scales);

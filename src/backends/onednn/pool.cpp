@@ -87,15 +87,16 @@ Tactics reduce_tactics(const StepSpec& spec) {
       kernels::global_avg_pool(shape, *epilogue, args.src[0], args.dst[0], threads);
     })};
   }
-  const bool plain = src.dtype == DType::F32 && spec.outputs[0].dtype == DType::F32 &&
-                     spec.node->epilogue.empty() && src.dense() && src.shape.rank() <= 8;
+  const bool plain = src.dtype == DType::F32 && spec.outputs[0].dtype == DType::F32 && spec.node->epilogue.empty() &&
+                     src.dense() && src.shape.rank() <= 8;
   if (!plain) return Refusal{"only the mean over an image is lowered in INT8 or with an activation"};
   kernels::ReduceShape shape;
   shape.rank = static_cast<int>(src.shape.rank());
   for (int i = 0; i < shape.rank; ++i) shape.dims[i] = src.shape[static_cast<size_t>(i)];
   for (const int64_t axis : *axes) shape.reduced[(axis + shape.rank) % shape.rank] = true;
   return std::vector<Tactic>{plain_tactic("own:reduce", [=](const StepArgs& args) {
-    kernels::reduce_f32(*kind, shape, static_cast<const float*>(args.src[0]), static_cast<float*>(args.dst[0]), threads);
+    kernels::reduce_f32(*kind, shape, static_cast<const float*>(args.src[0]), static_cast<float*>(args.dst[0]),
+                        threads);
   })};
 }
 

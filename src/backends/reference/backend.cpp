@@ -25,7 +25,8 @@ std::shared_ptr<const SmallGraph> small_graph(const StepSpec& spec) {
   auto small = std::make_shared<SmallGraph>();
   std::vector<ir::ValueId> inputs;
   for (size_t i = 0; i < spec.inputs.size(); ++i) {
-    const ir::ValueId id = small->graph.add_value(fmt::format("input{}", i), spec.inputs[i].dtype, spec.inputs[i].shape);
+    const ir::ValueId id =
+        small->graph.add_value(fmt::format("input{}", i), spec.inputs[i].dtype, spec.inputs[i].shape);
     small->graph.value(id).quant = spec.inputs[i].quant;
     small->graph.value(id).constant = spec.constants[i];
     inputs.push_back(id);
