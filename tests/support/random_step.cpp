@@ -282,7 +282,7 @@ struct Kind {
 
 constexpr Kind kKinds[] = {
     {"Activation", activation_step, true},
-    {"Affine", affine_step, false},
+    {"Affine", affine_step, true},
     {"AveragePool", average_pool_step, true},
     {"Binary", binary_step, true},
     {"Concat", concat_step, true},
