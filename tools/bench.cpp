@@ -22,6 +22,7 @@ struct Options {
   int64_t batch_size = 1;
   int iterations = 0;
   double seconds = 2.0;
+  uint32_t seed = 1;
   bool no_layers = false;
   std::vector<std::string> shapes;
   LoadOptions load;
@@ -144,7 +145,7 @@ void run(const Options& options, const Output& output) {
   const Engine engine = open(options);
   for (const std::string& notice : engine.notices()) note(output, notice);
   const std::vector<Shape> shapes = input_shapes(options, engine);
-  std::mt19937 random(1);
+  std::mt19937 random(options.seed);
   std::vector<NamedTensor> inputs;
   const std::vector<TensorSpec> specs = engine.inputs();
   for (size_t i = 0; i < specs.size(); ++i)
@@ -170,6 +171,7 @@ void add_bench(CLI::App& app, Output& output) {
   command->add_option("--input-shapes", options->shapes, "One per input, as 1,224,224,3");
   command->add_option("--iterations", options->iterations, "Runs to time (0: for --seconds)")->capture_default_str();
   command->add_option("--seconds", options->seconds, "How long to run")->capture_default_str();
+  command->add_option("--seed", options->seed, "Of the random inputs")->capture_default_str();
   command->add_flag("--no-layers", options->no_layers, "Leave the time per layer out");
   add_engine_options(*command, options->engine_options);
   add_model_options(*command, options->load);

@@ -154,13 +154,12 @@ class Planner {
     Choice* best = nullptr;
     for (Choice& choice : choices) {
       const std::string name = choice.backend->name() + ":" + choice.tactic.name;
-      const std::string cache_key = key;
-      std::optional<double> known = session_.find(cache_key, name);
-      if (!known && options_.timing_cache != nullptr) known = options_.timing_cache->find(cache_key, name);
+      std::optional<double> known = session_.find(key, name);
+      if (!known && options_.timing_cache != nullptr) known = options_.timing_cache->find(key, name);
       if (!known) known = measure_tactic(spec, choice.tactic, packed_, best == nullptr ? 1e30 : best->time_us);
-      session_.add(cache_key, name, *known);
-      if (options_.timing_cache != nullptr && !options_.timing_cache->find(cache_key, name)) {
-        options_.timing_cache->add(cache_key, name, *known);
+      session_.add(key, name, *known);
+      if (options_.timing_cache != nullptr && !options_.timing_cache->find(key, name)) {
+        options_.timing_cache->add(key, name, *known);
       }
       choice.time_us = *known;
       if (best == nullptr || choice.time_us < best->time_us) best = &choice;
