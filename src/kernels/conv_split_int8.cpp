@@ -87,14 +87,14 @@ struct SplitScratch {
 HWY_BEFORE_NAMESPACE();
 namespace tfengine::kernels::HWY_NAMESPACE {
 
-// Which of kSplitStep neighbouring inputs have an eighth bit to add or to subtract, one bit each.
+// Which of 64 neighbouring inputs have an eighth bit to add or to subtract, one bit each.
 struct EighthBits {
   uint64_t plus, minus;
 };
+inline constexpr int64_t kSplitStep = 64;
 
 // Stores the low 7 bits of kSplitStep inputs.
 #if HWY_TARGET == HWY_SCALAR
-inline constexpr int64_t kSplitStep = 4;
 template <bool kSigned>
 HWY_INLINE EighthBits split_step(const uint8_t* src, uint8_t* dst) {
   EighthBits bits{0, 0};
@@ -106,28 +106,28 @@ HWY_INLINE EighthBits split_step(const uint8_t* src, uint8_t* dst) {
   return bits;
 }
 #else
-inline constexpr int64_t kSplitStep = static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<uint8_t>()));
 template <bool kSigned>
 HWY_INLINE EighthBits split_step(const uint8_t* src, uint8_t* dst) {
-  const hn::ScalableTag<uint8_t> d;
-  const auto low_bits = hn::Set(d, 0x7F);
-  auto x = hn::LoadU(d, src);
-  if constexpr (kSigned) x = hn::Add(x, hn::Set(d, 64));
-  hn::StoreU(hn::And(x, low_bits), d, dst);
-  const auto top = hn::Gt(x, low_bits);
-  if (HWY_LIKELY(hn::AllFalse(d, top))) return {0, 0};
-  uint8_t plus[8] = {}, minus[8] = {};
-  if constexpr (kSigned) {
-    // Here x in [192, 255] stands for a negative value + 64.
-    const auto negative = hn::Gt(x, hn::Set(d, 191));
-    hn::StoreMaskBits(d, negative, minus);
-    hn::StoreMaskBits(d, hn::AndNot(negative, top), plus);
-  } else {
-    hn::StoreMaskBits(d, top, plus);
+  const hn::CappedTag<uint8_t, 64> d;
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(d));
+  // Exactly the bytes that StoreMaskBits writes: a wider load would wait for the store to leave the store buffer.
+  using MaskBits = std::conditional_t<kLanes == 64, uint64_t, std::conditional_t<kLanes == 32, uint32_t, uint16_t>>;
+  const auto mask_bits = [&](auto mask) {
+    MaskBits bits;
+    hn::StoreMaskBits(d, mask, reinterpret_cast<uint8_t*>(&bits));
+    return static_cast<uint64_t>(bits);
+  };
+  EighthBits bits{0, 0};
+#pragma GCC unroll 4
+  for (int at = 0; at < kSplitStep; at += kLanes) {
+    auto x = hn::LoadU(d, src + at);
+    if constexpr (kSigned) x = hn::Add(x, hn::Set(d, 64));
+    hn::StoreU(hn::And(x, hn::Set(d, 0x7F)), d, dst + at);
+    bits.plus |= mask_bits(hn::Gt(x, hn::Set(d, 0x7F))) << at;
+    // With the offset, x in [192, 255] stands for a negative value + 64.
+    if constexpr (kSigned) bits.minus |= mask_bits(hn::Gt(x, hn::Set(d, 191))) << at;
   }
-  EighthBits bits;
-  std::memcpy(&bits.plus, plus, sizeof(plus));
-  std::memcpy(&bits.minus, minus, sizeof(minus));
+  bits.plus &= ~bits.minus;
   return bits;
 }
 #endif
@@ -217,17 +217,12 @@ class GroupStart {
 
   void begin_group(const SplitEntry* entries, const uint32_t* starts, int64_t rows, const int8_t* weights) {
     wide_ = false;
-    if (starts[0] == starts[rows]) {
-      none_ = true;
-      return;
-    }
-    none_ = false;
-    for (int64_t r = 0; r < rows; ++r) {
+    none_ = starts[0] == starts[rows];
+    for (int64_t r = 0; r < rows && !none_; ++r) {
       const SplitEntry* begin = entries + starts[r];
       const SplitEntry* end = entries + starts[r + 1];
-      if (HWY_UNLIKELY(end - begin > 127)) return sum_wide(entries, starts, rows, weights);  // may not fit 16 bits
-      int16_t* sums = sums_ + r * 2 * kOcBlock;
-      src_signed_ ? sum_entries<true>(begin, end, weights, sums) : sum_entries<false>(begin, end, weights, sums);
+      if (HWY_UNLIKELY(end - begin > kMostEntries)) return sum_wide(entries, starts, rows, weights);
+      sum(begin, end, weights, sums_ + r * 2 * kOcBlock);
     }
   }
 
@@ -238,14 +233,20 @@ class GroupStart {
   }
 
  private:
+  static constexpr int64_t kMostEntries = 126;  // an even number of them fits 16 bits
+
+  void sum(const SplitEntry* begin, const SplitEntry* end, const int8_t* weights, int16_t* sums) const {
+    src_signed_ ? sum_entries<true>(begin, end, weights, sums) : sum_entries<false>(begin, end, weights, sums);
+  }
+
   void sum_wide(const SplitEntry* entries, const uint32_t* starts, int64_t rows, const int8_t* weights) {
     wide_ = true;
     for (int64_t r = 0; r < rows; ++r) {
-      int32_t* sums = wide_sums_ + r * kOcBlock;
-      std::memcpy(sums, init_, sizeof(init_));
-      for (const SplitEntry* e = entries + starts[r]; e != entries + starts[r + 1]; ++e) {
-        add_column_sums(kNibbleBytes[e->plus], 128, weights + e->weights_at, sums);
-        if (src_signed_) add_column_sums(kNibbleBytes[e->minus], -128, weights + e->weights_at, sums);
+      int32_t* wide = wide_sums_ + r * kOcBlock;
+      std::memcpy(wide, init_, sizeof(init_));
+      for (int64_t i = starts[r]; i < starts[r + 1]; i += kMostEntries) {
+        sum(entries + i, entries + std::min<int64_t>(i + kMostEntries, starts[r + 1]), weights, sums_);
+        for (int64_t c = 0; c < kOcBlock; ++c) wide[c] += 128 * (sums_[2 * c] + sums_[2 * c + 1]);
       }
     }
   }
