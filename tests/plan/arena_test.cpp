@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/arena.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace tfengine::plan {
+namespace {
+
+// No two tensors that live at the same time may share a byte, and none may reach beyond the arena.
+void expect_valid(const std::vector<Lifetime>& lifetimes, const ArenaLayout& layout) {
+  ASSERT_EQ(layout.offsets.size(), lifetimes.size());
+  for (size_t i = 0; i < lifetimes.size(); ++i) {
+    const auto begin = static_cast<uint64_t>(layout.offsets[i]);
+    EXPECT_EQ(begin % 64, 0u);
+    EXPECT_LE(begin + lifetimes[i].bytes, layout.bytes);
+    for (size_t j = 0; j < i; ++j) {
+      const bool together =
+          lifetimes[i].first_step <= lifetimes[j].last_step && lifetimes[j].first_step <= lifetimes[i].last_step;
+      const auto other = static_cast<uint64_t>(layout.offsets[j]);
+      const bool apart = begin + lifetimes[i].bytes <= other || other + lifetimes[j].bytes <= begin;
+      EXPECT_TRUE(!together || apart || lifetimes[i].bytes == 0 || lifetimes[j].bytes == 0) << i << " and " << j;
+    }
+  }
+}
+
+TEST(Arena, EmptyHasNoBytes) {
+  const ArenaLayout layout = pack_arena({});
+  EXPECT_EQ(layout.bytes, 0u);
+  EXPECT_EQ(layout.lower_bound_bytes, 0u);
+}
+
+TEST(Arena, ChainNeedsTwoNeighbours) {
+  const std::vector<Lifetime> chain = {{640, 0, 1}, {128, 1, 2}, {640, 2, 3}, {64, 3, 4}};
+  const ArenaLayout layout = pack_arena(chain);
+  expect_valid(chain, layout);
+  EXPECT_EQ(layout.bytes, 768u);
+  EXPECT_EQ(layout.lower_bound_bytes, 768u);
+  EXPECT_EQ(layout.peak_step, 1);
+}
+
+TEST(Arena, SizesAreRoundedToCacheLines) {
+  const ArenaLayout layout = pack_arena({{1, 0, 0}, {65, 0, 0}});
+  EXPECT_EQ(layout.bytes, 192u);
+}
+
+TEST(Arena, RandomLifetimesNeverOverlap) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<Lifetime> lifetimes(random() % 40 + 1);
+    for (Lifetime& item : lifetimes) {
+      const int first = static_cast<int>(random() % 30);
+      item = {random() % 5000, first, first + static_cast<int>(random() % 8)};
+    }
+    const ArenaLayout layout = pack_arena(lifetimes);
+    expect_valid(lifetimes, layout);
+    EXPECT_GE(layout.bytes, layout.lower_bound_bytes);
+  }
+}
+
+}  // namespace
+}  // namespace tfengine::plan

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/image.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+
+#include "ir/parser.h"
+#include "ir/printer.h"
+#include "ir/verifier.h"
+#include "tfengine/error.h"
+
+namespace tfengine::plan {
+namespace {
+
+constexpr const char* kGraph = R"(
+graph @net(%x: f32[?,4,4,2]) {
+  %xq = Quantize(%x) -> u8[?,4,4,2] quant(scale=0.5)
+  %w = const s8[1,1,2,3] [1, 2, 3, 4, 5, 6] quant(scales=[0.1, 0.2, 0.3], axis=3)
+  %b = const f32[3] [1, 2, 3]
+  %c = Conv2D(%xq, %w, %b) {strides=[1,1,1,1], padding="SAME"} epilogue(bias=2, after=Clip(0,6)) -> f32[?,4,4,3]
+  return %c
+}
+)";
+
+struct Stored {
+  std::vector<std::byte> bytes;
+};
+
+std::shared_ptr<Stored> stored(const EngineImage& image) {
+  const ImageBytes pieces = write_image(image);
+  auto result = std::make_shared<Stored>();
+  result->bytes = pieces.head;
+  for (const ImageBytes::Piece& piece : pieces.constants) {
+    const auto* from = static_cast<const std::byte*>(piece.data);
+    result->bytes.insert(result->bytes.end(), from, from + piece.bytes);
+    result->bytes.resize(result->bytes.size() + piece.padding);
+  }
+  EXPECT_EQ(result->bytes.size(), pieces.total_bytes);
+  return result;
+}
+
+EngineImage example() {
+  EngineImage image;
+  image.graph = ir::parse(kGraph);
+  image.model_hash = "hash";
+  image.precision = "int8";
+  image.cpu = "cpu";
+  image.threads = 2;
+  PlanRecord record;
+  record.threads = 2;
+  record.input_shapes = {Shape{1, 4, 4, 2}};
+  record.tactics["c"] = {"onednn", "own", 3.5};
+  image.plans.push_back(record);
+  return image;
+}
+
+EngineImage read(const std::shared_ptr<Stored>& file) {
+  return read_image("net.tfe", file->bytes.data(), file->bytes.size(), file);
+}
+
+std::string message_of(const std::shared_ptr<Stored>& file) {
+  try {
+    read(file);
+  } catch (const InvalidModel& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Image, RoundTrip) {
+  const EngineImage image = example();
+  const EngineImage again = read(stored(image));
+  EXPECT_EQ(ir::print(again.graph), ir::print(image.graph));
+  ir::verify(again.graph);
+  EXPECT_EQ(again.precision, "int8");
+  EXPECT_EQ(again.threads, 2);
+  ASSERT_EQ(again.plans.size(), 1u);
+  EXPECT_EQ(again.plans[0].input_shapes, image.plans[0].input_shapes);
+  EXPECT_EQ(again.plans[0].tactics.at("c").tactic, "own");
+}
+
+TEST(Image, ConstantsAreAlignedViews) {
+  const auto file = stored(example());
+  const EngineImage image = read(file);
+  const ir::Value& weights = image.graph.value(image.graph.find_value("w"));
+  const auto* data = static_cast<const std::byte*>(weights.constant.data());
+  EXPECT_GE(data, file->bytes.data());
+  EXPECT_LT(data, file->bytes.data() + file->bytes.size());
+  EXPECT_EQ((data - file->bytes.data()) % 64, 0);
+}
+
+TEST(Image, NamesWhatIsWrong) {
+  auto file = stored(example());
+  const size_t size = file->bytes.size();
+  file->bytes.resize(10);
+  EXPECT_EQ(message_of(file),
+            "engine file 'net.tfe': has 10 bytes, expected at least 64: it is truncated or no engine");
+  file = stored(example());
+  file->bytes.resize(size - 1);
+  EXPECT_EQ(message_of(file), "engine file 'net.tfe': has " + std::to_string(size - 1) +
+                                  " bytes, fewer than its header announces: it is truncated");
+  file = stored(example());
+  std::memcpy(file->bytes.data(), "NOTANENG", 8);
+  EXPECT_EQ(message_of(file), "engine file 'net.tfe': does not start with 'TFENGINE': it is no engine");
+  file = stored(example());
+  file->bytes[8] = std::byte{9};
+  EXPECT_EQ(message_of(file),
+            "engine file 'net.tfe': has format version 9, expected 1: convert the model again with this version");
+  file = stored(example());
+  file->bytes[100] ^= std::byte{1};
+  EXPECT_EQ(message_of(file), "engine file 'net.tfe': its checksum does not match: it is damaged");
+}
+
+TEST(Image, EveryTruncationIsRefused) {
+  const auto whole = stored(example());
+  for (size_t size = 0; size < whole->bytes.size(); ++size) {
+    auto part = std::make_shared<Stored>(*whole);
+    part->bytes.resize(size);
+    EXPECT_NE(message_of(part), "") << size << " bytes";
+  }
+}
+
+// The checksum is made right again, so that the checks behind it are what is tested.
+TEST(Image, DamagedStructureNeverCrashes) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  const auto whole = stored(example());
+  uint64_t structure_bytes = 0;
+  std::memcpy(&structure_bytes, whole->bytes.data() + 16, sizeof structure_bytes);
+  for (int round = 0; round < 3000; ++round) {
+    auto damaged = std::make_shared<Stored>(*whole);
+    for (unsigned n = random() % 4 + 1; n > 0; --n) {
+      damaged->bytes[64 + random() % structure_bytes] = static_cast<std::byte>(random());
+    }
+    uint64_t hash = 14695981039346656037ull;
+    for (uint64_t i = 0; i < structure_bytes; ++i) {
+      hash = (hash ^ static_cast<uint8_t>(damaged->bytes[64 + i])) * 1099511628211ull;
+    }
+    std::memcpy(damaged->bytes.data() + 40, &hash, sizeof hash);
+    try {
+      read(damaged);
+    } catch (const InvalidModel&) {
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tfengine::plan
