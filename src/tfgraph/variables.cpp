@@ -91,7 +91,7 @@ std::string Variables::name(int variable_node) const {
 
 std::string Variables::key(int variable_node) {
   if (const auto found = restored_.find(variable_node); found != restored_.end()) return found->second;
-  const std::string own_name = name(variable_node);
+  std::string own_name = name(variable_node);
   if (bundle_->has(own_name)) return own_name;
   if (!object_graph_read_) read_object_graph();
   object_graph_read_ = true;
