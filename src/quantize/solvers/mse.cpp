@@ -29,7 +29,11 @@ std::vector<Candidate> search_errors(const Magnitudes& magnitudes, int levels, E
     candidates.push_back({bound, error(magnitudes, bound, levels, bulk_max)});
   };
   const double lowest = std::max(percentile_of(magnitudes, kLowestPercentile), magnitudes.max * 0x1p-40);
-  for (double bound = magnitudes.max; bound >= lowest; bound /= kCoarse) try_bound(bound);
+  double coarse = magnitudes.max;
+  while (coarse >= lowest) {
+    try_bound(coarse);
+    coarse /= kCoarse;
+  }
   const double best = least(candidates).max_abs;
   for (int i = -kFineSteps + 1; i < kFineSteps; ++i) {
     const double bound = best * std::pow(kCoarse, static_cast<double>(i) / kFineSteps);
