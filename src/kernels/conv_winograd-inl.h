@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// The steps of a Winograd convolution, common to INT8 and float: transform a chunk of the source, and for each block of
+// output channels transform its weights, multiply position by position, transform the results back, apply the epilogue.
+// Weights are transformed here and not beforehand: transformed ones would take 4 times the memory (8 times, for INT8),
+// and transforming a block of them costs as much as multiplying it with one or two tiles. Included inside foreach_target.h.
+#if defined(TFENGINE_KERNELS_CONV_WINOGRAD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TFENGINE_KERNELS_CONV_WINOGRAD_INL_H_
+#undef TFENGINE_KERNELS_CONV_WINOGRAD_INL_H_
+#else
+#define TFENGINE_KERNELS_CONV_WINOGRAD_INL_H_
+#endif
+
+#include <cstring>
+
+#include "hwy/highway.h"
+#include "kernels/conv_winograd_math-inl.h"
+#include "kernels/conv_winograd_plan.h"
+#include "kernels/epilogue_tile.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tfengine::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// This thread's part.
+template <class Src, class Weight>
+struct WinogradArgs {
+  const WinogradPlan* plan;
+  const Src* src;
+  const Weight* packed;
+  const Epilogue* epilogue;
+  void* dst;
+  int64_t chunk_begin, chunk_end;
+  int64_t block_begin, block_end;
+  std::byte* scratch;
+};
+
+// in_c is at least the number of lanes, so that the last vector may overlap its neighbour.
+template <class Mid, class Src, class Weight>
+void transform_tile_row(const WinogradArgs<Src, Weight>& a, int64_t tile_row, const Src* zeros, Mid* out,
+                        int64_t out_stride) {
+  const WinogradPlan& p = *a.plan;
+  const ConvShape& s = p.shape;
+  const hn::CappedTag<Mid, kOcBlock> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const Src* image = a.src + tile_row / p.tiles_h * s.in_h * s.in_w * s.src_pixel_stride;
+  const int64_t y0 = tile_row % p.tiles_h * kTileOut - s.pad_top;
+  for (int64_t tile = 0; tile < p.tiles_w; ++tile) {
+    const int64_t x0 = tile * kTileOut - s.pad_left;
+    const Src* pixels[kTilePositions];
+    for (int64_t i = 0; i < kTilePositions; ++i) {
+      const int64_t y = y0 + i / kTileIn;
+      const int64_t x = x0 + i % kTileIn;
+      const bool inside = y >= 0 && y < s.in_h && x >= 0 && x < s.in_w;
+      pixels[i] = inside ? image + (y * s.in_w + x) * s.src_pixel_stride : zeros;
+    }
+    Mid* tile_out = out + tile * p.mid_c();
+    for (int64_t c = 0; c < s.in_c; c += lanes) {
+      const int64_t channel = std::min(c, s.in_c - lanes);
+      transform_source(d, pixels, channel, tile_out + channel, out_stride);
+    }
+    if (p.mid_c() != s.in_c) {
+      for (int64_t i = 0; i < kTilePositions; ++i) tile_out[i * out_stride + s.in_c] = 0;
+    }
+  }
+}
+
+template <int64_t kDepth, class Mid, class Weight>
+void transform_block_weights(const WinogradPlan& p, const Weight* packed, Mid* out, int64_t out_stride) {
+  constexpr int64_t kStep = kDepth * kOcBlock;
+  const hn::CappedTag<Mid, kStep> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t step = 0; step < p.steps; ++step) {
+    for (int64_t v = 0; v < kStep; v += lanes) transform_weights(d, packed + v, kStep, out + v, out_stride);
+    packed += 9 * kStep;
+    out += kStep;
+  }
+}
+
+template <class Sum, class Args>
+void finish_tile_row(const Args& a, int64_t tile_row, int64_t block, const Sum* sums, Sum* results) {
+  const WinogradPlan& p = *a.plan;
+  const ConvShape& s = p.shape;
+  const hn::CappedTag<Sum, kOcBlock> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t row_elems = p.tiles_w * kTileOut * kOcBlock;
+  for (int64_t tile = 0; tile < p.tiles_w; ++tile) {
+    for (int64_t v = 0; v < kOcBlock; v += lanes) {
+      transform_results(d, sums + tile * kTilePositions * kOcBlock + v, kOcBlock,
+                        results + tile * kTileOut * kOcBlock + v, row_elems, kOcBlock);
+    }
+  }
+  const int64_t y0 = tile_row % p.tiles_h * kTileOut;
+  const int64_t channel = block * kOcBlock;
+  const int64_t channels = std::min(kOcBlock, s.out_c - channel);
+  for (int64_t y = y0; y < std::min(y0 + kTileOut, s.out_h); ++y) {
+    const int64_t first_pixel = (tile_row / p.tiles_h * s.out_h + y) * s.out_w;
+    finish_tile(*a.epilogue, EpilogueTile<Sum>{results + (y - y0) * row_elems, kOcBlock, s.out_w, channels, first_pixel,
+                                               channel, a.dst, s.dst_pixel_stride});
+  }
+}
+
+// Traits: Mid, Sum, kDepth, kRows, and multiply(rows_n, rows, steps, weights, sums, sum_stride) for one position.
+template <class Traits>
+void multiply_positions(const WinogradPlan& p, const WinogradScratch& layout, int64_t tiles,
+                        const typename Traits::Mid* source, const typename Traits::Mid* weights,
+                        typename Traits::Sum* sums) {
+  const int64_t parts = ceil_div(tiles, Traits::kRows);
+  for (int64_t position = 0; position < kTilePositions; ++position) {
+    for (int64_t part = 0; part < parts; ++part) {
+      const int64_t begin = tiles * part / parts;
+      const int64_t rows_n = tiles * (part + 1) / parts - begin;
+      const typename Traits::Mid* rows[Traits::kRows];
+      for (int64_t r = 0; r < rows_n; ++r) {
+        rows[r] = source + position * layout.source_stride + (begin + r) * p.mid_c();
+      }
+      Traits::multiply(static_cast<int>(rows_n), rows, p.steps, weights + position * layout.weights_stride,
+                       sums + (begin * kTilePositions + position) * kOcBlock, kTilePositions * kOcBlock);
+    }
+  }
+}
+
+template <class Traits, class Src, class Weight>
+void conv_winograd_part(const WinogradArgs<Src, Weight>& a) {
+  using Mid = typename Traits::Mid;
+  using Sum = typename Traits::Sum;
+  const WinogradPlan& p = *a.plan;
+  const WinogradScratch layout(p);
+  auto* zeros = reinterpret_cast<Src*>(a.scratch + layout.zeros_at);
+  auto* source = reinterpret_cast<Mid*>(a.scratch + layout.source_at);
+  auto* weights = reinterpret_cast<Mid*>(a.scratch + layout.weights_at);
+  auto* sums = reinterpret_cast<Sum*>(a.scratch + layout.sums_at);
+  auto* results = reinterpret_cast<Sum*>(a.scratch + layout.results_at);
+  std::memset(zeros, 0, static_cast<size_t>(p.shape.in_c) * sizeof(Src));
+
+  for (int64_t chunk = a.chunk_begin; chunk < a.chunk_end; ++chunk) {
+    const int64_t first_row = chunk * p.chunk_rows;
+    const int64_t rows = std::min(p.chunk_rows, p.tile_rows - first_row);
+    for (int64_t row = 0; row < rows; ++row) {
+      transform_tile_row(a, first_row + row, zeros, source + row * p.tiles_w * p.mid_c(), layout.source_stride);
+    }
+    for (int64_t block = a.block_begin; block < a.block_end; ++block) {
+      transform_block_weights<Traits::kDepth>(p, a.packed + block * p.block_weights(), weights, layout.weights_stride);
+      multiply_positions<Traits>(p, layout, rows * p.tiles_w, source, weights, sums);
+      for (int64_t row = 0; row < rows; ++row) {
+        finish_tile_row(a, first_row + row, block, sums + row * p.tiles_w * kTilePositions * kOcBlock, results);
+      }
+    }
+  }
+}
+
+}  // namespace tfengine::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif  // toggle guard

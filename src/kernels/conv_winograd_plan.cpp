@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/conv_winograd_plan.h"
+
+namespace tfengine::kernels {
+
+WinogradPlan::WinogradPlan(const ConvShape& s, const WinogradElems& e, int threads)
+    : shape(s),
+      elems(e),
+      tiles_h(ceil_div(s.out_h, 4)),
+      tiles_w(ceil_div(s.out_w, 4)),
+      tile_rows(s.batch * tiles_h),
+      steps(ceil_div(s.in_c, e.depth)),
+      oc_blocks(ceil_div(s.out_c, kOcBlock)) {
+  threads = std::max(threads, 1);
+  double best = 0.0;
+  for (int n = 1; n <= threads; ++n) {
+    if (threads % n != 0) continue;
+    const double c = cost(threads / n, n);
+    if (best != 0.0 && c >= best) continue;
+    best = c;
+    threads_m = threads / n;
+    threads_n = n;
+  }
+  const int64_t rows = ceil_div(tile_rows, threads_m);
+  chunk_rows = ceil_div(rows, ceil_div(rows, max_chunk_rows()));
+  chunks = ceil_div(tile_rows, chunk_rows);
+}
+
+// Sources of a chunk are read once per block of output channels, and each chunk transforms all weights anew: 28 tiles make
+// that 5 % of the work, so they may spill from the second-level cache.
+int64_t WinogradPlan::max_chunk_rows() const {
+  constexpr int64_t kChunkBytes = 320 * 1024;
+  const int64_t tile_bytes = 36 * mid_c() * elems.mid_bytes;
+  return std::max<int64_t>(1, std::max(kChunkBytes / tile_bytes, int64_t{28}) / tiles_w);
+}
+
+// Cycles per step of the busiest thread.
+double WinogradPlan::cost(int m, int n) const {
+  const double rows = static_cast<double>(ceil_div(tile_rows, m));
+  const double tiles = rows * static_cast<double>(tiles_w);
+  const double blocks = static_cast<double>(ceil_div(oc_blocks, n));
+  const double chunks_m = std::max(1.0, rows / static_cast<double>(max_chunk_rows()));
+  return tiles * blocks * (elems.multiply + elems.finish / static_cast<double>(steps)) +
+         chunks_m * blocks * elems.weights + tiles * elems.source;
+}
+
+WinogradScratch::WinogradScratch(const WinogradPlan& p) {
+  const auto align = [](int64_t n) { return static_cast<size_t>(round_up(n, 64)); };
+  const int64_t line = 64 / p.elems.mid_bytes;
+  source_stride = p.chunk_tiles() * p.mid_c() + line;
+  weights_stride = p.mid_c() * kOcBlock + line;
+  source_at = align(p.shape.in_c * 4 + 64);
+  weights_at = source_at + align(36 * source_stride * p.elems.mid_bytes);
+  sums_at = weights_at + align(36 * weights_stride * p.elems.mid_bytes);
+  results_at = sums_at + align(p.chunk_tiles() * 36 * kOcBlock * 4);
+  bytes = results_at + align(4 * p.tiles_w * 4 * kOcBlock * 4);
+}
+
+}  // namespace tfengine::kernels
