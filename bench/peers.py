@@ -48,7 +48,7 @@ def prepare(contenders, model, arguments):
         started = time.perf_counter()
         command = [sys.executable, __file__, "--prepare-one", contender, "--models", model.name]
         command += ["--models-dir", str(arguments.models_dir), "--cache-dir", str(arguments.cache_dir)]
-        command += ["--batches", ",".join(map(str, arguments.batches))]
+        command += ["--batches", ",".join(map(str, arguments.batches)), "--threads", str(arguments.threads)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             print(f"{contender}: no model, left out:\n{done.stderr[-1500:]}", file=sys.stderr)
@@ -123,9 +123,8 @@ def main():
     arguments.cache_dir.mkdir(parents=True, exist_ok=True)
     if arguments.prepare_one:
         model = Model(arguments.models_dir, arguments.models[0])
-        return peers.engine(arguments.prepare_one).prepare(
-            arguments.prepare_one, model, arguments.cache_dir, arguments.batches
-        )
+        settings = (arguments.cache_dir, arguments.batches, arguments.threads)
+        return peers.engine(arguments.prepare_one).prepare(arguments.prepare_one, model, *settings)
 
     contenders = [name for name in arguments.contenders or all_contenders() if usable(name)]
     figures = {"machine": cpu_model(), "vnni": cpu_has_vnni(), "threads": arguments.threads, "results": []}

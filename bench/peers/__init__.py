@@ -3,7 +3,7 @@
 
 A file `with_<engine>.py` has CONTENDERS, the names that it answers to, and two functions:
 
-    prepare(contender, model, cache, batches)             converts the model into files under `cache`, once
+    prepare(contender, model, cache, batches, threads)    converts the model into files under `cache`, once
     load(contender, model, cache, batch, threads) -> run  run(images) returns the outputs; timed as it stands
 
 `run` takes the float images as TensorFlow would and returns float outputs, so every contender is timed from numpy array

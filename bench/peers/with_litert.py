@@ -13,7 +13,7 @@ def _path(contender, model, cache, batch, part="probabilities"):
     return cache / f"{model.name}.{contender.removeprefix('litert-')}.{part}.{batch}.tflite"
 
 
-def prepare(contender, model, cache, batches):
+def prepare(contender, model, cache, batches, threads):
     for batch in batches:
         _convert(contender, model, model.output, batch, _path(contender, model, cache, batch))
     _convert(contender, model, model.logits, 1, _path(contender, model, cache, 1, "logits"))

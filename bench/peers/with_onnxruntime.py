@@ -32,7 +32,7 @@ def _path(contender, model, cache):
     return cache / f"{model.name}.{int8_setting(contender)}.onnx"
 
 
-def prepare(contender, model, cache, batches):
+def prepare(contender, model, cache, batches, threads):
     float_path = cache / f"{model.name}.onnx"
     if not model.is_current(float_path):
         _export(model, float_path)

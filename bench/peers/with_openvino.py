@@ -16,7 +16,7 @@ def _path(contender, model, cache):
     return cache / f"{model.name}.{contender.removeprefix('openvino-')}.xml"
 
 
-def prepare(contender, model, cache, batches):
+def prepare(contender, model, cache, batches, threads):
     import openvino
 
     path = _path(contender, model, cache)

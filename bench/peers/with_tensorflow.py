@@ -6,7 +6,7 @@ import os
 CONTENDERS = ["tensorflow-fp32"]
 
 
-def prepare(contender, model, cache, batches):
+def prepare(contender, model, cache, batches, threads):
     pass
 
 

@@ -21,31 +21,42 @@ def available():
     return Path(python()).exists() and subprocess.run(command, capture_output=True).returncode == 0
 
 
-def _path(contender, model, cache):
-    return cache / f"{model.name}.{contender.removeprefix('tfengine-')}.tfe"
+def _path(contender, model, cache, batch):
+    return cache / f"{model.name}.{contender.removeprefix('tfengine-')}.{batch}.tfe"
 
 
-def prepare(contender, model, cache, batches):
-    """Always converts anew: the engine under measurement is the one that was just built."""
-    precision = contender.removeprefix("tfengine-")
-    command = [
-        str(ENVIRONMENT / "bin" / "tfengine"),
-        "convert",
-        str(model.file("pb")),
-        "-o",
-        str(_path(contender, model, cache)),
-    ]
-    command += ["--precision", precision, "--quiet"]
-    command += ["--timing-cache", str(cache / "tfengine.timing")]
-    if precision == "int8":
-        command += ["--calibration-data", str(model.file("calibration.npy")), "--calibrator", CALIBRATOR]
-    subprocess.run(command, check=True)
+def prepare(contender, model, cache, batches, threads):
+    """Always anew: the engine under measurement is the one that was just built. One for each batch size, as the others
+    have it."""
+    graph = str(model.file("pb"))
+    options = ["--precision", contender.removeprefix("tfengine-"), "--threads", str(threads)]
+    options += ["--timing-cache", str(cache / "tfengine.timing")]
+    if contender == "tfengine-int8":
+        histograms = str(cache / f"{model.name}.histograms")
+        _tfengine(
+            "calibrate",
+            graph,
+            "--data",
+            str(model.file("calibration.npy")),
+            "-o",
+            histograms,
+            "--threads",
+            str(threads),
+        )
+        options += ["--calibration", histograms, "--calibrator", CALIBRATOR]
+    for batch in batches:
+        output = str(_path(contender, model, cache, batch))
+        _tfengine("convert", graph, "-o", output, "--plan-batch-size", str(batch), *options)
+
+
+def _tfengine(*arguments):
+    subprocess.run([str(ENVIRONMENT / "bin" / "tfengine"), *arguments, "--quiet"], check=True)
 
 
 def load(contender, model, cache, batch, threads):
     import tfengine
 
-    engine = tfengine.load(str(_path(contender, model, cache)), threads=threads)
+    engine = tfengine.load(str(_path(contender, model, cache, batch)), threads=threads)
     source = model.input.split(":")[0]
 
     def run(images):
