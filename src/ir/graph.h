@@ -61,7 +61,7 @@ struct Value {
 // What is fused behind a node's own arithmetic:
 //   r = op(...); r += inputs[bias]; r = before_add(r); r += inputs[residual]; r = after_add(r)
 struct Epilogue {
-  int bias = kNone;      // index into Node::inputs of a [channels] vector
+  int bias = kNone;  // index into Node::inputs of a [channels] vector
   Act before_add;
   int residual = kNone;  // index into Node::inputs of a tensor shaped as the output
   Act after_add;
@@ -104,7 +104,8 @@ class Graph {
   ValueId add_input(std::string name, DType dtype, Shape shape);
   ValueId add_constant(std::string name, Tensor tensor);
   // Adds a node with `output_count` outputs named name, name:1, ...; their types are unknown until inference.
-  NodeId add_node(std::string op, std::string name, std::vector<ValueId> inputs, Attrs attrs = {}, int output_count = 1);
+  NodeId add_node(std::string op, std::string name, std::vector<ValueId> inputs, Attrs attrs = {},
+                  int output_count = 1);
 
   Node& node(NodeId id) { return nodes_[static_cast<size_t>(id)]; }
   const Node& node(NodeId id) const { return nodes_[static_cast<size_t>(id)]; }

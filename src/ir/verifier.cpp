@@ -151,7 +151,11 @@ class Verifier {
     const auto axis = static_cast<size_t>(quant.axis);
     if (axis >= value.shape.rank())
       broken("'{}' of shape {} is quantized along axis {}", value.name, value.shape.str(), quant.axis);
-    if (value.shape[axis] >= 0 && value.shape[axis] != static_cast<int64_t>(quant.scales.size())) {
+    // A depthwise filter [kh, kw, channels, multiplier] has a scale per output channel: both last axes together.
+    int64_t channels = value.shape[axis];
+    if (axis == 2 && value.shape.rank() == 4 && channels > 0 && value.shape[3] > 0) channels *= value.shape[3];
+    if (value.shape[axis] >= 0 && value.shape[axis] != static_cast<int64_t>(quant.scales.size()) &&
+        channels != static_cast<int64_t>(quant.scales.size())) {
       broken("'{}' of shape {} has {} scales along axis {}, expected {}", value.name, value.shape.str(),
              quant.scales.size(), quant.axis, value.shape[axis]);
     }

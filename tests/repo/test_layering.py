@@ -30,7 +30,6 @@ MAY_INCLUDE = {
 # Libraries that only these folders see.
 ONLY_IN = {
     "protozero/": ["tfgraph", "io"],
-    "leveldb/": ["tfgraph"],
     "dnnl": ["backends/onednn"],
     "oneapi/dnnl": ["backends/onednn"],
     "hwy/": ["kernels"],

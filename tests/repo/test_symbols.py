@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-FOREIGN = ("dnnl::", "flatbuffers::", "fmt::", "leveldb::", "nlohmann::", "google::protobuf", "protozero::", "hwy::")
+FOREIGN = ("dnnl::", "flatbuffers::", "fmt::", "nlohmann::", "google::protobuf", "protozero::", "hwy::")
 
 
 def shared_objects() -> list[Path]:
