@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "data.h"
+#include "module.h"
+#include "progress.h"
+#include "tfengine/calibrate.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace tfengine::python {
+
+namespace {
+
+Calibration run(const Model& model, Source& source, int threads, int64_t max_samples,
+                const std::vector<std::string>& nodes_denylist, nb::object progress) {
+  CalibrateOptions options;
+  options.threads = threads;
+  options.max_samples = max_samples;
+  options.nodes_denylist = nodes_denylist;
+  options.progress = progress_from(std::move(progress));
+  const nb::gil_scoped_release unlocked;
+  return calibrate(model, *source.batches, options);
+}
+
+nb::list ranges(const Calibration& calibration, const std::string& calibrator, double percentile) {
+  std::vector<TensorRange> found;
+  {
+    const nb::gil_scoped_release unlocked;
+    found = calibration.ranges(calibrator, percentile);
+  }
+  nb::list result;
+  for (const TensorRange& range : found) {
+    result.append(nb::make_tuple(range.tensor, range.max_abs, range.non_negative, range.source));
+  }
+  return result;
+}
+
+}  // namespace
+
+void bind_calibration(nb::module_& m) {
+  using Unlocked = nb::call_guard<nb::gil_scoped_release>;
+  nb::class_<Calibration>(m, "Calibration", "The histograms of every tensor that may become INT8.")
+      .def_static("load", &Calibration::load, "path"_a, Unlocked())
+      .def("save", &Calibration::save, "path"_a, Unlocked())
+      .def("merge", &Calibration::merge, "other"_a, Unlocked())
+      .def_prop_ro("samples", &Calibration::samples)
+      .def("ranges", &ranges, "calibrator"_a, "percentile"_a, "[(tensor, max_abs, non_negative, source)]")
+      .def("table", &Calibration::table, "calibrator"_a, "percentile"_a, Unlocked())
+      .def("warnings", &Calibration::warnings, Unlocked());
+  m.def("calibrate", &run, "model"_a, "source"_a, "threads"_a, "max_samples"_a, "nodes_denylist"_a,
+        "progress"_a.none());
+}
+
+}  // namespace tfengine::python

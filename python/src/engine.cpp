@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine.h"
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "module.h"
+#include "tensors.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace tfengine::python {
+
+EngineOptions engine_options(int threads, uint64_t max_workspace_size_bytes, int maximum_cached_engines,
+                             const std::filesystem::path& timing_cache, const std::string& backend,
+                             std::optional<uint64_t> memory_limit_bytes, std::shared_ptr<SystemAllocator>& allocator) {
+  if (memory_limit_bytes) allocator = std::make_shared<SystemAllocator>(*memory_limit_bytes);
+  EngineOptions options;
+  options.threads = threads;
+  options.max_workspace_size_bytes = max_workspace_size_bytes;
+  options.maximum_cached_engines = maximum_cached_engines;
+  options.timing_cache = timing_cache;
+  options.backend = backend;
+  options.allocator = allocator.get();
+  return options;
+}
+
+namespace {
+
+using Dims = std::vector<std::vector<int64_t>>;
+
+EngineHandle load(const std::filesystem::path& path, int threads, uint64_t max_workspace_size_bytes,
+                  int maximum_cached_engines, const std::filesystem::path& timing_cache, const std::string& backend,
+                  std::optional<uint64_t> memory_limit_bytes) {
+  std::shared_ptr<SystemAllocator> allocator;
+  const EngineOptions options = engine_options(threads, max_workspace_size_bytes, maximum_cached_engines, timing_cache,
+                                               backend, memory_limit_bytes, allocator);
+  Engine engine = Engine::load(path, options);
+  return {std::move(allocator), std::move(engine)};
+}
+
+nb::dict run(const EngineHandle& handle, const NamedArrays& arrays) {
+  const std::vector<NamedTensor> inputs = tensors_from(arrays);
+  std::vector<NamedTensor> outputs;
+  {
+    const nb::gil_scoped_release unlocked;
+    outputs = handle.engine.run(inputs);
+  }
+  return dict_from(std::move(outputs));
+}
+
+nb::dict memory(const EngineHandle& handle, const Dims& input_shapes) {
+  MemoryReport report;
+  {
+    const nb::gil_scoped_release unlocked;
+    report = handle.engine.memory(shapes_from(input_shapes));
+  }
+  nb::dict result;
+  result["weights_bytes"] = report.weights_bytes;
+  result["activation_bytes"] = report.activation_bytes;
+  result["workspace_bytes"] = report.workspace_bytes;
+  result["peak_bytes"] = report.peak_bytes;
+  result["activation_lower_bound_bytes"] = report.activation_lower_bound_bytes;
+  result["naive_activation_bytes"] = report.naive_activation_bytes;
+  result["file_bytes"] = report.file_bytes;
+  result["peak_layer"] = report.peak_layer;
+  return result;
+}
+
+nb::list profile(const EngineHandle& handle, const NamedArrays& arrays, int runs) {
+  const std::vector<NamedTensor> inputs = tensors_from(arrays);
+  std::vector<LayerProfile> layers;
+  {
+    const nb::gil_scoped_release unlocked;
+    layers = handle.engine.profile(inputs, runs);
+  }
+  nb::list result;
+  for (const LayerProfile& layer : layers) {
+    nb::dict row;
+    row["name"] = layer.name;
+    row["op"] = layer.op;
+    row["precision"] = layer.precision;
+    row["backend"] = layer.backend;
+    row["tactic"] = layer.tactic;
+    row["time_us"] = layer.time_us;
+    row["output_shape"] = layer.output_shape;
+    result.append(row);
+  }
+  return result;
+}
+
+}  // namespace
+
+void bind_engine(nb::module_& m) {
+  using Unlocked = nb::call_guard<nb::gil_scoped_release>;
+  nb::class_<EngineHandle>(m, "Engine", "A converted model that runs.")
+      .def_static("load", &load, "path"_a, "threads"_a, "max_workspace_size_bytes"_a, "maximum_cached_engines"_a,
+                  "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), Unlocked())
+      .def(
+          "save", [](const EngineHandle& self, const std::filesystem::path& path) { self.engine.save(path); }, "path"_a,
+          Unlocked())
+      .def_prop_ro("inputs", [](const EngineHandle& self) { return specs_from(self.engine.inputs()); })
+      .def_prop_ro("outputs", [](const EngineHandle& self) { return specs_from(self.engine.outputs()); })
+      .def("run", &run, "inputs"_a)
+      .def(
+          "prepare", [](const EngineHandle& self, const Dims& shapes) { self.engine.prepare(shapes_from(shapes)); },
+          "input_shapes"_a, Unlocked())
+      .def("memory", &memory, "input_shapes"_a)
+      .def("profile", &profile, "inputs"_a, "runs"_a)
+      .def_prop_ro("precision", [](const EngineHandle& self) { return self.engine.precision(); })
+      .def_prop_ro("threads", [](const EngineHandle& self) { return self.engine.threads(); })
+      .def("report_json", [](const EngineHandle& self) { return self.engine.report_json(); })
+      .def("notices", [](const EngineHandle& self) { return self.engine.notices(); })
+      .def("dump", [](const EngineHandle& self) { return self.engine.dump(); });
+}
+
+}  // namespace tfengine::python

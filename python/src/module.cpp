@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "module.h"
+
+NB_MODULE(_core, m) {
+  using namespace tfengine::python;
+  m.doc() = "tfengine's C++ library. Use the package `tfengine`, which adds argument forms and documentation.";
+  m.attr("__version__") = TFE_VERSION;
+  bind_errors(m);
+  bind_model(m);
+  bind_data(m);
+  bind_calibration(m);
+  bind_engine(m);
+  bind_convert(m);
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts of the extension module `tfengine._core`, each in the file of its name. The module is thin: arguments are
+// brought into one form by the Python package, which is what users see.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace tfengine::python {
+
+void bind_errors(nanobind::module_& m);
+void bind_model(nanobind::module_& m);
+void bind_data(nanobind::module_& m);
+void bind_calibration(nanobind::module_& m);
+void bind_engine(nanobind::module_& m);
+void bind_convert(nanobind::module_& m);
+
+}  // namespace tfengine::python

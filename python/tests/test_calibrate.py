@@ -1,0 +1,174 @@
+"""Calibration: the forms of data, and what comes out."""
+
+import numpy as np
+import pytest
+import tfengine
+
+
+class OnlyDLPack:
+    """What another library's array looks like."""
+
+    def __init__(self, array):
+        self._array = array
+
+    def __dlpack__(self, **options):
+        return self._array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self._array.__dlpack_device__()
+
+
+def batches(images, size=16):
+    return [images[at : at + size] for at in range(0, len(images), size)]
+
+
+def saved(images, path):
+    np.save(path, images)
+    return path
+
+
+FORMS = {
+    "one array": lambda images, tmp_path: images,
+    "one array of DLPack": lambda images, tmp_path: OnlyDLPack(images),
+    "one dict": lambda images, tmp_path: {"image": images},
+    "list of arrays": lambda images, tmp_path: batches(images),
+    "generator of arrays": lambda images, tmp_path: (batch for batch in batches(images)),
+    "generator of dicts": lambda images, tmp_path: ({"image:0": batch} for batch in batches(images)),
+    "generator of tuples": lambda images, tmp_path: ((batch,) for batch in batches(images)),
+    "generator of lists of DLPack": lambda images, tmp_path: ([OnlyDLPack(batch)] for batch in batches(images)),
+    "path of .npy": lambda images, tmp_path: saved(images, tmp_path / "images.npy"),
+    "text path of .npy": lambda images, tmp_path: str(saved(images, tmp_path / "images.npy")),
+    "opened .npy": lambda images, tmp_path: tfengine.open_data(saved(images, tmp_path / "images.npy"), batch_size=16),
+    "iterated data": lambda images, tmp_path: iter(
+        tfengine.open_data(saved(images, tmp_path / "images.npy"), batch_size=16)
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_data_gives_the_same_ranges(form, model, images, calibration, tmp_path):
+    got = tfengine.calibrate(model, FORMS[form](images, tmp_path), batch_size=16, threads=1)
+    assert got.samples == 128
+    assert got.ranges() == calibration.ranges()
+
+
+@pytest.mark.parametrize("form", ["one array", "generator of arrays", "path of .npy", "opened .npy"])
+def test_number_of_samples(form, model, images, tmp_path):
+    data = FORMS[form](images[:48], tmp_path)
+    got = tfengine.calibrate(model, data, batch_size=16, num_calibration_samples=32, threads=1)
+    assert got.samples == 32
+
+
+def test_the_last_batch_is_cut(model, images):
+    assert tfengine.calibrate(model, batches(images), num_calibration_samples=20, threads=1).samples == 20
+
+
+def test_records(model, digits, calibration):
+    data = tfengine.open_data(
+        digits / "data" / "calibration.tfrecord",
+        batch_size=16,
+        feature="image_raw",
+        label_feature="label",
+        feature_shape=(8, 8, 1),
+        scale=1 / 16,
+    )
+    assert data.samples in (None, 128)
+    assert [len(batch["label"]) for batch in data] == [16] * 8
+    assert tfengine.calibrate(model, data, threads=1).ranges() == calibration.ranges()
+
+
+@pytest.mark.parametrize("calibrator", ["auto", "entropy", "minmax", "percentile", "mse"])
+def test_calibrators(calibrator, calibration):
+    ranges = calibration.ranges(calibrator)
+    assert len(ranges) >= 6
+    assert all(row.max_abs > 0 and row.source in ("calibrated", "rule", "custom") for row in ranges)
+    widest = {row.tensor: row.max_abs for row in calibration.ranges("minmax")}
+    assert all(row.max_abs <= widest[row.tensor] * 1.01 for row in ranges)
+
+
+def test_unknown_calibrator(calibration):
+    with pytest.raises(tfengine.InvalidArgument, match="median"):
+        calibration.ranges("median")
+
+
+def test_save_load_and_merge(model, images, calibration, tmp_path):
+    parts = [tfengine.calibrate(model, half, batch_size=16, threads=1) for half in (images[:64], images[64:])]
+    parts[0].save(tmp_path / "first.cal")
+    merged = tfengine.Calibration.load(tmp_path / "first.cal")
+    merged.merge(parts[1])
+    assert merged.samples == 128
+    assert merged.ranges("minmax") == calibration.ranges("minmax")
+    merged.save(tmp_path / "merged.cal")
+    calibration.save(tmp_path / "whole.cal")
+    assert (tmp_path / "merged.cal").read_bytes() == (tmp_path / "whole.cal").read_bytes()
+
+
+def test_other_models_do_not_merge(calibration, digits, images):
+    other = tfengine.calibrate(digits / "separable.pb", images[:8], batch_size=8, threads=1)
+    with pytest.raises(tfengine.InvalidArgument):
+        calibration.merge(other)
+
+
+def test_table(calibration):
+    lines = calibration.table().splitlines()
+    assert lines[0].startswith("TRT-")
+    assert len(lines) == 1 + len(calibration.ranges())
+
+
+def test_warnings(calibration, model, images):
+    assert calibration.warnings == []
+    bad = images[:16].copy()
+    bad[3, 0, 0, 0] = np.nan
+    assert any("NaN" in text or "nan" in text for text in tfengine.calibrate(model, bad, batch_size=16).warnings)
+
+
+def test_progress(model, images):
+    calls = []
+    tfengine.calibrate(model, images[:32], batch_size=16, threads=1, progress=lambda *call: calls.append(call))
+    assert calls == [("calibrating", 16, 32), ("calibrating", 32, 32)]
+
+
+def test_progress_bar(model, images, capsys):
+    tfengine.calibrate(model, images[:32], batch_size=16, threads=1, progress=True)
+    assert "calibrating" in capsys.readouterr().err
+
+
+def test_an_error_of_the_callback_comes_back(model, images):
+    def refuse(what, done, total):
+        raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):
+        tfengine.calibrate(model, images, batch_size=16, threads=1, progress=refuse)
+
+
+def test_an_error_of_the_data_comes_back(model, images):
+    def broken():
+        yield images[:16]
+        raise OSError("disk gone")
+
+    with pytest.raises(OSError, match="disk gone"):
+        tfengine.calibrate(model, broken(), threads=1)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([], "^calibration: the data holds no sample$"),
+        (np.empty((0, 8, 8, 1), np.float32), "^calibration: the data holds no sample$"),
+        (np.float32(3), "first dimension of an array counts samples"),
+        ({"a": np.zeros((2, 1)), "b": np.zeros((3, 1))}, r"the arrays have \[2, 3\] samples, expected equally many"),
+        (7, "^calibration data: got int, expected an array"),
+        ([np.zeros((2, 4, 4, 1), np.float32)], r"^input 'image': got shape \[2,4,4,1\], expected \[\?,8,8,1\]$"),
+        ("nowhere.npy", r"^'nowhere\.npy': no such file$"),
+    ],
+)
+def test_wrong_data(model, data, message):
+    with pytest.raises(tfengine.InvalidArgument, match=message):
+        tfengine.calibrate(model, data, threads=1)
+
+
+def test_wrong_numbers(model, images):
+    with pytest.raises(tfengine.InvalidArgument, match="^batch_size: got 0, expected at least 1$"):
+        tfengine.calibrate(model, images, batch_size=0)
+    with pytest.raises(tfengine.InvalidArgument, match="^num_calibration_samples: got -3, expected at least 1$"):
+        tfengine.calibrate(model, images, num_calibration_samples=-3)

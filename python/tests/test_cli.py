@@ -1,0 +1,159 @@
+"""The command line, as scripts use it."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import DIGITS, ROOT
+
+
+def command() -> str | None:
+    """TFENGINE_CLI, or what this checkout built, or what is installed."""
+    candidates = (os.environ.get("TFENGINE_CLI"), ROOT / "build" / "tools" / "tfengine", shutil.which("tfengine"))
+    return next((str(path) for path in candidates if path and Path(path).exists()), None)
+
+
+pytestmark = pytest.mark.skipif(command() is None, reason="the command line is not built")
+
+MODEL = str(DIGITS / "cnn.pb")
+RECORDS = ["--feature=image_raw", "--feature-shape=8,8,1", "--scale=0.0625", "--batch-size=16"]
+COMMANDS = ("convert", "calibrate", "run", "bench", "eval", "inspect", "dump")
+
+
+def call(*arguments) -> subprocess.CompletedProcess:
+    return subprocess.run([command(), *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def call_json(*arguments):
+    done = call(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    path = tmp_path_factory.mktemp("engine") / "cnn.tfe"
+    data = DIGITS / "data" / "calibration.tfrecord"
+    result = call_json(
+        "convert", MODEL, "-o", path, "--precision=int8", "--calibration-data", data, *RECORDS, "--threads=1"
+    )
+    assert result["precision"] == "int8"
+    assert result["file_bytes"] == path.stat().st_size
+    return path
+
+
+def test_run_gives_what_the_library_gives(engine, tmp_path, images):
+    tfengine = pytest.importorskip("tfengine")
+    np.save(tmp_path / "x.npy", images[:1])
+    result = call_json("run", engine, "--input", f"image={tmp_path / 'x.npy'}", "--output-dir", tmp_path / "out")
+    (row,) = result["outputs"]
+    assert (row["name"], row["dtype"], row["shape"]) == ("Identity", "float32", [1, 10])
+    got = np.load(row["file"])
+    np.testing.assert_array_equal(got, tfengine.load(engine).run(images[:1])["Identity"])
+
+
+def test_bench(engine):
+    result = call_json("bench", engine, "--batch-size", 2, "--threads", 1, "--iterations", 5)
+    latency = result["latency_ms"]
+    assert 0 < latency["min"] <= latency["median"] <= latency["p90"] <= latency["p99"]
+    assert result["throughput_per_s"] > 0
+    assert result["precision"] == "int8"
+    assert {"name", "op", "precision", "tactic", "time_us"} <= set(result["layers"][0])
+
+
+def test_inspect_memory(engine):
+    result = call_json("inspect", engine, "--memory")
+    parts = [result[f"{part}_bytes"] for part in ("weights", "activation", "workspace")]
+    assert result["peak_bytes"] == sum(parts)
+    assert result["file_bytes"] == engine.stat().st_size
+
+
+def test_inspect_model():
+    result = call_json("inspect", MODEL)
+    assert result["kind"] == "model"
+    assert result["ops"]["Conv2D"] == 5
+
+
+def test_eval(engine):
+    data = DIGITS / "data" / "test.tfrecord"
+    result = call_json("eval", engine, "--data", data, *RECORDS, "--label-feature=label", "--threads=1")
+    assert result["samples"] == 400
+    assert result["top1"] >= 0.98
+    result = call_json("eval", engine, "--data", data, *RECORDS, "--reference", MODEL, "--threads=1")
+    assert result["agreement"] >= 0.98
+    assert result["signal_to_noise_db"] > 20
+
+
+def test_calibrate_then_convert(tmp_path, images):
+    np.save(tmp_path / "images.npy", images)
+    result = call_json("calibrate", MODEL, "--data", tmp_path / "images.npy", "--batch-size=16", "-o", tmp_path / "h")
+    assert result["samples"] == 128
+    assert {"tensor", "max_abs", "non_negative", "source"} == set(result["ranges"][0])
+    again = call_json("calibrate", "--from", tmp_path / "h", "--calibrator=minmax", "--table", tmp_path / "table")
+    assert len(again["ranges"]) == len(result["ranges"])
+    assert (tmp_path / "table").read_text().startswith("TRT-")
+    done = call("convert", MODEL, "-o", tmp_path / "m.tfe", "--precision=int8", "--calibration", tmp_path / "h")
+    assert done.returncode == 0, done.stderr
+
+
+def test_dump(engine):
+    assert "Conv2D" in call_json("dump", MODEL, "--after=optimize")["graph"]
+    assert "Quantize" in call("dump", engine).stdout
+
+
+def test_quiet_is_silent(tmp_path):
+    done = call("convert", MODEL, "-o", tmp_path / "m.tfe", "--quiet", "--threads=1")
+    assert done.returncode == 0
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("name", [None, *COMMANDS])
+def test_help(name):
+    done = call(*([name] if name else []), "--help")
+    assert done.returncode == 0
+    assert "--help" in done.stdout
+    assert name is None or {"--json", "--quiet"} <= set(done.stdout.replace(",", " ").split())
+    assert name or all(each in done.stdout for each in COMMANDS)
+
+
+FILES = {
+    "missing": None,
+    "empty": b"",
+    "text": b"hello, this is no model",
+    "noise": bytes(range(256)) * 40,
+    "cut": (DIGITS / "cnn.pb").read_bytes()[:5000],
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("name", ["convert", "calibrate", "run", "bench", "eval", "inspect", "dump"])
+def test_bad_files_are_named_with_a_reason(name, kind, tmp_path, images):
+    path = tmp_path / ("bad.tfe" if name == "run" else "bad.pb")
+    if FILES[kind] is not None:
+        path.write_bytes(FILES[kind])
+    np.save(tmp_path / "x.npy", images[:1])
+    more = {
+        "convert": ["-o", tmp_path / "out.tfe"],
+        "calibrate": ["--data", tmp_path / "x.npy"],
+        "run": ["--input", f"image={tmp_path / 'x.npy'}"],
+        "eval": ["--data", tmp_path / "x.npy"],
+    }
+    done = call(name, path, *more.get(name, []))
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("tfengine: ")
+    assert path.name in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / "out.tfe").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["fly"], ["convert"], ["convert", MODEL], ["bench", "--batch-size=many", "x"]]
+)
+def test_wrong_arguments(arguments):
+    done = call(*arguments)
+    assert done.returncode == 2
+    assert done.stderr != ""

@@ -1,0 +1,48 @@
+"""TensorFlow models as fast FP32 and INT8 engines; TensorFlow itself is not needed.
+
+    import numpy as np
+    import tfengine
+
+    engine = tfengine.convert("model.pb", precision="int8", calibration_data=images)
+    engine.save("model.tfe")
+    outputs = tfengine.load("model.tfe").run({"image": images[:1]})
+
+All errors are of the family `tfengine.Error`.
+"""
+
+from ._calibration import Calibration, TensorRange, calibrate
+from ._convert import convert
+from ._core import (
+    BackendFailure,
+    Error,
+    InternalError,
+    InvalidArgument,
+    InvalidModel,
+    OutOfMemory,
+    __version__,
+)
+from ._data import Data, open_data
+from ._engine import Engine, load
+from ._model import Model, load_model
+from ._specs import TensorSpec
+
+__all__ = [
+    "BackendFailure",
+    "Calibration",
+    "Data",
+    "Engine",
+    "Error",
+    "InternalError",
+    "InvalidArgument",
+    "InvalidModel",
+    "Model",
+    "OutOfMemory",
+    "TensorRange",
+    "TensorSpec",
+    "__version__",
+    "calibrate",
+    "convert",
+    "load",
+    "load_model",
+    "open_data",
+]

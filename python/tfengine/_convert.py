@@ -1,0 +1,101 @@
+"""From a model to an engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from . import _core
+from ._calibration import Calibration, calibrate
+from ._data import CalibrationData
+from ._engine import Engine
+from ._model import Model, model_of
+from ._progress import Callback, progress_callback
+from ._specs import ShapeSet, shape_sets
+
+
+def convert(
+    model_or_path: Model | str | os.PathLike,
+    precision: str = "fp32",
+    calibration_data: CalibrationData | None = None,
+    calibration: Calibration | None = None,
+    calibrator: str = "auto",
+    percentile: float = 99.99,
+    num_calibration_samples: int | None = None,
+    batch_size: int = 1,
+    threads: int = 0,
+    max_workspace_size_bytes: int = 1 << 30,
+    timing_cache: str | os.PathLike | None = None,
+    nodes_denylist: Iterable[str] = (),
+    int8_grid: str = "auto",
+    input_shapes: ShapeSet | Sequence[ShapeSet] | None = None,
+    *,
+    memory_limit_bytes: int | None = None,
+    maximum_cached_engines: int = 8,
+    backend: str = "",
+    avoid_slow_int8: bool = True,
+    disabled_passes: Iterable[str] = (),
+    progress: bool | Callback = False,
+) -> Engine:
+    """Converts a model (or the .pb file or SavedModel folder at a path) to an engine for this machine.
+
+    Arguments:
+        precision: "fp32", "bf16" (where the CPU has it) or "int8".
+        calibration_data: int8: real inputs, in any form that `calibrate` takes.
+        calibration: int8: what `calibrate` gave earlier, instead of data.
+        calibrator, percentile: int8: how ranges follow from the histograms; see `Calibration`.
+        num_calibration_samples: int8: how many of the samples to use; None: all.
+        batch_size: of calibration, and what the layers are tuned for where the model leaves its first dimension open.
+            Other sizes run as well: the first run of each plans for it.
+        threads: of calibration and of the engine; 0: all cores.
+        max_workspace_size_bytes: what an implementation of a layer may ask for as scratch memory.
+        timing_cache: file of measured times, read and extended, which makes later conversions faster.
+        nodes_denylist: names of nodes to keep out of fusion and INT8.
+        int8_grid: "auto" (uint8 for tensors that cannot be negative) or "tensorrt" (int8 everywhere).
+        input_shapes: the shapes to tune for: a dict of name to shape, a list in the order of the inputs, or one shape;
+            or a list of such sets.
+        memory_limit_bytes, maximum_cached_engines, backend: as for `load`.
+        avoid_slow_int8: layers that are slower in INT8 than in float on this machine stay float.
+        disabled_passes: names of graph rewrites to leave out, for debugging.
+        progress: True for tqdm bars, or a function of (what, done, total), total being -1 when unknown.
+
+    Raises InvalidModel, InvalidArgument, OutOfMemory or BackendFailure. The GIL is released while working.
+    """
+    model = model_of(model_or_path)
+    nodes_denylist = list(nodes_denylist)
+    if calibration is not None and calibration_data is not None:
+        raise _core.InvalidArgument("convert: both calibration and calibration_data are given, expected one of them")
+    with progress_callback(progress) as callback:
+        if calibration_data is not None:
+            if precision.lower() != "int8":
+                raise _core.InvalidArgument(f"convert: calibration_data is for precision 'int8', got '{precision}'")
+            calibration = calibrate(
+                model,
+                calibration_data,
+                num_calibration_samples=num_calibration_samples,
+                batch_size=batch_size,
+                threads=threads,
+                nodes_denylist=nodes_denylist,
+                progress=callback or False,
+            )
+        core = _core.convert(
+            model._core,
+            precision=precision,
+            calibration=calibration and calibration._core,
+            calibrator=calibrator,
+            percentile=percentile,
+            int8_grid=int8_grid,
+            nodes_denylist=nodes_denylist,
+            input_shapes=shape_sets(model.inputs, input_shapes),
+            batch_size=batch_size,
+            avoid_slow_int8=avoid_slow_int8,
+            disabled_passes=list(disabled_passes),
+            threads=threads,
+            max_workspace_size_bytes=max_workspace_size_bytes,
+            maximum_cached_engines=maximum_cached_engines,
+            timing_cache=timing_cache or "",
+            backend=backend,
+            memory_limit_bytes=memory_limit_bytes,
+            progress=callback,
+        )
+    return Engine(core)

@@ -1,0 +1,127 @@
+"""Engines: converted models that run."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from ._arrays import Inputs, named_arrays
+from ._specs import ShapeSet, TensorSpec, shape_set, specs_from
+
+
+class Engine:
+    """A converted model, made by `convert` or `load`. Threads may share one: each call runs without the GIL and in
+    memory of its own."""
+
+    def __init__(self, core: _core.Engine) -> None:
+        self._core = core
+
+    @property
+    def inputs(self) -> list[TensorSpec]:
+        return specs_from(self._core.inputs)
+
+    @property
+    def outputs(self) -> list[TensorSpec]:
+        return specs_from(self._core.outputs)
+
+    @property
+    def precision(self) -> str:
+        """What it was converted to: "fp32", "bf16" or "int8"."""
+        return self._core.precision
+
+    @property
+    def threads(self) -> int:
+        return self._core.threads
+
+    def run(self, inputs: Inputs) -> dict[str, np.ndarray]:
+        """The outputs by name, as arrays of their own.
+
+        `inputs` is a dict of name to array, a tuple or list of arrays in the order of `self.inputs`, or one array.
+        Contiguous arrays are read in place. float64, uint8 and int8 are converted where float32 is expected.
+        The first call with a new set of shapes plans for it, which takes longer.
+
+        Raises InvalidArgument for wrong names, dtypes or shapes; OutOfMemory when a memory limit is reached.
+        """
+        return self._core.run(named_arrays(inputs))
+
+    __call__ = run
+
+    def prepare(self, input_shapes: ShapeSet) -> None:
+        """Plans and allocates for these shapes now, so that the first run with them is as fast as the others."""
+        self._core.prepare(shape_set(self.inputs, input_shapes))
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes an engine file (.tfe), which appears whole or not at all."""
+        self._core.save(path)
+
+    def memory(self, input_shapes: ShapeSet | None = None) -> dict[str, Any]:
+        """The bytes that the engine allocates to run on these shapes: "weights_bytes", "activation_bytes",
+        "workspace_bytes" and their sum "peak_bytes"; "file_bytes" (0 unless saved or loaded);
+        "activation_lower_bound_bytes" and "naive_activation_bytes" (every tensor apart) to compare with; and
+        "peak_layer".
+
+        `input_shapes` is a dict of name to shape, a list of shapes in the order of `self.inputs`, or one shape; None:
+        those of the latest run.
+        """
+        return self._core.memory(shape_set(self.inputs, input_shapes))
+
+    def profile(self, inputs: Inputs, runs: int = 20) -> list[dict[str, Any]]:
+        """For each layer, in order: "name", "op", "precision", "backend", "tactic" (the implementation chosen),
+        "time_us" (microseconds, median over the runs) and "output_shape"."""
+        return self._core.profile(named_arrays(inputs), runs)
+
+    def report(self) -> dict[str, Any]:
+        """What conversion decided: segments, refusals and their reasons, the range of each tensor and where it comes
+        from, why each node is INT8 or float, timings."""
+        return json.loads(self._core.report_json())
+
+    @property
+    def notices(self) -> list[str]:
+        """Sentences worth knowing, for example that tactics were chosen anew because the file is from another CPU."""
+        return self._core.notices()
+
+    def dump(self) -> str:
+        """The engine's graph as text."""
+        return self._core.dump()
+
+    def __repr__(self) -> str:
+        names = ", ".join(f"{spec.name} {spec.shape}" for spec in self.inputs)
+        return f"<tfengine.Engine {self.precision}, inputs {names}>"
+
+
+def load(
+    path: str | os.PathLike,
+    threads: int = 0,
+    *,
+    max_workspace_size_bytes: int = 1 << 30,
+    maximum_cached_engines: int = 8,
+    timing_cache: str | os.PathLike | None = None,
+    backend: str = "",
+    memory_limit_bytes: int | None = None,
+) -> Engine:
+    """Loads an engine file (.tfe).
+
+    Arguments:
+        threads: 0: as many as it was converted with.
+        max_workspace_size_bytes: what an implementation of a layer may ask for as scratch memory.
+        maximum_cached_engines: plans kept, one for each set of input shapes; the least recently used is dropped.
+        timing_cache: file of measured times, read and extended: planning for new shapes need not measure again.
+        backend: "onednn" or "reference"; "": the best for each layer.
+        memory_limit_bytes: the most that the engine may allocate for weights, activations and workspace together.
+
+    Raises InvalidModel when the file is malformed, InvalidArgument when it is missing, OutOfMemory.
+    """
+    core = _core.Engine.load(
+        path,
+        threads=threads,
+        max_workspace_size_bytes=max_workspace_size_bytes,
+        maximum_cached_engines=maximum_cached_engines,
+        timing_cache=timing_cache or "",
+        backend=backend,
+        memory_limit_bytes=memory_limit_bytes,
+    )
+    return Engine(core)
