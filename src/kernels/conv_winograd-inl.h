@@ -34,18 +34,31 @@ struct WinogradArgs {
   std::byte* scratch;
 };
 
-// in_c is at least the number of lanes, so that the last vector may overlap its neighbour.
-template <class Mid, class Src, class Weight>
-void transform_tile_row(const WinogradArgs<Src, Weight>& a, int64_t tile_row, const Src* zeros, Mid* out,
-                        int64_t out_stride) {
+// Tiles [row, row + rows) x [col, col + cols) of all images' tiles.
+struct TileRange {
+  int64_t row, rows, col, cols;
+  int64_t tiles() const { return rows * cols; }
+};
+
+inline TileRange winograd_chunk(const WinogradPlan& p, int64_t index) {
+  const int64_t row = index / p.chunks_w * p.chunk_rows;
+  const int64_t col = index % p.chunks_w * p.chunk_cols;
+  return {row, std::min(p.chunk_rows, p.tile_rows - row), col, std::min(p.chunk_cols, p.tiles_w - col)};
+}
+
+// The sources of one row of a chunk's tiles. in_c is at least the number of lanes, so the last vector may overlap its
+// neighbour.
+template <class Traits, class Src, class Weight>
+void transform_tile_row(const WinogradArgs<Src, Weight>& a, int64_t tile_row, const TileRange& c, const Src* zeros,
+                        typename Traits::Mid* out, int64_t out_stride) {
   const WinogradPlan& p = *a.plan;
   const ConvShape& s = p.shape;
-  const hn::CappedTag<Mid, kOcBlock> d;
+  const hn::CappedTag<typename Traits::Mid, kOcBlock> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const Src* image = a.src + tile_row / p.tiles_h * s.in_h * s.in_w * s.src_pixel_stride;
   const int64_t y0 = tile_row % p.tiles_h * kTileOut - s.pad_top;
-  for (int64_t tile = 0; tile < p.tiles_w; ++tile) {
-    const int64_t x0 = tile * kTileOut - s.pad_left;
+  for (int64_t tile = 0; tile < c.cols; ++tile) {
+    const int64_t x0 = (c.col + tile) * kTileOut - s.pad_left;
     const Src* pixels[kTilePositions];
     for (int64_t i = 0; i < kTilePositions; ++i) {
       const int64_t y = y0 + i / kTileIn;
@@ -53,10 +66,10 @@ void transform_tile_row(const WinogradArgs<Src, Weight>& a, int64_t tile_row, co
       const bool inside = y >= 0 && y < s.in_h && x >= 0 && x < s.in_w;
       pixels[i] = inside ? image + (y * s.in_w + x) * s.src_pixel_stride : zeros;
     }
-    Mid* tile_out = out + tile * p.mid_c();
-    for (int64_t c = 0; c < s.in_c; c += lanes) {
-      const int64_t channel = std::min(c, s.in_c - lanes);
-      transform_source(d, pixels, channel, tile_out + channel, out_stride);
+    auto* tile_out = out + tile * p.mid_c();
+    for (int64_t channel = 0; channel < s.in_c; channel += lanes) {
+      const int64_t from = std::min(channel, s.in_c - lanes);
+      transform_source<typename Traits::Transforms>(d, pixels, from, tile_out + from, out_stride);
     }
     if (p.mid_c() != s.in_c) {
       for (int64_t i = 0; i < kTilePositions; ++i) tile_out[i * out_stride + s.in_c] = 0;
@@ -64,42 +77,54 @@ void transform_tile_row(const WinogradArgs<Src, Weight>& a, int64_t tile_row, co
   }
 }
 
-template <int64_t kDepth, class Mid, class Weight>
-void transform_block_weights(const WinogradPlan& p, const Weight* packed, Mid* out, int64_t out_stride) {
-  constexpr int64_t kStep = kDepth * kOcBlock;
-  const hn::CappedTag<Mid, kStep> d;
+template <class Traits, class Weight>
+void transform_block_weights(const WinogradPlan& p, const Weight* packed, typename Traits::Mid* out,
+                             int64_t out_stride) {
+  constexpr int64_t kStep = Traits::kDepth * kOcBlock;
+  const hn::CappedTag<typename Traits::Mid, kStep> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t step = 0; step < p.steps; ++step) {
-    for (int64_t v = 0; v < kStep; v += lanes) transform_weights(d, packed + v, kStep, out + v, out_stride);
+    for (int64_t v = 0; v < kStep; v += lanes) {
+      transform_weights<typename Traits::Transforms>(d, packed + v, kStep, out + v, out_stride);
+    }
     packed += 9 * kStep;
     out += kStep;
   }
 }
 
-template <class Sum, class Args>
-void finish_tile_row(const Args& a, int64_t tile_row, int64_t block, const Sum* sums, Sum* results) {
+template <class Traits, class Args>
+void finish_tile_row(const Args& a, int64_t tile_row, const TileRange& c, int64_t block,
+                     const typename Traits::Sum* sums, typename Traits::Sum* results) {
   const WinogradPlan& p = *a.plan;
   const ConvShape& s = p.shape;
-  const hn::CappedTag<Sum, kOcBlock> d;
+  const hn::CappedTag<typename Traits::Sum, kOcBlock> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t row_elems = p.tiles_w * kTileOut * kOcBlock;
-  for (int64_t tile = 0; tile < p.tiles_w; ++tile) {
+  const int64_t row_elems = c.cols * kTileOut * kOcBlock;
+  for (int64_t tile = 0; tile < c.cols; ++tile) {
     for (int64_t v = 0; v < kOcBlock; v += lanes) {
-      transform_results(d, sums + tile * kTilePositions * kOcBlock + v, kOcBlock,
-                        results + tile * kTileOut * kOcBlock + v, row_elems, kOcBlock);
+      transform_results<typename Traits::Transforms>(d, sums + tile * kTilePositions * kOcBlock + v, kOcBlock,
+                                                     results + tile * kTileOut * kOcBlock + v, row_elems, kOcBlock);
     }
   }
+  const int64_t x0 = c.col * kTileOut;
   const int64_t y0 = tile_row % p.tiles_h * kTileOut;
   const int64_t channel = block * kOcBlock;
-  const int64_t channels = std::min(kOcBlock, s.out_c - channel);
+  EpilogueTile<typename Traits::Sum> t{results,
+                                       kOcBlock,
+                                       std::min(c.cols * kTileOut, s.out_w - x0),
+                                       std::min(kOcBlock, s.out_c - channel),
+                                       0,
+                                       channel,
+                                       a.dst,
+                                       s.dst_pixel_stride};
   for (int64_t y = y0; y < std::min(y0 + kTileOut, s.out_h); ++y) {
-    const int64_t first_pixel = (tile_row / p.tiles_h * s.out_h + y) * s.out_w;
-    finish_tile(*a.epilogue, EpilogueTile<Sum>{results + (y - y0) * row_elems, kOcBlock, s.out_w, channels, first_pixel,
-                                               channel, a.dst, s.dst_pixel_stride});
+    t.first_pixel = (tile_row / p.tiles_h * s.out_h + y) * s.out_w + x0;
+    finish_tile(*a.epilogue, t);
+    t.acc += row_elems;
   }
 }
 
-// Traits: Mid, Sum, kDepth, kRows, and multiply(rows_n, rows, steps, weights, sums, sum_stride) for one position.
+// Traits: Mid, Sum, Transforms, kDepth, kRows, and multiply(rows_n, rows, steps, weights, sums, sum_stride) for one position.
 template <class Traits>
 void multiply_positions(const WinogradPlan& p, const WinogradScratch& layout, int64_t tiles,
                         const typename Traits::Mid* source, const typename Traits::Mid* weights,
@@ -132,17 +157,16 @@ void conv_winograd_part(const WinogradArgs<Src, Weight>& a) {
   auto* results = reinterpret_cast<Sum*>(a.scratch + layout.results_at);
   std::memset(zeros, 0, static_cast<size_t>(p.shape.in_c) * sizeof(Src));
 
-  for (int64_t chunk = a.chunk_begin; chunk < a.chunk_end; ++chunk) {
-    const int64_t first_row = chunk * p.chunk_rows;
-    const int64_t rows = std::min(p.chunk_rows, p.tile_rows - first_row);
-    for (int64_t row = 0; row < rows; ++row) {
-      transform_tile_row(a, first_row + row, zeros, source + row * p.tiles_w * p.mid_c(), layout.source_stride);
+  for (int64_t index = a.chunk_begin; index < a.chunk_end; ++index) {
+    const TileRange c = winograd_chunk(p, index);
+    for (int64_t row = 0; row < c.rows; ++row) {
+      transform_tile_row<Traits>(a, c.row + row, c, zeros, source + row * c.cols * p.mid_c(), layout.source_stride);
     }
     for (int64_t block = a.block_begin; block < a.block_end; ++block) {
-      transform_block_weights<Traits::kDepth>(p, a.packed + block * p.block_weights(), weights, layout.weights_stride);
-      multiply_positions<Traits>(p, layout, rows * p.tiles_w, source, weights, sums);
-      for (int64_t row = 0; row < rows; ++row) {
-        finish_tile_row(a, first_row + row, block, sums + row * p.tiles_w * kTilePositions * kOcBlock, results);
+      transform_block_weights<Traits>(p, a.packed + block * p.block_weights(), weights, layout.weights_stride);
+      multiply_positions<Traits>(p, layout, c.tiles(), source, weights, sums);
+      for (int64_t row = 0; row < c.rows; ++row) {
+        finish_tile_row<Traits>(a, c.row + row, c, block, sums + row * c.cols * kTilePositions * kOcBlock, results);
       }
     }
   }

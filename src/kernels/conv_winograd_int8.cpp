@@ -19,6 +19,7 @@ namespace tfengine::kernels::HWY_NAMESPACE {
 struct WinogradInt8Traits {
   using Mid = int16_t;
   using Sum = int32_t;
+  using Transforms = IntegerTransforms;
   static constexpr int64_t kDepth = kWinogradInt8.depth;
   static constexpr int64_t kRows = kTileRows;
   static HWY_INLINE void multiply(int rows_n, const Mid* const* rows, int64_t steps, const Mid* weights, Sum* sums,

@@ -21,17 +21,19 @@ WinogradPlan::WinogradPlan(const ConvShape& s, const WinogradElems& e, int threa
     threads_m = threads / n;
     threads_n = n;
   }
+  const int64_t most = max_chunk_tiles();
   const int64_t rows = ceil_div(tile_rows, threads_m);
-  chunk_rows = ceil_div(rows, ceil_div(rows, max_chunk_rows()));
-  chunks = ceil_div(tile_rows, chunk_rows);
+  chunk_cols = ceil_div(tiles_w, ceil_div(tiles_w, most));
+  chunk_rows = ceil_div(rows, ceil_div(rows, std::max<int64_t>(1, most / chunk_cols)));
+  chunks_w = ceil_div(tiles_w, chunk_cols);
+  chunks = ceil_div(tile_rows, chunk_rows) * chunks_w;
 }
 
 // Sources of a chunk are read once per block of output channels, and each chunk transforms all weights anew: 28 tiles make
 // that 5 % of the work, so they may spill from the second-level cache.
-int64_t WinogradPlan::max_chunk_rows() const {
+int64_t WinogradPlan::max_chunk_tiles() const {
   constexpr int64_t kChunkBytes = 320 * 1024;
-  const int64_t tile_bytes = 36 * mid_c() * elems.mid_bytes;
-  return std::max<int64_t>(1, std::max(kChunkBytes / tile_bytes, int64_t{28}) / tiles_w);
+  return std::max<int64_t>(kChunkBytes / (36 * mid_c() * elems.mid_bytes), 28);
 }
 
 // Cycles per step of the busiest thread.
@@ -39,7 +41,7 @@ double WinogradPlan::cost(int m, int n) const {
   const double rows = static_cast<double>(ceil_div(tile_rows, m));
   const double tiles = rows * static_cast<double>(tiles_w);
   const double blocks = static_cast<double>(ceil_div(oc_blocks, n));
-  const double chunks_m = std::max(1.0, rows / static_cast<double>(max_chunk_rows()));
+  const double chunks_m = std::max(1.0, tiles / static_cast<double>(max_chunk_tiles()));
   return tiles * blocks * (elems.multiply + elems.finish / static_cast<double>(steps)) +
          chunks_m * blocks * elems.weights + tiles * elems.source;
 }
@@ -53,7 +55,7 @@ WinogradScratch::WinogradScratch(const WinogradPlan& p) {
   weights_at = source_at + align(36 * source_stride * p.elems.mid_bytes);
   sums_at = weights_at + align(36 * weights_stride * p.elems.mid_bytes);
   results_at = sums_at + align(p.chunk_tiles() * 36 * kOcBlock * 4);
-  bytes = results_at + align(4 * p.tiles_w * 4 * kOcBlock * 4);
+  bytes = results_at + align(4 * p.chunk_cols * 4 * kOcBlock * 4);
 }
 
 }  // namespace tfengine::kernels

@@ -35,17 +35,18 @@ struct WinogradPlan {
   int64_t tiles_h, tiles_w, tile_rows;  // of an image; tile_rows of all images
   int64_t steps;                        // of the inner loop
   int64_t oc_blocks;
-  int64_t chunk_rows, chunks;  // in tile rows
+  int64_t chunk_rows, chunk_cols;  // in tiles
+  int64_t chunks_w, chunks;        // of a tile row; of all
   int threads_m = 1, threads_n = 1;
 
   WinogradPlan(const ConvShape& s, const WinogradElems& e, int threads);
 
   int64_t mid_c() const { return steps * elems.depth; }  // input channels, rounded up
-  int64_t chunk_tiles() const { return chunk_rows * tiles_w; }
+  int64_t chunk_tiles() const { return chunk_rows * chunk_cols; }
   int64_t block_weights() const { return steps * 9 * elems.depth * kOcBlock; }  // elements
 
  private:
-  int64_t max_chunk_rows() const;
+  int64_t max_chunk_tiles() const;
   double cost(int m, int n) const;
 };
 
