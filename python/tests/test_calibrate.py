@@ -91,13 +91,23 @@ def test_unknown_calibrator(calibration):
         calibration.ranges("median")
 
 
-def test_save_load_and_merge(model, images, calibration, tmp_path):
-    parts = [tfengine.calibrate(model, half, batch_size=16, threads=1) for half in (images[:64], images[64:])]
-    parts[0].save(tmp_path / "first.cal")
-    merged = tfengine.Calibration.load(tmp_path / "first.cal")
-    merged.merge(parts[1])
-    assert merged.samples == 128
-    assert merged.ranges("minmax") == calibration.ranges("minmax")
+@pytest.fixture(scope="module")
+def merged(model, images, tmp_path_factory):
+    """Of two halves of the images, the first by way of a file."""
+    path = tmp_path_factory.mktemp("merged") / "first.cal"
+    tfengine.calibrate(model, images[:64], batch_size=16, threads=1).save(path)
+    merged = tfengine.Calibration.load(path)
+    merged.merge(tfengine.calibrate(model, images[64:], batch_size=16, threads=1))
+    return merged
+
+
+@pytest.mark.parametrize("calibrator", ["auto", "entropy", "minmax", "percentile", "mse"])
+def test_merged_halves_are_the_whole(calibrator, merged, calibration):
+    assert merged.samples == calibration.samples == 128
+    assert merged.ranges(calibrator) == calibration.ranges(calibrator)
+
+
+def test_merged_halves_save_as_the_whole(merged, calibration, tmp_path):
     merged.save(tmp_path / "merged.cal")
     calibration.save(tmp_path / "whole.cal")
     assert (tmp_path / "merged.cal").read_bytes() == (tmp_path / "whole.cal").read_bytes()
