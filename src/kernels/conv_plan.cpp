@@ -44,8 +44,10 @@ void choose_grid(ConvPlan& p, int threads) {
 
 void choose_chunks(ConvPlan& p) {
   const int64_t out_h = p.shape.out_h;
-  const int64_t bytes_per_row = p.stride_h * p.row_elems * static_cast<int64_t>(sizeof(int16_t));
-  const int64_t halo_bytes = p.image_elems(1) * static_cast<int64_t>(sizeof(int16_t)) - bytes_per_row;
+  // The results of a chunk are written a block of channels at a time, so they have to stay in the cache as well.
+  const int64_t bytes_per_row =
+      p.stride_h * p.row_elems * static_cast<int64_t>(sizeof(int16_t)) + 2 * p.shape.out_w * p.out_c;
+  const int64_t halo_bytes = (p.image_elems(1) - p.stride_h * p.row_elems) * static_cast<int64_t>(sizeof(int16_t));
   const int64_t rows = std::clamp<int64_t>((kChunkBytes - halo_bytes) / std::max<int64_t>(bytes_per_row, 1), 1, out_h);
   p.chunks_per_image = ceil_div(out_h, rows);
   if (p.shape.batch * p.chunks_per_image % p.threads_m != 0) {

@@ -65,12 +65,13 @@ struct SplitScratch {
   size_t copy_at = 0, starts_at, entries_at, bytes;
 
   explicit SplitScratch(const ConvPlan& p) {
-    // A sixth of the second-level cache; entries take twice as much in the worst case.
+    // A sixth of the second-level cache for the copy and the results, which are written a block of channels at a time;
+    // entries take twice as much in the worst case.
     constexpr int64_t kCopyBytes = 80 * 1024;
     all_pixels = p.shape.batch * p.shape.out_h * p.shape.out_w;
     pitch = round_up(p.in_c, 8);
     const int64_t share = ceil_div(all_pixels, p.threads_m);
-    const int64_t most = std::max<int64_t>(kCopyBytes / pitch / kSplitGroup, 1) * kSplitGroup;
+    const int64_t most = std::max<int64_t>(kCopyBytes / (pitch + p.out_c) / kSplitGroup, 1) * kSplitGroup;
     chunk_pixels = ceil_div(share, ceil_div(share, most));
     chunks = ceil_div(all_pixels, chunk_pixels);
 

@@ -7,6 +7,7 @@
 
 #include <fmt/core.h>
 
+#include "kernels/conv_winograd_f32.h"
 #include "kernels/depthwise.h"
 #include "ops/geometry.h"
 
@@ -182,7 +183,7 @@ void add_own_depthwise(const StepSpec& spec, const ConvProblem& p, std::vector<T
   tactics.push_back(std::move(tactic));
 }
 
-void add_own_int8(const StepSpec& spec, const ConvProblem& p, std::vector<Tactic>& tactics) {
+kernels::ConvShape conv_shape(const StepSpec& spec, const ConvProblem& p) {
   const auto& w = p.window;
   const Shape& src = spec.inputs[0].shape;
   kernels::ConvShape shape;
@@ -204,7 +205,29 @@ void add_own_int8(const StepSpec& spec, const ConvProblem& p, std::vector<Tactic
   shape.groups = p.groups;
   shape.src_pixel_stride = spec.inputs[0].pixel_stride;
   shape.dst_pixel_stride = spec.outputs[0].pixel_stride;
-  add_int8_conv_tactics(spec, shape, spec.constants[1], products(spec), tactics);
+  return shape;
+}
+
+void add_own_winograd(const StepSpec& spec, const ConvProblem& p, std::vector<Tactic>& tactics) {
+  const kernels::ConvShape shape = conv_shape(spec, p);
+  if (spec.inputs[0].dtype != DType::F32 || !kernels::conv_winograd_f32_supports(shape)) return;
+  const auto fused = FusedEpilogue::make(spec, {}, p.out_c);
+  if (!fused) return;
+  const int threads = spec.threads;
+  Tactic tactic;
+  tactic.name = "own:winograd_f32";
+  tactic.workspace_bytes = kernels::conv_winograd_f32_workspace_bytes(shape, threads);
+  tactic.prepare = [=, weights = spec.constants[1]](PackedStore& store) {
+    FusedEpilogue epilogue = *fused;
+    epilogue.pack(store);
+    const auto packed = store.get(weights, "winograd_f32", kernels::conv_winograd_f32_packed_bytes(shape),
+                                  [&](void* to) { kernels::conv_winograd_f32_pack(shape, weights.as<float>(), to); });
+    return plan::function_kernel([=](const StepArgs& args) {
+      kernels::conv_winograd_f32_run(shape, static_cast<const float*>(args.src[0]), packed.get(), epilogue.bound(args),
+                                     args.dst[0], args.workspace, threads);
+    });
+  };
+  tactics.push_back(std::move(tactic));
 }
 
 }  // namespace
@@ -222,7 +245,9 @@ Tactics conv_tactics(const StepSpec& spec) {
   if (p.depthwise) {
     add_own_depthwise(spec, p, tactics);
   } else if (int8) {
-    add_own_int8(spec, p, tactics);
+    add_int8_conv_tactics(spec, conv_shape(spec, p), spec.constants[1], products(spec), tactics);
+  } else {
+    add_own_winograd(spec, p, tactics);
   }
   const bool pointwise = !p.depthwise && p.groups == 1 && p.window.kernel_h == 1 && p.window.kernel_w == 1 &&
                          spec.inputs[0].shape[1] == 1 && spec.inputs[0].shape[2] == 1;
