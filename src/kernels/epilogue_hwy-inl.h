@@ -267,7 +267,8 @@ HWY_INLINE void epilogue_column(DF df, const Epilogue& e, const EpilogueTile<Acc
   const int64_t rows = t.rows, acc_stride = t.acc_stride, dst_stride = t.dst_pixel_stride;
   const int64_t residual_stride = e.residual_pixel_stride;
   const Acc* acc = t.acc + c;
-  const Residual* res = static_cast<const Residual*>(e.residual) + t.first_pixel * residual_stride + channel;
+  const auto* res = static_cast<const Residual*>(e.residual);
+  if constexpr (kHasResidual) res += t.first_pixel * residual_stride + channel;
   Dst* out = static_cast<Dst*>(t.dst) + t.first_pixel * dst_stride + channel;
   for (int64_t r = 0; r < rows; ++r) {
     hn::Vec<DF> x = kFull ? load_as_float(df, acc) : load_tail(df, acc, n);
@@ -302,7 +303,8 @@ HWY_INLINE void epilogue_byte_pair(DF df, const Epilogue& e, const EpilogueTile<
   const int64_t rows = t.rows, acc_stride = t.acc_stride, dst_stride = t.dst_pixel_stride;
   const int64_t residual_stride = e.residual_pixel_stride;
   const Acc* acc = t.acc + c;
-  const Residual* res = static_cast<const Residual*>(e.residual) + t.first_pixel * residual_stride + channel;
+  const auto* res = static_cast<const Residual*>(e.residual);
+  if constexpr (kHasResidual) res += t.first_pixel * residual_stride + channel;
   uint8_t* out = static_cast<uint8_t*>(t.dst) + t.first_pixel * dst_stride + channel;
   for (int64_t r = 0; r < rows; ++r) {
     auto x0 = load_as_float(df, acc);
