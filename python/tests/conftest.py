@@ -14,9 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits"
 sys.path.insert(0, str(DIGITS))
 
+import tfengine  # noqa: E402
 from records import read_split  # noqa: E402
-
-tfengine = pytest.importorskip("tfengine")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DIGITS, ROOT
+import tfengine
+
+ROOT = Path(__file__).resolve().parents[2]
+DIGITS = ROOT / "examples" / "digits"
 
 
 def command() -> str | None:
@@ -47,7 +50,6 @@ def engine(tmp_path_factory):
 
 
 def test_run_gives_what_the_library_gives(engine, tmp_path, images):
-    tfengine = pytest.importorskip("tfengine")
     np.save(tmp_path / "x.npy", images[:1])
     result = call_json("run", engine, "--input", f"image={tmp_path / 'x.npy'}", "--output-dir", tmp_path / "out")
     (row,) = result["outputs"]
