@@ -21,7 +21,8 @@ inline constexpr ConvInt8Algo kConvInt8Algos[] = {ConvInt8Algo::Direct, ConvInt8
 
 const char* conv_int8_name(ConvInt8Algo algo);
 
-// Whether `algo` runs this shape and gives exact sums for every possible source. `weights` are as for conv_int8_pack.
+// Whether `algo` runs this shape and gives exact sums for every possible source. `weights` are as for conv_int8_pack;
+// null: the shape alone is judged, for weights that were judged before.
 bool conv_int8_supports(ConvInt8Algo algo, const ConvShape& shape, Elem src_elem, const int8_t* weights);
 
 // Weights come as TensorFlow stores them: [kernel_h][kernel_w][in_c / groups][out_c]. Packed weights do not depend on the

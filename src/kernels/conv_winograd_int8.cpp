@@ -69,7 +69,7 @@ bool sums_fit(const ConvShape& s, Elem src_elem, const int8_t* weights) {
 }  // namespace
 
 bool supports(const ConvShape& s, Elem src_elem, const int8_t* weights) {
-  return is_winograd_shape(s) && src_elem != Elem::F32 && sums_fit(s, src_elem, weights);
+  return is_winograd_shape(s) && src_elem != Elem::F32 && (weights == nullptr || sums_fit(s, src_elem, weights));
 }
 
 size_t packed_bytes(const ConvShape& s) {

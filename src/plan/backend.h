@@ -36,6 +36,9 @@ struct StepSpec {
   std::vector<std::string> input_names;
   std::vector<TensorDesc> outputs;
   int threads = 1;
+  // The tactic that an earlier plan chose for the same step: others need not be listed, nor its proofs made again.
+  // Empty: list all.
+  std::string wanted;
 };
 
 // Addresses of a step's tensors. Constants' entries point to the constant's bytes.

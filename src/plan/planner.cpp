@@ -120,26 +120,34 @@ class Planner {
                        options_.max_workspace_size_bytes, reasons);
   }
 
-  const Choice* recorded(const std::vector<Choice>& choices, const std::string& node) const {
+  const ChosenTactic* earlier_choice(const std::string& node) const {
     if (options_.recorded == nullptr) return nullptr;
     const auto found = options_.recorded->find(node);
-    if (found == options_.recorded->end()) return nullptr;
+    return found == options_.recorded->end() ? nullptr : &found->second;
+  }
+
+  static Choice* find(std::vector<Choice>& choices, const ChosenTactic& wanted) {
     const auto match = std::find_if(choices.begin(), choices.end(), [&](const Choice& choice) {
-      return choice.backend->name() == found->second.backend && choice.tactic.name == found->second.tactic;
+      return choice.backend->name() == wanted.backend && choice.tactic.name == wanted.tactic;
     });
     return match == choices.end() ? nullptr : &*match;
   }
 
   Step choose(ir::NodeId id) {
     const ir::Node& node = plan_.graph.node(id);
-    const StepSpec spec = step_spec(plan_.graph, node, plan_.descs, options_.threads);
+    StepSpec spec = step_spec(plan_.graph, node, plan_.descs, options_.threads);
+    const ChosenTactic* earlier = earlier_choice(node.name);
+    if (earlier != nullptr) spec.wanted = earlier->tactic;
     std::vector<Choice> choices = eligible(spec);
-    Choice* best = &choices[0];
-    if (const Choice* known = recorded(choices, node.name)) {
-      best = const_cast<Choice*>(known);
-      best->time_us = options_.recorded->at(node.name).time_us;
-    } else if (options_.measure && !best->tactic.alias) {
-      best = fastest(choices, spec);
+    Choice* best = earlier == nullptr ? nullptr : find(choices, *earlier);
+    if (best != nullptr) {
+      best->time_us = earlier->time_us;
+    } else {
+      if (!spec.wanted.empty()) {
+        spec.wanted.clear();
+        choices = eligible(spec);
+      }
+      best = options_.measure && !choices[0].tactic.alias ? fastest(choices, spec) : &choices[0];
     }
     Step step;
     step.node = id;

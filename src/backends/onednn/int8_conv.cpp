@@ -12,9 +12,12 @@ void add_int8_conv_tactics(const StepSpec& spec, const kernels::ConvShape& shape
   if (!fused || !elem || weights.dtype() != DType::S8) return;
   const int threads = spec.threads;
   for (const kernels::ConvInt8Algo algo : kernels::kConvInt8Algos) {
-    if (!kernels::conv_int8_supports(algo, shape, *elem, weights.as<int8_t>())) continue;
     Tactic tactic;
     tactic.name = fmt::format("own:conv_int8:{}", kernels::conv_int8_name(algo));
+    if (!spec.wanted.empty() && spec.wanted != tactic.name) continue;
+    // Winograd's proof that no sum overflows goes over all weights; a wanted tactic had it when it was chosen.
+    const int8_t* judged = spec.wanted.empty() ? weights.as<int8_t>() : nullptr;
+    if (!kernels::conv_int8_supports(algo, shape, *elem, judged)) continue;
     tactic.workspace_bytes = kernels::conv_int8_workspace_bytes(algo, shape, threads);
     tactic.prepare = [=](PackedStore& store) {
       FusedEpilogue epilogue = *fused;
