@@ -90,6 +90,11 @@ template <class T>
 void copy_chunk(const ConvPlan& p, const T* src, const Chunk& c, int64_t channel, int16_t* copy) {
   const ConvShape& s = p.shape;
   const int64_t rows = p.copied_rows(c.rows);
+  if (p.pointwise && p.copy_cols == s.in_w && p.step_h == 1 && s.src_pixel_stride == p.in_c && c.images == 1) {
+    widen(src + (c.image * s.in_h + c.row) * s.in_w * p.in_c, rows * p.row_elems, copy);
+    std::memset(copy + rows * p.row_elems, 0, ConvDirectScratch::kSlackElems * sizeof(int16_t));
+    return;
+  }
   for (int64_t image = 0; image < c.images; ++image) {
     const T* src_image = src + (c.image + image) * s.in_h * s.in_w * s.src_pixel_stride;
     for (int64_t row = 0; row < rows; ++row) {
@@ -141,6 +146,31 @@ void block_of_chunk(const ConvDirectArgs& a, const Chunk& c, const PairRuns& run
   }
 }
 
+// The same when pixels are a constant distance apart.
+void block_of_pointwise_chunk(const ConvDirectArgs& a, const Chunk& c, const int16_t* copy, const int16_t* weights,
+                              int64_t channel, int64_t channels) {
+  const ConvPlan& p = *a.plan;
+  const int64_t pixels = c.pixels(p);
+  constexpr int64_t kGroup = 48;
+  HWY_ALIGN int32_t acc[kGroup * kOcBlock];
+  EpilogueTile<int32_t> t{acc,
+                          kOcBlock,
+                          0,
+                          channels,
+                          (c.image * p.shape.out_h + c.row) * p.shape.out_w,
+                          channel,
+                          a.dst,
+                          p.shape.dst_pixel_stride};
+  const int64_t groups = ceil_div(pixels, kGroup);
+  for (int64_t group = 0; group < groups; ++group) {
+    const int64_t begin = pixels * group / groups;
+    t.rows = pixels * (group + 1) / groups - begin;
+    strided_rows_of_pairs(t.rows, copy + begin * p.in_c, p.in_c, ceil_div(p.in_c, 2), weights, acc);
+    finish_tile(*a.epilogue, t);
+    t.first_pixel += t.rows;
+  }
+}
+
 void conv_direct(const ConvDirectArgs& a) {
   const ConvPlan& p = *a.plan;
   const ConvDirectScratch layout(p);
@@ -154,7 +184,7 @@ void conv_direct(const ConvDirectArgs& a) {
 
   for (int64_t index = a.chunk_begin; index < a.chunk_end; ++index) {
     const Chunk c = chunk_at(p, index);
-    fill_pixel_offsets(p, c, pixel_offsets);
+    if (!p.pointwise) fill_pixel_offsets(p, c, pixel_offsets);
     int64_t copied_group = -1;
     for (int64_t block = a.block_begin; block < a.block_end; ++block) {
       const int64_t group = block / p.oc_blocks;
@@ -168,8 +198,12 @@ void conv_direct(const ConvDirectArgs& a) {
         copied_group = group;
       }
       widen(a.packed + block * block_weights, block_weights, weights);
-      block_of_chunk(a, c, runs, pixel_offsets, copy, weights, group * p.out_c + channel,
-                     std::min(kOcBlock, p.out_c - channel));
+      const int64_t channels = std::min(kOcBlock, p.out_c - channel);
+      if (p.pointwise) {
+        block_of_pointwise_chunk(a, c, copy, weights, group * p.out_c + channel, channels);
+      } else {
+        block_of_chunk(a, c, runs, pixel_offsets, copy, weights, group * p.out_c + channel, channels);
+      }
     }
   }
 }

@@ -70,11 +70,11 @@ ConvPlan::ConvPlan(const ConvShape& s, int threads) : shape(flattened(s)) {
   in_c = s.in_c / s.groups;
   out_c = s.out_c / s.groups;
   oc_blocks = ceil_div(out_c, kOcBlock);
-  const bool sampled = is_pointwise(s);
-  step_h = sampled ? s.stride_h : 1;
-  step_w = sampled ? s.stride_w : 1;
-  stride_h = sampled ? 1 : s.stride_h;
-  stride_w = sampled ? 1 : s.stride_w;
+  pointwise = is_pointwise(s);
+  step_h = pointwise ? s.stride_h : 1;
+  step_w = pointwise ? s.stride_w : 1;
+  stride_h = pointwise ? 1 : s.stride_h;
+  stride_w = pointwise ? 1 : s.stride_w;
   const bool row_runs = s.dilation_w == 1 || s.kernel_w == 1;
   runs = row_runs ? s.kernel_h : s.kernel_h * s.kernel_w;
   run_len = row_runs ? s.kernel_w * in_c : in_c;

@@ -23,6 +23,7 @@ struct ConvPlan {
   ConvShape shape;             // a 1x1 convolution without padding is flattened to rows of one pixel
   int64_t in_c, out_c;         // of one group
   int64_t oc_blocks;           // of one group
+  bool pointwise;              // one run, and the copy's pixels are output pixels
   int64_t step_h, step_w;      // source pixels between copied ones: a strided 1x1 convolution needs no others
   int64_t stride_h, stride_w;  // in copied pixels
   int64_t runs, run_len;       // run_len elements

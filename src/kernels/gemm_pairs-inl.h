@@ -104,6 +104,60 @@ HWY_INLINE void tile_of_pairs_rows(int rows_n, const int16_t* const* rows, const
   if constexpr (kRows > 1) tile_of_pairs_rows<kRows - 1>(rows_n, rows, runs, weights, acc, acc_stride);
 }
 
+// The same for rows at a constant distance and one run: `tiles` tiles of kRows rows. Few inputs make short loops, so that
+// gathering pointers and calling would take as long as multiplying.
+template <int kRows>
+HWY_NOINLINE void strided_tiles_of_pairs(const int16_t* HWY_RESTRICT source, int64_t row_stride, int64_t pairs,
+                                         const int16_t* HWY_RESTRICT weights, int64_t tiles,
+                                         int32_t* HWY_RESTRICT acc_out) {
+  for (; tiles != 0; --tiles) {
+    hn::Vec<AccTag> acc[kRows][kColumnVecs];
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+      for (int v = 0; v < kColumnVecs; ++v) acc[r][v] = hn::Zero(AccTag());
+    }
+    const int16_t* HWY_RESTRICT w_at = weights;
+    for (int64_t k = 0; k < 2 * pairs; k += 2) {
+      PairVec w[kColumnVecs];
+#pragma GCC unroll 16
+      for (int v = 0; v < kColumnVecs; ++v) w[v] = load_pairs(w_at + 2 * kAccLanes * v);
+      w_at += 2 * 16;
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const PairVec pair = broadcast_pair(source + r * row_stride + k);
+#pragma GCC unroll 16
+        for (int v = 0; v < kColumnVecs; ++v) acc[r][v] = add_products(pair, w[v], acc[r][v]);
+      }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+      for (int v = 0; v < kColumnVecs; ++v) hn::StoreU(acc[r][v], AccTag(), acc_out + 16 * r + kAccLanes * v);
+    }
+    acc_out += 16 * kRows;
+    source += kRows * row_stride;
+  }
+}
+
+template <int kRows = kTileRows>
+HWY_INLINE void strided_tiles_of_height(int64_t height, const int16_t* source, int64_t row_stride, int64_t pairs,
+                                        const int16_t* weights, int64_t tiles, int32_t* acc) {
+  if (height == kRows) return strided_tiles_of_pairs<kRows>(source, row_stride, pairs, weights, tiles, acc);
+  if constexpr (kRows > 1) strided_tiles_of_height<kRows - 1>(height, source, row_stride, pairs, weights, tiles, acc);
+}
+
+// Any number of rows in as few tiles as possible, of two heights that differ by 1.
+HWY_INLINE void strided_rows_of_pairs(int64_t rows, const int16_t* source, int64_t row_stride, int64_t pairs,
+                                      const int16_t* weights, int32_t* acc) {
+  const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
+  const int64_t low = rows / tiles;
+  const int64_t higher = rows - low * tiles;  // this many tiles have low + 1 rows
+  if (higher > 0) strided_tiles_of_height(low + 1, source, row_stride, pairs, weights, higher, acc);
+  const int64_t done = higher * (low + 1);
+  strided_tiles_of_height(low, source + done * row_stride, row_stride, pairs, weights, tiles - higher, acc + 16 * done);
+}
+
 // ---- Widening of 8-bit values, 16 bytes at a time where the target can.
 
 template <class T>
