@@ -32,11 +32,12 @@ struct ConvDirectArgs {
 // Where the parts of a thread's scratch lie. The tail of the copy is read, times a weight of 0, by odd runs.
 struct ConvDirectScratch {
   static constexpr int64_t kSlackElems = 32;
-  size_t run_offsets_at = 0, pixel_offsets_at, weights_at, copy_at, bytes;
+  size_t run_offsets_at = 0, pair_offsets_at, pixel_offsets_at, weights_at, copy_at, bytes;
 
   explicit ConvDirectScratch(const ConvPlan& p) {
     const auto align = [](int64_t n) { return static_cast<size_t>(round_up(n, 64)); };
-    pixel_offsets_at = align(p.runs * 8);
+    pair_offsets_at = align(p.runs * 8);
+    pixel_offsets_at = pair_offsets_at + align(p.lists_pairs() ? p.runs * ceil_div(p.run_len, 2) * 4 : 0);
     weights_at = pixel_offsets_at + align(p.chunk_pixels() * 8);
     copy_at = weights_at + align(p.runs * ceil_div(p.run_len, 2) * 2 * kOcBlock * 2);
     bytes = copy_at + align((p.chunk_images * p.image_elems(p.chunk_rows) + kSlackElems) * 2);
@@ -122,8 +123,9 @@ inline void fill_pixel_offsets(const ConvPlan& p, const Chunk& c, int64_t* offse
 
 // All pixels of the chunk for one block of output channels. Tiles get equal heights: 49 pixels are 4 x 6 + 5 x 5, not
 // 8 x 6 + 1.
-void block_of_chunk(const ConvDirectArgs& a, const Chunk& c, const PairRuns& runs, const int64_t* offsets,
-                    const int16_t* copy, const int16_t* weights, int64_t channel, int64_t channels) {
+void block_of_chunk(const ConvDirectArgs& a, const Chunk& c, const PairRuns& runs, const int32_t* pair_offsets,
+                    const int64_t* offsets, const int16_t* copy, const int16_t* weights, int64_t channel,
+                    int64_t channels) {
   const ConvShape& s = a.plan->shape;
   const int64_t pixels = c.pixels(*a.plan);
   const int64_t first_pixel = (c.image * s.out_h + c.row) * s.out_w;
@@ -137,7 +139,12 @@ void block_of_chunk(const ConvDirectArgs& a, const Chunk& c, const PairRuns& run
     const int64_t end = pixels * (tile + 1) / tiles;
     const int16_t* rows[kTileRows];
     for (int64_t r = begin; r < end; ++r) rows[r - begin] = copy + offsets[r];
-    tile_of_pairs_rows(static_cast<int>(end - begin), rows, runs, weights, acc + (begin - done) * kOcBlock, kOcBlock);
+    int32_t* sums = acc + (begin - done) * kOcBlock;
+    if (pair_offsets) {
+      tile_of_listed_pairs_rows(end - begin, rows, pair_offsets, runs.runs * runs.pairs, weights, sums);
+    } else {
+      tile_of_pairs_rows(static_cast<int>(end - begin), rows, runs, weights, sums, kOcBlock);
+    }
     if (end + kTileRows > done + kGroup || end == pixels) {
       finish_tile(*a.epilogue, EpilogueTile<int32_t>{acc, kOcBlock, end - done, channels, first_pixel + done, channel,
                                                      a.dst, s.dst_pixel_stride});
@@ -152,6 +159,8 @@ void block_of_pointwise_chunk(const ConvDirectArgs& a, const Chunk& c, const int
   const ConvPlan& p = *a.plan;
   const int64_t pixels = c.pixels(p);
   constexpr int64_t kGroup = 48;
+  // A last block of at most 8 channels takes half the time where vectors are shorter than a block.
+  constexpr int kHalfVecs = (kColumnVecs + 1) / 2;
   HWY_ALIGN int32_t acc[kGroup * kOcBlock];
   EpilogueTile<int32_t> t{acc,
                           kOcBlock,
@@ -165,7 +174,12 @@ void block_of_pointwise_chunk(const ConvDirectArgs& a, const Chunk& c, const int
   for (int64_t group = 0; group < groups; ++group) {
     const int64_t begin = pixels * group / groups;
     t.rows = pixels * (group + 1) / groups - begin;
-    strided_rows_of_pairs(t.rows, copy + begin * p.in_c, p.in_c, ceil_div(p.in_c, 2), weights, acc);
+    const int16_t* source = copy + begin * p.in_c;
+    if (channels <= kHalfVecs * kAccLanes) {
+      strided_rows_of_pairs<kHalfVecs>(t.rows, source, p.in_c, ceil_div(p.in_c, 2), weights, acc);
+    } else {
+      strided_rows_of_pairs<kColumnVecs>(t.rows, source, p.in_c, ceil_div(p.in_c, 2), weights, acc);
+    }
     finish_tile(*a.epilogue, t);
     t.first_pixel += t.rows;
   }
@@ -181,6 +195,13 @@ void conv_direct(const ConvDirectArgs& a) {
   const PairRuns runs{run_offsets, p.runs, ceil_div(p.run_len, 2)};
   const int64_t block_weights = runs.runs * runs.pairs * 2 * kOcBlock;
   for (int64_t run = 0; run < p.runs; ++run) run_offsets[run] = p.run_offset(run);
+  int32_t* pair_offsets = nullptr;
+  if (p.lists_pairs()) {
+    pair_offsets = reinterpret_cast<int32_t*>(a.scratch + layout.pair_offsets_at);
+    for (int64_t i = 0; i < runs.runs * runs.pairs; ++i) {
+      pair_offsets[i] = static_cast<int32_t>(run_offsets[i / runs.pairs] + i % runs.pairs * 2);
+    }
+  }
 
   for (int64_t index = a.chunk_begin; index < a.chunk_end; ++index) {
     const Chunk c = chunk_at(p, index);
@@ -202,7 +223,7 @@ void conv_direct(const ConvDirectArgs& a) {
       if (p.pointwise) {
         block_of_pointwise_chunk(a, c, copy, weights, group * p.out_c + channel, channels);
       } else {
-        block_of_chunk(a, c, runs, pixel_offsets, copy, weights, group * p.out_c + channel, channels);
+        block_of_chunk(a, c, runs, pair_offsets, pixel_offsets, copy, weights, group * p.out_c + channel, channels);
       }
     }
   }

@@ -38,6 +38,8 @@ struct ConvPlan {
   ConvPlan(const ConvShape& s, int threads);
 
   int64_t run_offset(int64_t run) const;  // elements of the copy
+  // Runs so short that starting one costs as much as its products.
+  bool lists_pairs() const { return !pointwise && runs > 1 && run_len <= 48; }
   int64_t copied_rows(int64_t out_rows) const {
     return (out_rows - 1) * stride_h + (shape.kernel_h - 1) * shape.dilation_h + 1;
   }

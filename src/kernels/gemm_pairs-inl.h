@@ -104,58 +104,101 @@ HWY_INLINE void tile_of_pairs_rows(int rows_n, const int16_t* const* rows, const
   if constexpr (kRows > 1) tile_of_pairs_rows<kRows - 1>(rows_n, rows, runs, weights, acc, acc_stride);
 }
 
-// The same for rows at a constant distance and one run: `tiles` tiles of kRows rows. Few inputs make short loops, so that
-// gathering pointers and calling would take as long as multiplying.
+// The same for short runs, as one list: pair i of a row starts offsets[i] elements after the row's pointer.
 template <int kRows>
+HWY_NOINLINE void tile_of_listed_pairs(const int16_t* const* rows, const int32_t* HWY_RESTRICT offsets, int64_t pairs,
+                                       const int16_t* HWY_RESTRICT weights, int32_t* HWY_RESTRICT acc_out) {
+  hn::Vec<AccTag> acc[kRows][kColumnVecs];
+  const int16_t* row[kRows];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    row[r] = rows[r];
+#pragma GCC unroll 16
+    for (int v = 0; v < kColumnVecs; ++v) acc[r][v] = hn::Zero(AccTag());
+  }
+  for (int64_t i = 0; i < pairs; ++i) {
+    const int64_t k = offsets[i];
+    PairVec w[kColumnVecs];
+#pragma GCC unroll 16
+    for (int v = 0; v < kColumnVecs; ++v) w[v] = load_pairs(weights + 2 * kAccLanes * v);
+    weights += 2 * 16;
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const PairVec pair = broadcast_pair(row[r] + k);
+#pragma GCC unroll 16
+      for (int v = 0; v < kColumnVecs; ++v) acc[r][v] = add_products(pair, w[v], acc[r][v]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kColumnVecs; ++v) hn::StoreU(acc[r][v], AccTag(), acc_out + 16 * r + kAccLanes * v);
+  }
+}
+
+template <int kRows = kTileRows>
+HWY_INLINE void tile_of_listed_pairs_rows(int64_t rows_n, const int16_t* const* rows, const int32_t* offsets,
+                                          int64_t pairs, const int16_t* weights, int32_t* acc) {
+  if (rows_n == kRows) return tile_of_listed_pairs<kRows>(rows, offsets, pairs, weights, acc);
+  if constexpr (kRows > 1) tile_of_listed_pairs_rows<kRows - 1>(rows_n, rows, offsets, pairs, weights, acc);
+}
+
+// The same for rows at a constant distance and one run: `tiles` tiles of kRows rows. Few inputs make short loops, so that
+// gathering pointers and calling would take as long as multiplying. Only the first kVecs vectors of columns are computed.
+template <int kRows, int kVecs>
 HWY_NOINLINE void strided_tiles_of_pairs(const int16_t* HWY_RESTRICT source, int64_t row_stride, int64_t pairs,
                                          const int16_t* HWY_RESTRICT weights, int64_t tiles,
                                          int32_t* HWY_RESTRICT acc_out) {
   for (; tiles != 0; --tiles) {
-    hn::Vec<AccTag> acc[kRows][kColumnVecs];
+    hn::Vec<AccTag> acc[kRows][kVecs];
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-      for (int v = 0; v < kColumnVecs; ++v) acc[r][v] = hn::Zero(AccTag());
+      for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::Zero(AccTag());
     }
     const int16_t* HWY_RESTRICT w_at = weights;
     for (int64_t k = 0; k < 2 * pairs; k += 2) {
-      PairVec w[kColumnVecs];
+      PairVec w[kVecs];
 #pragma GCC unroll 16
-      for (int v = 0; v < kColumnVecs; ++v) w[v] = load_pairs(w_at + 2 * kAccLanes * v);
+      for (int v = 0; v < kVecs; ++v) w[v] = load_pairs(w_at + 2 * kAccLanes * v);
       w_at += 2 * 16;
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         const PairVec pair = broadcast_pair(source + r * row_stride + k);
 #pragma GCC unroll 16
-        for (int v = 0; v < kColumnVecs; ++v) acc[r][v] = add_products(pair, w[v], acc[r][v]);
+        for (int v = 0; v < kVecs; ++v) acc[r][v] = add_products(pair, w[v], acc[r][v]);
       }
     }
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-      for (int v = 0; v < kColumnVecs; ++v) hn::StoreU(acc[r][v], AccTag(), acc_out + 16 * r + kAccLanes * v);
+      for (int v = 0; v < kVecs; ++v) hn::StoreU(acc[r][v], AccTag(), acc_out + 16 * r + kAccLanes * v);
     }
     acc_out += 16 * kRows;
     source += kRows * row_stride;
   }
 }
 
-template <int kRows = kTileRows>
+template <int kVecs, int kRows = kTileRows>
 HWY_INLINE void strided_tiles_of_height(int64_t height, const int16_t* source, int64_t row_stride, int64_t pairs,
                                         const int16_t* weights, int64_t tiles, int32_t* acc) {
-  if (height == kRows) return strided_tiles_of_pairs<kRows>(source, row_stride, pairs, weights, tiles, acc);
-  if constexpr (kRows > 1) strided_tiles_of_height<kRows - 1>(height, source, row_stride, pairs, weights, tiles, acc);
+  if (height == kRows) return strided_tiles_of_pairs<kRows, kVecs>(source, row_stride, pairs, weights, tiles, acc);
+  if constexpr (kRows > 1) {
+    strided_tiles_of_height<kVecs, kRows - 1>(height, source, row_stride, pairs, weights, tiles, acc);
+  }
 }
 
 // Any number of rows in as few tiles as possible, of two heights that differ by 1.
+template <int kVecs>
 HWY_INLINE void strided_rows_of_pairs(int64_t rows, const int16_t* source, int64_t row_stride, int64_t pairs,
                                       const int16_t* weights, int32_t* acc) {
   const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
   const int64_t low = rows / tiles;
   const int64_t higher = rows - low * tiles;  // this many tiles have low + 1 rows
-  if (higher > 0) strided_tiles_of_height(low + 1, source, row_stride, pairs, weights, higher, acc);
+  if (higher > 0) strided_tiles_of_height<kVecs>(low + 1, source, row_stride, pairs, weights, higher, acc);
   const int64_t done = higher * (low + 1);
-  strided_tiles_of_height(low, source + done * row_stride, row_stride, pairs, weights, tiles - higher, acc + 16 * done);
+  strided_tiles_of_height<kVecs>(low, source + done * row_stride, row_stride, pairs, weights, tiles - higher,
+                                 acc + 16 * done);
 }
 
 // ---- Widening of 8-bit values, 16 bytes at a time where the target can.
