@@ -1,7 +1,8 @@
 # What goes into the wheel: the package with libtfengine beside the extension, and the command line. Relative paths
 # lead to the library and on to oneDNN, which its own wheel puts into the environment's lib/.
 set_target_properties(tfengine_python PROPERTIES INSTALL_RPATH "$ORIGIN")
-set_target_properties(tfengine PROPERTIES INSTALL_RPATH "$ORIGIN/../../..")
+# One file under its soname: wheels hold no links.
+set_target_properties(tfengine PROPERTIES INSTALL_RPATH "$ORIGIN/../../.." VERSION 0 SOVERSION 0)
 install(TARGETS tfengine_python tfengine LIBRARY DESTINATION tfengine COMPONENT wheel NAMELINK_SKIP)
 install(FILES ${copies} ${package}/_core.pyi DESTINATION tfengine COMPONENT wheel)
 if(TFENGINE_BUILD_TOOLS)
