@@ -179,6 +179,7 @@ class Compiler {
 
   Engine finish(Core core) {
     auto impl = std::make_shared<detail::EngineImpl>();
+    core->end_progress();
     impl->core = std::move(core);
     impl->model_hash = model_.hash;
     impl->precision = precision_;

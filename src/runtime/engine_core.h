@@ -76,6 +76,8 @@ class EngineCore {
   std::shared_ptr<ShapeEntry> entry(const std::vector<Shape>& shapes);
   // The most recently used one; null before the first.
   std::shared_ptr<ShapeEntry> latest() const;
+  // Later plans report to nobody: who watched the conversion may be gone.
+  void end_progress() { config_.progress = nullptr; }
   uint64_t weights_bytes() const { return packed_.bytes(); }
   // Tactics to take without measuring, for shapes of an earlier plan.
   void recall(plan::PlanRecord record);

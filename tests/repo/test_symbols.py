@@ -20,7 +20,7 @@ def shared_objects() -> list[Path]:
     build = ROOT / "build"
     found = {
         path.resolve()
-        for pattern in ("libtfengine*.so*", "_tfengine*.so", "tfengine*.so")
+        for pattern in ("libtfengine*.so*", "_core*.so")
         for path in build.rglob(pattern)
     }
     return sorted(found)

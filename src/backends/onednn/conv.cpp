@@ -104,6 +104,7 @@ void add_dnnl_tactics(const StepSpec& spec, const ConvProblem& p, std::vector<Ta
     const std::string name = pd.impl_info_str();
     // oneDNN 3.2's SSE4.1 depthwise kernel reads bias with aligned loads whatever its address, and crashes.
     if (name.find("sse41") != std::string::npos) continue;
+    if (int8 && !is_exact_int8(name)) continue;
     // The library's plain loops are hundreds of times slower than the rest: only when there is nothing else.
     if (name.starts_with("ref") && !tactics.empty()) break;
     Tactic tactic;

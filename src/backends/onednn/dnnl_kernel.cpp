@@ -221,6 +221,10 @@ bool int8_is_exact() {
   return (isa & vnni) == vnni || (isa & vnni2) == vnni2;
 }
 
+bool is_exact_int8(const std::string& implementation) {
+  return implementation.find("vnni") != std::string::npos || implementation.find("amx") != std::string::npos;
+}
+
 bool has_bf16() {
   const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
   const auto bf16 = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);

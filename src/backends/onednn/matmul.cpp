@@ -113,6 +113,7 @@ void add_dnnl_matmul(const StepSpec& spec, const MatrixProblem& p, std::vector<T
   int listed = 0;
   do {
     const std::string name = pd.impl_info_str();
+    if (int8 && !is_exact_int8(name)) continue;
     if (name.starts_with("ref") && !tactics.empty()) break;
     Tactic tactic;
     tactic.name = fmt::format("dnnl:matmul:{}{}", name, listed == 0 ? "" : fmt::format("#{}", listed));
