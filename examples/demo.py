@@ -156,8 +156,8 @@ def compare(arguments) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     print("Converting:")
     engines = convert_all(folder, arguments.threads)
-    with_tensorflow = importlib.util.find_spec("tensorflow") is not None
-    if not with_tensorflow:
+    with_tensorflow = arguments.tensorflow and importlib.util.find_spec("tensorflow") is not None
+    if arguments.tensorflow and not with_tensorflow:
         print("TensorFlow is not installed: its rows are left out (pip install -r requirements/train.txt)")
     print(f"Measuring with {arguments.threads} threads ...")
     results = {}
@@ -179,6 +179,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=min(os.cpu_count() or 1, 8), help="threads for every row")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long to time each batch size of each row")
+    parser.add_argument("--no-tensorflow", dest="tensorflow", action="store_false", help="leave TensorFlow's rows out")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
     parser.add_argument("--measure", nargs=2, metavar=("KIND", "FILE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -18,11 +18,7 @@ FOREIGN = ("dnnl::", "flatbuffers::", "fmt::", "nlohmann::", "google::protobuf",
 
 def shared_objects() -> list[Path]:
     build = ROOT / "build"
-    found = {
-        path.resolve()
-        for pattern in ("libtfengine*.so*", "_core*.so")
-        for path in build.rglob(pattern)
-    }
+    found = {path.resolve() for pattern in ("libtfengine*.so*", "_core*.so") for path in build.rglob(pattern)}
     return sorted(found)
 
 
