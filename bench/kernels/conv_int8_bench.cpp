@@ -53,7 +53,7 @@ void run(benchmark::State& state, const Layer& layer, ConvInt8Algo algo, int64_t
   s.stride_h = s.stride_w = layer.stride;
   s.pad_top = s.pad_left = std::max<int64_t>(0, (s.out_h - 1) * layer.stride + layer.kernel - layer.size) / 2;
 
-  std::mt19937 rng(1);
+  std::mt19937 rng(static_cast<uint32_t>(layer.size));  // the same data for a layer in every run
   const auto pixels = static_cast<size_t>(batch * s.out_h * s.out_w);
   std::vector<int8_t> weights(static_cast<size_t>(layer.kernel * layer.kernel * layer.in_c * layer.out_c));
   std::normal_distribution<float> weight(0.0f, 127.0f / 3.5f);
