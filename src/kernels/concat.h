@@ -19,7 +19,7 @@ struct ConcatPiece {
 
 // Piece i goes to columns [sum of cols before it, ...) of each of the `rows` rows of dst, dst_stride elements
 // apart. A piece of dst_elem whose scale * dst_inv_scale rounds to 1 is copied; others go through float.
-void concat_rows(int64_t rows, const ConcatPiece* pieces, int num_pieces, Elem dst_elem, float dst_inv_scale,
-                 void* dst, int64_t dst_stride, int threads);
+void concat_rows(int64_t rows, const ConcatPiece* pieces, int num_pieces, Elem dst_elem, float dst_inv_scale, void* dst,
+                 int64_t dst_stride, int threads);
 
 }  // namespace tfengine::kernels

@@ -9,27 +9,36 @@ namespace tfengine::kernels {
 
 const char* conv_int8_name(ConvInt8Algo algo) {
   switch (algo) {
-    case ConvInt8Algo::Direct: return "direct";
-    case ConvInt8Algo::Split: return "split";
-    case ConvInt8Algo::Winograd: return "winograd";
+    case ConvInt8Algo::Direct:
+      return "direct";
+    case ConvInt8Algo::Split:
+      return "split";
+    case ConvInt8Algo::Winograd:
+      return "winograd";
   }
   return "?";
 }
 
 bool conv_int8_supports(ConvInt8Algo algo, const ConvShape& shape, Elem src_elem, const int8_t* weights) {
   switch (algo) {
-    case ConvInt8Algo::Direct: return src_elem != Elem::F32;
-    case ConvInt8Algo::Split: return conv_split_int8::supports(shape, src_elem);
-    case ConvInt8Algo::Winograd: return conv_winograd_int8::supports(shape, src_elem, weights);
+    case ConvInt8Algo::Direct:
+      return src_elem != Elem::F32;
+    case ConvInt8Algo::Split:
+      return conv_split_int8::supports(shape, src_elem);
+    case ConvInt8Algo::Winograd:
+      return conv_winograd_int8::supports(shape, src_elem, weights);
   }
   return false;
 }
 
 size_t conv_int8_packed_bytes(ConvInt8Algo algo, const ConvShape& shape) {
   switch (algo) {
-    case ConvInt8Algo::Direct: return conv_direct_int8::packed_bytes(shape);
-    case ConvInt8Algo::Split: return conv_split_int8::packed_bytes(shape);
-    case ConvInt8Algo::Winograd: return conv_winograd_int8::packed_bytes(shape);
+    case ConvInt8Algo::Direct:
+      return conv_direct_int8::packed_bytes(shape);
+    case ConvInt8Algo::Split:
+      return conv_split_int8::packed_bytes(shape);
+    case ConvInt8Algo::Winograd:
+      return conv_winograd_int8::packed_bytes(shape);
   }
   return 0;
 }
@@ -37,17 +46,23 @@ size_t conv_int8_packed_bytes(ConvInt8Algo algo, const ConvShape& shape) {
 void conv_int8_pack(ConvInt8Algo algo, const ConvShape& shape, const int8_t* weights, void* packed) {
   auto* to = static_cast<int8_t*>(packed);
   switch (algo) {
-    case ConvInt8Algo::Direct: return conv_direct_int8::pack(shape, weights, to);
-    case ConvInt8Algo::Split: return conv_split_int8::pack(shape, weights, to);
-    case ConvInt8Algo::Winograd: return conv_winograd_int8::pack(shape, weights, to);
+    case ConvInt8Algo::Direct:
+      return conv_direct_int8::pack(shape, weights, to);
+    case ConvInt8Algo::Split:
+      return conv_split_int8::pack(shape, weights, to);
+    case ConvInt8Algo::Winograd:
+      return conv_winograd_int8::pack(shape, weights, to);
   }
 }
 
 size_t conv_int8_workspace_bytes(ConvInt8Algo algo, const ConvShape& shape, int threads) {
   switch (algo) {
-    case ConvInt8Algo::Direct: return conv_direct_int8::workspace_bytes(shape, threads);
-    case ConvInt8Algo::Split: return conv_split_int8::workspace_bytes(shape, threads);
-    case ConvInt8Algo::Winograd: return conv_winograd_int8::workspace_bytes(shape, threads);
+    case ConvInt8Algo::Direct:
+      return conv_direct_int8::workspace_bytes(shape, threads);
+    case ConvInt8Algo::Split:
+      return conv_split_int8::workspace_bytes(shape, threads);
+    case ConvInt8Algo::Winograd:
+      return conv_winograd_int8::workspace_bytes(shape, threads);
   }
   return 0;
 }

@@ -14,7 +14,7 @@ bool supports(const ConvShape& shape, Elem src_elem);
 size_t packed_bytes(const ConvShape& shape);
 void pack(const ConvShape& shape, const int8_t* weights, int8_t* packed);
 size_t workspace_bytes(const ConvShape& shape, int threads);
-void run(const ConvShape& shape, Elem src_elem, const void* src, const int8_t* packed, const Epilogue& epilogue, void* dst,
-         std::byte* workspace, int threads);
+void run(const ConvShape& shape, Elem src_elem, const void* src, const int8_t* packed, const Epilogue& epilogue,
+         void* dst, std::byte* workspace, int threads);
 
 }  // namespace tfengine::kernels::conv_split_int8

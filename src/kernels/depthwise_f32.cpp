@@ -5,13 +5,13 @@
 
 #include "kernels/depthwise_plan.h"
 #include "kernels/eltwise_clamp.h"
+#include "kernels/epilogue_tile.h"
 #include "kernels/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/depthwise_f32.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "kernels/epilogue_hwy-inl.h"
 
 #ifndef TFENGINE_KERNELS_DEPTHWISE_F32_ONCE
 #define TFENGINE_KERNELS_DEPTHWISE_F32_ONCE
@@ -26,10 +26,11 @@ struct DepthwiseF32Args {
   void* dst;
 };
 
-// Sums of one row of one channel block, for epilogues that do more than clamp.
 inline constexpr int64_t kDepthwiseF32Lanes = 16;  // of the longest vector used, AVX-512
+// Bytes for the sums of one row of one group, for epilogues that do more than clamp.
 inline size_t depthwise_f32_scratch(const DepthwiseShape& s) {
-  return (static_cast<size_t>(s.out_w * kDepthwiseF32Lanes) * sizeof(float) + 63) / 64 * 64;
+  // A group's channels, rounded up to whole vectors.
+  return (static_cast<size_t>(s.out_w * (kDepthwiseGroup + kDepthwiseF32Lanes)) * sizeof(float) + 63) / 64 * 64;
 }
 
 }  // namespace tfengine::kernels
@@ -83,48 +84,52 @@ HWY_INLINE void store_sum(const DepthwiseShape& s, const RowBlock& b, int64_t x,
   std::memcpy(dst + b.skip, all + b.skip, static_cast<size_t>(b.channels - b.skip) * sizeof(float));
 }
 
-// Four pixels at output column x, all taps of a row inside. kWidth: kernel width or 0; kUnit: neighbouring pixels and taps
-// read neighbouring columns, so that a column is loaded once for all of them.
-template <int kWidth, bool kUnit>
-HWY_INLINE void four_pixels(const DepthwiseShape& s, const RowBlock& b, const float* weights, int64_t out_channels,
-                            int64_t x) {
+// kPixels pixels from output column x on, all taps of a row inside. kWidth: kernel width or 0; kUnit: neighbouring pixels
+// and taps read neighbouring columns, so that a column is loaded once for all of them.
+template <int kWidth, bool kUnit, int kPixels>
+HWY_INLINE void inner_pixels(const DepthwiseShape& s, const RowBlock& b, const float* weights, int64_t out_channels,
+                             int64_t x) {
   const DF df;
   const int64_t width = kWidth ? kWidth : s.kernel_w;
   const int64_t step = s.src_pixel_stride;
   const int64_t pixel = kUnit ? step : step * s.stride_w;
   const int64_t tap = kUnit ? step : step * s.dilation_w;
-  VF sum[4] = {hn::Zero(df), hn::Zero(df), hn::Zero(df), hn::Zero(df)};
-  for (int64_t ky = b.ky0; ky < b.ky1; ++ky) {
-    const float* r = b.src + ky * b.row_stride + (x * s.stride_w - s.pad_left) * step;
-    const float* w = weights + ky * width * out_channels + b.channel;
-    if constexpr (kUnit) {
-      VF column[kWidth + 3];
-#pragma GCC unroll 10
-      for (int i = 0; i < kWidth + 3; ++i) column[i] = hn::LoadU(df, r + i * step);
-#pragma GCC unroll 7
-      for (int k = 0; k < kWidth; ++k) {
-        const auto wk = hn::LoadU(df, w + k * out_channels);
+  VF sum[kPixels];
 #pragma GCC unroll 4
-        for (int q = 0; q < 4; ++q) sum[q] = hn::MulAdd(column[k + q], wk, sum[q]);
+  for (int q = 0; q < kPixels; ++q) sum[q] = hn::Zero(df);
+  const float* r = b.src + b.ky0 * b.row_stride + (x * s.stride_w - s.pad_left) * step;
+  const float* w = weights + b.ky0 * width * out_channels + b.channel;
+  for (int64_t ky = b.ky0; ky < b.ky1; ++ky, r += b.row_stride) {
+    if constexpr (kUnit) {
+      VF weight[kWidth];
+#pragma GCC unroll 5
+      for (int k = 0; k < kWidth; ++k) weight[k] = hn::LoadU(df, w + k * out_channels);
+#pragma GCC unroll 8
+      for (int i = 0; i < kWidth + kPixels - 1; ++i) {
+        const auto column = hn::LoadU(df, r + i * step);
+#pragma GCC unroll 5
+        for (int k = 0; k < kWidth; ++k) {
+          if (i - k >= 0 && i - k < kPixels) sum[i - k] = hn::MulAdd(column, weight[k], sum[i - k]);
+        }
       }
+      w += kWidth * out_channels;
     } else {
-      for (int64_t k = 0; k < width; ++k, r += tap, w += out_channels) {
+      const float* p = r;
+      for (int64_t k = 0; k < width; ++k, p += tap, w += out_channels) {
         const auto wk = hn::LoadU(df, w);
 #pragma GCC unroll 4
-        for (int q = 0; q < 4; ++q) sum[q] = hn::MulAdd(hn::LoadU(df, r + q * pixel), wk, sum[q]);
+        for (int q = 0; q < kPixels; ++q) sum[q] = hn::MulAdd(hn::LoadU(df, p + q * pixel), wk, sum[q]);
       }
     }
   }
 #pragma GCC unroll 4
-  for (int q = 0; q < 4; ++q) store_sum(s, b, x + q, sum[q]);
+  for (int q = 0; q < kPixels; ++q) store_sum(s, b, x + q, sum[q]);
 }
 
 // Any pixel, any channel count, depth multipliers included.
-HWY_INLINE void one_pixel(const DepthwiseShape& s, const RowBlock& b, const float* weights, int64_t out_channels,
-                          int64_t x) {
+HWY_INLINE void one_pixel(const DepthwiseShape& s, const RowBlock& b, const float* weights, int64_t out_channels, int64_t x) {
   const DF df;
   VF sum = hn::Zero(df);
-  HWY_ALIGN float gathered[kDepthwiseF32Lanes] = {};
   for (int64_t ky = b.ky0; ky < b.ky1; ++ky) {
     for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
       const int64_t ix = x * s.stride_w - s.pad_left + kx * s.dilation_w;
@@ -134,6 +139,7 @@ HWY_INLINE void one_pixel(const DepthwiseShape& s, const RowBlock& b, const floa
       if (s.multiplier == 1) {
         sum = hn::MulAdd(load_channels(p, b.channels), w, sum);
       } else {
+        HWY_ALIGN float gathered[kDepthwiseF32Lanes] = {};
         for (int64_t i = 0; i < b.channels; ++i) gathered[i] = p[(b.channel + i) / s.multiplier];
         sum = hn::MulAdd(hn::Load(df, gathered), w, sum);
       }
@@ -142,26 +148,41 @@ HWY_INLINE void one_pixel(const DepthwiseShape& s, const RowBlock& b, const floa
   store_sum(s, b, x, sum);
 }
 
-void run_row(const DepthwiseShape& s, const RowBlock& b, const float* weights, int64_t out_channels) {
+// A row of all blocks of a group. Pixels are the outer loop: their channels lie side by side in memory, so each cache line
+// is used whole while it is near.
+template <int kWidth, bool kUnit>
+void run_row_as(const DepthwiseShape& s, const RowBlock* blocks, int64_t num_blocks, const float* weights,
+                int64_t out_channels, int64_t inner, int64_t outer) {
+  int64_t x = 0;
+  const auto each = [&](int64_t pixels, auto&& run) HWY_ATTR {
+    for (int64_t i = 0; i < num_blocks; ++i) run(blocks[i]);
+    x += pixels;
+  };
+  const auto one = [&](const RowBlock& b) HWY_ATTR { one_pixel(s, b, weights, out_channels, x); };
+  while (x < inner) each(1, one);
+  while (x + 4 <= outer) {
+    each(4, [&](const RowBlock& b) HWY_ATTR { inner_pixels<kWidth, kUnit, 4>(s, b, weights, out_channels, x); });
+  }
+  if (x + 2 <= outer) {
+    each(2, [&](const RowBlock& b) HWY_ATTR { inner_pixels<kWidth, kUnit, 2>(s, b, weights, out_channels, x); });
+  }
+  while (x < s.out_w) each(1, one);
+}
+
+void run_row(const DepthwiseShape& s, const RowBlock* blocks, int64_t num_blocks, const float* weights,
+             int64_t out_channels) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(DF()));
   const int64_t span = (s.kernel_w - 1) * s.dilation_w + 1;
   // Columns [inner, outer) have all their taps inside.
   int64_t inner = (s.pad_left + s.stride_w - 1) / s.stride_w;
   int64_t outer = s.in_w + s.pad_left >= span ? (s.in_w + s.pad_left - span) / s.stride_w + 1 : 0;
   outer = std::min(outer, s.out_w);
-  if (s.multiplier != 1 || b.channels < lanes) inner = s.out_w;
+  if (s.multiplier != 1 || blocks[0].channels < lanes) inner = s.out_w;
   inner = std::min(inner, s.out_w);
-  int64_t x = 0;
-  for (; x < inner; ++x) one_pixel(s, b, weights, out_channels, x);
   const bool unit = s.stride_w == 1 && s.dilation_w == 1;
-  if (unit && s.kernel_w == 3) {
-    for (; x + 4 <= outer; x += 4) four_pixels<3, true>(s, b, weights, out_channels, x);
-  } else if (unit && s.kernel_w == 5) {
-    for (; x + 4 <= outer; x += 4) four_pixels<5, true>(s, b, weights, out_channels, x);
-  } else {
-    for (; x + 4 <= outer; x += 4) four_pixels<0, false>(s, b, weights, out_channels, x);
-  }
-  for (; x < s.out_w; ++x) one_pixel(s, b, weights, out_channels, x);
+  if (unit && s.kernel_w == 3) return run_row_as<3, true>(s, blocks, num_blocks, weights, out_channels, inner, outer);
+  if (unit && s.kernel_w == 5) return run_row_as<5, true>(s, blocks, num_blocks, weights, out_channels, inner, outer);
+  run_row_as<0, false>(s, blocks, num_blocks, weights, out_channels, inner, outer);
 }
 
 void depthwise_f32_units(const DepthwiseF32Args& args, int64_t begin, int64_t end, float* acc) {
@@ -176,8 +197,10 @@ void depthwise_f32_units(const DepthwiseF32Args& args, int64_t begin, int64_t en
     const DepthwisePlan::Unit unit = args.plan->unit(s, i);
     const int64_t first = unit.group * kDepthwiseGroup;
     const int64_t last = std::min(first + kDepthwiseGroup, out_channels);
+    RowBlock blocks[kDepthwiseGroup / 4];  // vectors have four lanes or more
+    int64_t num_blocks = 0;
     for (int64_t c = first; c < last; c += lanes) {
-      RowBlock b;
+      RowBlock& b = blocks[num_blocks];
       b.skip = out_channels >= lanes ? std::max<int64_t>(c + lanes - out_channels, 0) : 0;
       b.channel = c - b.skip;
       b.channels = std::min(lanes, out_channels);
@@ -187,21 +210,24 @@ void depthwise_f32_units(const DepthwiseF32Args& args, int64_t begin, int64_t en
       b.bias = e.bias ? load_channels(e.bias + b.channel, b.channels) : hn::Zero(df);
       b.low = hn::Set(df, range.low);
       b.high = hn::Set(df, range.high);
-      b.acc = acc;
-      for (int64_t t = 0; t < unit.rows; ++t) {
-        const int64_t y = unit.first_out_row + t * args.plan->class_step;
-        const int64_t iy = y * s.stride_h - s.pad_top;
+      b.acc = acc + num_blocks++ * lanes * s.out_w;
+    }
+    for (int64_t t = 0; t < unit.rows; ++t) {
+      const int64_t y = unit.first_out_row + t * args.plan->class_step;
+      const int64_t iy = y * s.stride_h - s.pad_top;
+      const int64_t pixel = (unit.image * s.out_h + y) * s.out_w;
+      for (int64_t k = 0; k < num_blocks; ++k) {
+        RowBlock& b = blocks[k];
         b.ky0 = iy < 0 ? std::min((-iy + s.dilation_h - 1) / s.dilation_h, s.kernel_h) : 0;
         b.ky1 = iy < s.in_h ? std::min((s.in_h - 1 - iy) / s.dilation_h + 1, s.kernel_h) : 0;
-        b.src =
-            args.src + (unit.image * s.in_h + iy) * s.in_w * s.src_pixel_stride + (s.multiplier == 1 ? b.channel : 0);
-        const int64_t pixel = (unit.image * s.out_h + y) * s.out_w;
+        b.src = args.src + (unit.image * s.in_h + iy) * s.in_w * s.src_pixel_stride + (s.multiplier == 1 ? b.channel : 0);
         b.dst = fast ? static_cast<float*>(args.dst) + pixel * s.dst_pixel_stride + b.channel : nullptr;
-        run_row(s, b, args.weights, out_channels);
-        if (!fast) {
-          epilogue_tile<float>(e, {acc + b.skip, lanes, s.out_w, b.channels - b.skip, pixel, b.channel + b.skip,
-                                   args.dst, s.dst_pixel_stride});
-        }
+      }
+      run_row(s, blocks, num_blocks, args.weights, out_channels);
+      for (int64_t k = 0; k < num_blocks && !fast; ++k) {
+        const RowBlock& b = blocks[k];
+        finish_tile(e, EpilogueTile<float>{b.acc + b.skip, lanes, s.out_w, b.channels - b.skip, pixel, b.channel + b.skip,
+                                           args.dst, s.dst_pixel_stride});
       }
     }
   }

@@ -92,8 +92,7 @@ struct EltwiseOutput {
 // dst = act(op(a, b)). op: a binary one. dst may be the memory of an input with Broadcast::None, the same
 // element size and the same pixel stride.
 void eltwise_binary(EltwiseOp op, const EltwiseShape& shape, const EltwiseInput& a_info, const void* a,
-                    const EltwiseInput& b_info, const void* b, const EltwiseOutput& output, void* dst,
-                    int threads);
+                    const EltwiseInput& b_info, const void* b, const EltwiseOutput& output, void* dst, int threads);
 
 // Any broadcast: strides in elements, 0 where an operand repeats. dst is contiguous in the order of dims.
 struct StridedShape {
@@ -102,9 +101,9 @@ struct StridedShape {
   int64_t a_strides[8] = {};
   int64_t b_strides[8] = {};
 };
-void eltwise_binary_strided(EltwiseOp op, const StridedShape& shape, Elem a_elem, float a_scale,
-                            const void* a, Elem b_elem, float b_scale, const void* b,
-                            const EltwiseOutput& output, void* dst, int threads);
+void eltwise_binary_strided(EltwiseOp op, const StridedShape& shape, Elem a_elem, float a_scale, const void* a,
+                            Elem b_elem, float b_scale, const void* b, const EltwiseOutput& output, void* dst,
+                            int threads);
 
 // Register numbers: 0..num_inputs-1 are the inputs (read only), num_inputs.. are temporaries that a step
 // writes. A temporary may be written again. The result of the last step is the program's.
@@ -133,8 +132,8 @@ struct EltwiseProgram {
 // before written.
 const char* eltwise_program_error(const EltwiseProgram& program);
 // inputs[i] is the data of program.inputs[i]. dst may be the memory of an input as for eltwise_binary.
-void eltwise_run(const EltwiseProgram& program, const EltwiseShape& shape, const void* const* inputs,
-                 void* dst, int threads);
+void eltwise_run(const EltwiseProgram& program, const EltwiseShape& shape, const void* const* inputs, void* dst,
+                 int threads);
 
 // One step in double precision; the definition that the vector code is tested against. b is ignored by unary
 // operations.

@@ -20,8 +20,8 @@ Lut make_lut(Elem src_elem, float src_scale, Elem dst_elem, float dst_inv_scale,
              double (*function)(double, const void*), const void* context);
 
 // The same for one unary step of eltwise.h, with that step's alpha and beta.
-Lut make_lut(Elem src_elem, float src_scale, Elem dst_elem, float dst_inv_scale, EltwiseOp op,
-             float alpha = 0, float beta = 0);
+Lut make_lut(Elem src_elem, float src_scale, Elem dst_elem, float dst_inv_scale, EltwiseOp op, float alpha = 0,
+             float beta = 0);
 
 // src and dst may be the same memory when their strides are.
 void lut_run(const Lut& lut, const Rows& rows, const void* src, void* dst, int threads);
