@@ -19,7 +19,19 @@ def ramp(*shape: int) -> np.ndarray:
 
 
 def make_arrays() -> None:
-    for dtype in ["float32", "float16", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]:
+    for dtype in [
+        "float32",
+        "float16",
+        "float64",
+        "int8",
+        "uint8",
+        "int16",
+        "uint16",
+        "int32",
+        "uint32",
+        "int64",
+        "uint64",
+    ]:
         np.save(DATA / f"{dtype}.npy", ramp(3, 2).astype(dtype))
     np.save(DATA / "bool.npy", ramp(3, 2) % 2 == 1)
     np.save(DATA / "bfloat16.npy", ramp(3, 2).astype(tf.bfloat16.as_numpy_dtype))
@@ -30,7 +42,11 @@ def make_arrays() -> None:
     for version in [(1, 0), (2, 0), (3, 0)]:
         with open(DATA / f"version{version[0]}.npy", "wb") as file:
             np.lib.format.write_array(file, ramp(3, 2).astype(np.float32), version)
-    arrays = {"image": ramp(5, 2, 2).astype(np.float32), "mask": ramp(5).astype(np.uint8), "label": ramp(5).astype(np.int64)}
+    arrays = {
+        "image": ramp(5, 2, 2).astype(np.float32),
+        "mask": ramp(5).astype(np.uint8),
+        "label": ramp(5).astype(np.int64),
+    }
     np.savez(DATA / "stored.npz", **arrays)
     np.savez_compressed(DATA / "deflated.npz", **arrays)
 

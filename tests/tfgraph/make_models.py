@@ -65,7 +65,9 @@ def make_functions() -> None:
     module = Functions()
     x = random(2, 4, 4, 2, seed=9)
     save_arrays("functions", {"input": x, **module.serve(x)})
-    tf.saved_model.save(module, str(DATA / "functions"), signatures={"serving_default": module.serve, "double": module.double})
+    tf.saved_model.save(
+        module, str(DATA / "functions"), signatures={"serving_default": module.serve, "double": module.double}
+    )
 
 
 def make_keras() -> None:
@@ -115,7 +117,9 @@ def make_frozen() -> None:
         first = tf.nn.relu(parts[0], "first")
         last = tf.identity(parts[2], "last")
         tf.no_op("init")
-        save_arrays("frozen", dict(zip(["input", "first", "last"], [x_value, *session.run([first, last], {x: x_value})])))
+        save_arrays(
+            "frozen", dict(zip(["input", "first", "last"], [x_value, *session.run([first, last], {x: x_value})]))
+        )
         (DATA / "frozen.pb").write_bytes(graph.as_graph_def().SerializeToString(deterministic=True))
 
 
@@ -131,11 +135,19 @@ def make_nchw() -> None:
         padding = [zero, zero, *pad] if nchw else [zero, *pad, zero]
         x = tf.nn.conv2d(x, kernel, by(2, 1), padding, order, name="conv")
         x = tf.nn.bias_add(x, bias, order, name="bias")
-        x, _, _ = v1.nn.fused_batch_norm(x, bias + 2, bias, bias, bias * bias + 1, is_training=False, data_format=order, name="norm")
+        x, _, _ = v1.nn.fused_batch_norm(
+            x, bias + 2, bias, bias, bias * bias + 1, is_training=False, data_format=order, name="norm"
+        )
         x = tf.nn.relu(x, "relu")
-        x = tf.raw_ops.DepthwiseConv2dNative(input=x, filter=depthwise, strides=by(1, 1), padding="SAME", data_format=order, name="depthwise")
-        x = tf.raw_ops.MaxPool(input=x, ksize=by(2, 3), strides=by(1, 2), padding="VALID", data_format=order, name="pool")
-        return tf.raw_ops.AvgPool(value=x, ksize=by(2, 1), strides=by(1, 1), padding="SAME", data_format=order, name="mean")
+        x = tf.raw_ops.DepthwiseConv2dNative(
+            input=x, filter=depthwise, strides=by(1, 1), padding="SAME", data_format=order, name="depthwise"
+        )
+        x = tf.raw_ops.MaxPool(
+            input=x, ksize=by(2, 3), strides=by(1, 2), padding="VALID", data_format=order, name="pool"
+        )
+        return tf.raw_ops.AvgPool(
+            value=x, ksize=by(2, 1), strides=by(1, 1), padding="SAME", data_format=order, name="mean"
+        )
 
     expected = tf.transpose(network(tf.transpose(x_value, [0, 2, 3, 1]), False), [0, 3, 1, 2])
     save_arrays("nchw", {"input": x_value, "mean": expected})
@@ -147,7 +159,21 @@ def make_nchw() -> None:
 def make_constants() -> None:
     """Constants of every type: stored as bytes, as lists, as one repeated value, empty."""
     with tf.Graph().as_default() as graph:
-        for dtype in ["float32", "float64", "float16", "bfloat16", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "bool"]:
+        for dtype in [
+            "float32",
+            "float64",
+            "float16",
+            "bfloat16",
+            "int8",
+            "uint8",
+            "int16",
+            "uint16",
+            "int32",
+            "uint32",
+            "int64",
+            "uint64",
+            "bool",
+        ]:
             kind = tf.as_dtype(dtype)
             values = np.array([1, 0, 3, 2]).astype(kind.as_numpy_dtype)
             v1.constant(values.reshape(2, 2), kind, name=f"{dtype}_bytes")
