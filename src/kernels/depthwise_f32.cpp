@@ -127,7 +127,8 @@ HWY_INLINE void inner_pixels(const DepthwiseShape& s, const RowBlock& b, const f
 }
 
 // Any pixel, any channel count, depth multipliers included.
-HWY_INLINE void one_pixel(const DepthwiseShape& s, const RowBlock& b, const float* weights, int64_t out_channels, int64_t x) {
+HWY_INLINE void one_pixel(const DepthwiseShape& s, const RowBlock& b, const float* weights, int64_t out_channels,
+                          int64_t x) {
   const DF df;
   VF sum = hn::Zero(df);
   for (int64_t ky = b.ky0; ky < b.ky1; ++ky) {
@@ -220,14 +221,15 @@ void depthwise_f32_units(const DepthwiseF32Args& args, int64_t begin, int64_t en
         RowBlock& b = blocks[k];
         b.ky0 = iy < 0 ? std::min((-iy + s.dilation_h - 1) / s.dilation_h, s.kernel_h) : 0;
         b.ky1 = iy < s.in_h ? std::min((s.in_h - 1 - iy) / s.dilation_h + 1, s.kernel_h) : 0;
-        b.src = args.src + (unit.image * s.in_h + iy) * s.in_w * s.src_pixel_stride + (s.multiplier == 1 ? b.channel : 0);
+        b.src =
+            args.src + (unit.image * s.in_h + iy) * s.in_w * s.src_pixel_stride + (s.multiplier == 1 ? b.channel : 0);
         b.dst = fast ? static_cast<float*>(args.dst) + pixel * s.dst_pixel_stride + b.channel : nullptr;
       }
       run_row(s, blocks, num_blocks, args.weights, out_channels);
       for (int64_t k = 0; k < num_blocks && !fast; ++k) {
         const RowBlock& b = blocks[k];
-        finish_tile(e, EpilogueTile<float>{b.acc + b.skip, lanes, s.out_w, b.channels - b.skip, pixel, b.channel + b.skip,
-                                           args.dst, s.dst_pixel_stride});
+        finish_tile(e, EpilogueTile<float>{b.acc + b.skip, lanes, s.out_w, b.channels - b.skip, pixel,
+                                           b.channel + b.skip, args.dst, s.dst_pixel_stride});
       }
     }
   }
