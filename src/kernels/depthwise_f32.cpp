@@ -155,19 +155,19 @@ template <int kWidth, bool kUnit>
 void run_row_as(const DepthwiseShape& s, const RowBlock* blocks, int64_t num_blocks, const float* weights,
                 int64_t out_channels, int64_t inner, int64_t outer) {
   int64_t x = 0;
-  const auto each = [&](int64_t pixels, auto&& run) HWY_ATTR {
+  const auto each = [&](auto&& run) HWY_ATTR {
     for (int64_t i = 0; i < num_blocks; ++i) run(blocks[i]);
-    x += pixels;
   };
   const auto one = [&](const RowBlock& b) HWY_ATTR { one_pixel(s, b, weights, out_channels, x); };
-  while (x < inner) each(1, one);
-  while (x + 4 <= outer) {
-    each(4, [&](const RowBlock& b) HWY_ATTR { inner_pixels<kWidth, kUnit, 4>(s, b, weights, out_channels, x); });
+  for (; x < inner; ++x) each(one);
+  for (; x + 4 <= outer; x += 4) {
+    each([&](const RowBlock& b) HWY_ATTR { inner_pixels<kWidth, kUnit, 4>(s, b, weights, out_channels, x); });
   }
   if (x + 2 <= outer) {
-    each(2, [&](const RowBlock& b) HWY_ATTR { inner_pixels<kWidth, kUnit, 2>(s, b, weights, out_channels, x); });
+    each([&](const RowBlock& b) HWY_ATTR { inner_pixels<kWidth, kUnit, 2>(s, b, weights, out_channels, x); });
+    x += 2;
   }
-  while (x < s.out_w) each(1, one);
+  for (; x < s.out_w; ++x) each(one);
 }
 
 void run_row(const DepthwiseShape& s, const RowBlock* blocks, int64_t num_blocks, const float* weights,
