@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/check.h"
 #include "compiler/model_impl.h"
@@ -58,18 +59,25 @@ Optimized optimize(const ModelImpl& model, const std::vector<std::string>& denyl
                    const passes::PassOptions& options) {
   Optimized result;
   result.graph = model.imported.compacted();
-  std::vector<std::string> unknown = denylist;
+  std::set<std::string> unknown(denylist.begin(), denylist.end());
   for (ir::NodeId id = 0; id < result.graph.node_count(); ++id) {
     ir::Node& node = result.graph.node(id);
-    if (std::find(denylist.begin(), denylist.end(), node.name) == denylist.end()) continue;
-    node.denylisted = true;
-    std::erase(unknown, node.name);
+    if (unknown.erase(node.name) > 0) node.denylisted = true;
   }
+  std::vector<std::string> notes;
+  std::erase_if(unknown, [&](const std::string& name) {
+    const auto removed = model.removed_nodes.find(name);
+    if (removed == model.removed_nodes.end()) return false;
+    notes.push_back(fmt::format("nodes_denylist: {} '{}' has no effect: nothing of it is left once the model is read",
+                                removed->second, name));
+    return true;
+  });
   if (!unknown.empty()) {
     fail<InvalidArgument>("nodes_denylist: the model has no node {}; names are those of `tfengine inspect --nodes`",
                           fmt::join(unknown, ", "));
   }
   result.report = passes::run_pipeline(result.graph, options);
+  result.report.notes.insert(result.report.notes.begin(), notes.begin(), notes.end());
   result.graph = result.graph.compacted();
   return result;
 }
@@ -107,7 +115,9 @@ Model Model::load(const std::filesystem::path& path, const LoadOptions& options)
   import.signature_key = options.signature_key;
   auto impl = std::make_shared<detail::ModelImpl>();
   impl->path = path;
-  impl->imported = tfgraph::read_model(path, import);
+  tfgraph::ImportReport report;
+  impl->imported = tfgraph::read_model(path, import, &report);
+  impl->removed_nodes = std::move(report.removed);
   if (impl->imported.name.empty()) impl->imported.name = path.stem().string();
   ops::infer_graph(impl->imported);
   impl->hash = detail::fingerprint(impl->imported);

@@ -37,6 +37,8 @@ bool split_index(std::string_view text, std::string_view& head, int& index) {
   return true;
 }
 
+bool is_alias(const NodeDef& def) { return std::find(kAliases.begin(), kAliases.end(), def.op) != kAliases.end(); }
+
 // Names that TensorFlow's exporters give to calls: they say nothing about the model.
 bool is_generated_call(const NodeDef& call) {
   const std::string_view name =
@@ -46,8 +48,7 @@ bool is_generated_call(const NodeDef& call) {
 
 }  // namespace
 
-Flattener::Flattener(const GraphDef& graph, std::unordered_set<std::string_view> kept)
-    : graph_(graph), kept_(std::move(kept)) {
+Flattener::Flattener(const GraphDef& graph) : graph_(graph) {
   scopes_.emplace_back();
   add_nodes(0, graph.nodes);
 }
@@ -118,10 +119,6 @@ int Flattener::enter(int call, const FunctionDef& function) {
   scopes_.push_back(std::move(body));
   add_nodes(scope, function.nodes);
   return scope;
-}
-
-bool Flattener::is_alias(const NodeDef& def) const {
-  return std::find(kAliases.begin(), kAliases.end(), def.op) != kAliases.end() && kept_.count(def.name) == 0;
 }
 
 Ref Flattener::find(std::string_view tensor) const {

@@ -28,8 +28,8 @@ struct FlatNode {
 
 class Flattener {
  public:
-  // `graph` outlives this. Nodes named in `kept` are not looked through.
-  Flattener(const GraphDef& graph, std::unordered_set<std::string_view> kept);
+  // `graph` outlives this.
+  explicit Flattener(const GraphDef& graph);
 
   // A tensor of the main graph by its name as users write it ("node", "node:1"); node -1 when there is none.
   Ref find(std::string_view tensor) const;
@@ -47,6 +47,7 @@ class Flattener {
   std::vector<Ref> inputs_of(int id);
 
   const FlatNode& node(int id) const { return nodes_[static_cast<size_t>(id)]; }
+  int node_count() const { return static_cast<int>(nodes_.size()); }  // grows while functions are inlined
   int main_node_count() const { return static_cast<int>(graph_.nodes.size()); }
   // The node's name, under the names of the calls that it was inlined from (calls that TensorFlow named itself are left out).
   std::string full_name(int id) const;
@@ -65,7 +66,6 @@ class Flattener {
   const FunctionDef* called_function(const NodeDef& node) const;
   void add_nodes(int scope, const std::vector<NodeDef>& nodes);
   int enter(int call, const FunctionDef& function);
-  bool is_alias(const NodeDef& node) const;
   // A reference as written in `scope`, not looked through. False: it is argument `arg` of the scope's function.
   bool parse(int scope, std::string_view text, Ref& ref, size_t& arg) const;
   Ref resolve_input(int scope, std::string_view text);
@@ -73,7 +73,6 @@ class Flattener {
   std::string where(int id) const;
 
   const GraphDef& graph_;
-  std::unordered_set<std::string_view> kept_;
   std::vector<Scope> scopes_;
   std::vector<FlatNode> nodes_;
   std::unordered_set<uint64_t> cuts_;
