@@ -7,6 +7,7 @@
 #include "compiler/inputs.h"
 #include "compiler/model_impl.h"
 #include "compiler/observer.h"
+#include "compiler/outputs.h"
 #include "passes/specialize.h"
 #include "quantize/calibration_cache.h"
 #include "quantize/rules.h"
@@ -34,21 +35,6 @@ std::set<std::string> seen_non_negative(const quantize::HistogramSet& set) {
     if (histogram.moments().min >= 0.0f) names.insert(name);
   }
   return names;
-}
-
-struct OutputBuffers {
-  std::vector<Tensor> tensors;
-  std::vector<void*> addresses;
-};
-
-OutputBuffers make_outputs(const plan::Plan& plan) {
-  OutputBuffers buffers;
-  for (const ir::GraphOutput& out : plan.graph.outputs) {
-    const plan::TensorDesc& desc = plan.descs[static_cast<size_t>(out.value)];
-    buffers.tensors.emplace_back(desc.dtype, desc.shape);
-    buffers.addresses.push_back(buffers.tensors.back().mutable_data());
-  }
-  return buffers;
 }
 
 std::vector<std::string> observed_names(const ir::Graph& graph) {

@@ -273,26 +273,21 @@ void run(const ConvShape& shape, Elem src_elem, const void* src, const int8_t* p
          void* dst, std::byte* workspace, int threads) {
   const ConvPlan p(shape, threads);
   const ConvDirectScratch layout(p);
-  const int64_t blocks = shape.groups * p.oc_blocks;
-  const auto part = [&](int64_t cell) {
-    const int64_t m = cell / p.threads_n;
-    const int64_t n = cell % p.threads_n;
-    const ConvDirectArgs args{&p,
-                              src_elem == Elem::S8,
-                              static_cast<const uint8_t*>(src),
-                              packed,
-                              &epilogue,
-                              dst,
-                              p.chunks * m / p.threads_m,
-                              p.chunks * (m + 1) / p.threads_m,
-                              blocks * n / p.threads_n,
-                              blocks * (n + 1) / p.threads_n,
-                              workspace + static_cast<size_t>(cell) * layout.bytes};
-    HWY_DYNAMIC_DISPATCH(conv_direct)(args);
-  };
-  parallel_ranges(p.threads_m * p.threads_n, threads, [&](int64_t begin, int64_t end, int) {
-    for (int64_t cell = begin; cell < end; ++cell) part(cell);
-  });
+  for_each_grid_part(p.threads_m, p.threads_n, p.chunks, shape.groups * p.oc_blocks, threads,
+                     [&](const GridPart& part) {
+                       const ConvDirectArgs args{&p,
+                                                 src_elem == Elem::S8,
+                                                 static_cast<const uint8_t*>(src),
+                                                 packed,
+                                                 &epilogue,
+                                                 dst,
+                                                 part.chunk_begin,
+                                                 part.chunk_end,
+                                                 part.block_begin,
+                                                 part.block_end,
+                                                 workspace + static_cast<size_t>(part.index) * layout.bytes};
+                       HWY_DYNAMIC_DISPATCH(conv_direct)(args);
+                     });
 }
 
 }  // namespace conv_direct_int8

@@ -369,23 +369,19 @@ void run(const ConvShape& s, Elem src_elem, const void* src, const int8_t* packe
          std::byte* workspace, int threads) {
   const ConvPlan p(s, threads);
   const SplitScratch layout(p);
-  parallel_ranges(p.threads_m * p.threads_n, threads, [&](int64_t begin, int64_t end, int) {
-    for (int64_t cell = begin; cell < end; ++cell) {
-      const int64_t m = cell / p.threads_n;
-      const int64_t n = cell % p.threads_n;
-      const SplitArgs args{&p,
-                           src_elem == Elem::S8,
-                           static_cast<const uint8_t*>(src),
-                           packed,
-                           &epilogue,
-                           dst,
-                           layout.chunks * m / p.threads_m,
-                           layout.chunks * (m + 1) / p.threads_m,
-                           p.oc_blocks * n / p.threads_n,
-                           p.oc_blocks * (n + 1) / p.threads_n,
-                           workspace + static_cast<size_t>(cell) * layout.bytes};
-      HWY_DYNAMIC_DISPATCH(conv_split)(args);
-    }
+  for_each_grid_part(p.threads_m, p.threads_n, layout.chunks, p.oc_blocks, threads, [&](const GridPart& part) {
+    const SplitArgs args{&p,
+                         src_elem == Elem::S8,
+                         static_cast<const uint8_t*>(src),
+                         packed,
+                         &epilogue,
+                         dst,
+                         part.chunk_begin,
+                         part.chunk_end,
+                         part.block_begin,
+                         part.block_end,
+                         workspace + static_cast<size_t>(part.index) * layout.bytes};
+    HWY_DYNAMIC_DISPATCH(conv_split)(args);
   });
 }
 

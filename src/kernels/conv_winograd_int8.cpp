@@ -31,11 +31,11 @@ struct WinogradInt8Traits {
 
 // The structure of arguments differs per instruction set in name only; void keeps the dispatch table's types equal.
 void conv_winograd_int8_part(bool src_signed, const WinogradPlan& p, const void* src, const int8_t* packed,
-                             const Epilogue& e, void* dst, const int64_t (&ranges)[4], std::byte* scratch) {
+                             const Epilogue& e, void* dst, const GridPart& part, std::byte* scratch) {
   const auto run = [&](auto* typed) {
     using Src = std::remove_const_t<std::remove_pointer_t<decltype(typed)>>;
-    conv_winograd_part<WinogradInt8Traits>(
-        WinogradArgs<Src, int8_t>{&p, typed, packed, &e, dst, ranges[0], ranges[1], ranges[2], ranges[3], scratch});
+    conv_winograd_part<WinogradInt8Traits>(WinogradArgs<Src, int8_t>{
+        &p, typed, packed, &e, dst, part.chunk_begin, part.chunk_end, part.block_begin, part.block_end, scratch});
   };
   src_signed ? run(static_cast<const int8_t*>(src)) : run(static_cast<const uint8_t*>(src));
 }
@@ -100,10 +100,10 @@ void run(const ConvShape& s, Elem src_elem, const void* src, const int8_t* packe
          std::byte* workspace, int threads) {
   const WinogradPlan p(s, kWinogradInt8, threads);
   const size_t scratch_bytes = WinogradScratch(p).bytes;
-  for_each_winograd_part(p, threads, [&](const int64_t(&ranges)[4], int64_t part) {
+  for_each_grid_part(p.threads_m, p.threads_n, p.chunks, p.oc_blocks, threads, [&](const GridPart& part) {
     HWY_DYNAMIC_DISPATCH(conv_winograd_int8_part)
-    (src_elem == Elem::S8, p, src, packed, epilogue, dst, ranges,
-     workspace + static_cast<size_t>(part) * scratch_bytes);
+    (src_elem == Elem::S8, p, src, packed, epilogue, dst, part,
+     workspace + static_cast<size_t>(part.index) * scratch_bytes);
   });
 }
 
