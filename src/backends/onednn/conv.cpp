@@ -76,27 +76,20 @@ void add_dnnl_tactics(const StepSpec& spec, const ConvProblem& p, std::vector<Ta
   add_weighted_tactics<dnnl::convolution_forward>(listing, std::move(pd), spec, tactics);
 }
 
+template <typename KernelShape>
+KernelShape kernel_shape(const StepSpec& spec, const ConvProblem& p) {
+  auto shape = windowed_shape<KernelShape>(spec, p.window);
+  shape.kernel_h = p.window.kernel_h;
+  shape.kernel_w = p.window.kernel_w;
+  shape.dilation_h = p.window.dilation_h;
+  shape.dilation_w = p.window.dilation_w;
+  return shape;
+}
+
 kernels::DepthwiseShape depthwise_shape(const StepSpec& spec, const ConvProblem& p) {
-  kernels::DepthwiseShape shape;
-  const auto& w = p.window;
-  const Shape& src = spec.inputs[0].shape;
-  shape.batch = src[0];
-  shape.in_h = src[1];
-  shape.in_w = src[2];
+  auto shape = kernel_shape<kernels::DepthwiseShape>(spec, p);
   shape.channels = p.in_c;
   shape.multiplier = p.out_c / p.in_c;
-  shape.out_h = w.out_h;
-  shape.out_w = w.out_w;
-  shape.kernel_h = w.kernel_h;
-  shape.kernel_w = w.kernel_w;
-  shape.stride_h = w.stride_h;
-  shape.stride_w = w.stride_w;
-  shape.dilation_h = w.dilation_h;
-  shape.dilation_w = w.dilation_w;
-  shape.pad_top = w.pad_top;
-  shape.pad_left = w.pad_left;
-  shape.src_pixel_stride = spec.inputs[0].pixel_stride;
-  shape.dst_pixel_stride = spec.outputs[0].pixel_stride;
   return shape;
 }
 
@@ -143,27 +136,10 @@ void add_own_depthwise(const StepSpec& spec, const ConvProblem& p, std::vector<T
 }
 
 kernels::ConvShape conv_shape(const StepSpec& spec, const ConvProblem& p) {
-  const auto& w = p.window;
-  const Shape& src = spec.inputs[0].shape;
-  kernels::ConvShape shape;
-  shape.batch = src[0];
-  shape.in_h = src[1];
-  shape.in_w = src[2];
+  auto shape = kernel_shape<kernels::ConvShape>(spec, p);
   shape.in_c = p.in_c;
-  shape.out_h = w.out_h;
-  shape.out_w = w.out_w;
   shape.out_c = p.out_c;
-  shape.kernel_h = w.kernel_h;
-  shape.kernel_w = w.kernel_w;
-  shape.stride_h = w.stride_h;
-  shape.stride_w = w.stride_w;
-  shape.dilation_h = w.dilation_h;
-  shape.dilation_w = w.dilation_w;
-  shape.pad_top = w.pad_top;
-  shape.pad_left = w.pad_left;
   shape.groups = p.groups;
-  shape.src_pixel_stride = spec.inputs[0].pixel_stride;
-  shape.dst_pixel_stride = spec.outputs[0].pixel_stride;
   return shape;
 }
 
