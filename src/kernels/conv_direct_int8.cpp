@@ -5,6 +5,7 @@
 
 #include "kernels/conv_plan.h"
 #include "kernels/epilogue_tile.h"
+#include "kernels/pack.h"
 #include "kernels/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -245,7 +246,6 @@ size_t packed_bytes(const ConvShape& shape) {
 
 void pack(const ConvShape& shape, const int8_t* weights, int8_t* packed) {
   const ConvPlan p(shape, 1);
-  const int64_t pairs = ceil_div(p.run_len, 2);
   for (int64_t group = 0; group < shape.groups; ++group) {
     for (int64_t block = 0; block < p.oc_blocks; ++block) {
       const int64_t channel = group * p.out_c + block * kOcBlock;
@@ -253,13 +253,7 @@ void pack(const ConvShape& shape, const int8_t* weights, int8_t* packed) {
       for (int64_t run = 0; run < p.runs; ++run) {
         // TensorFlow's order has the elements of a run as neighbouring rows of out_c values.
         const int8_t* rows = weights + run * p.run_len * shape.out_c + channel;
-        for (int64_t k = 0; k < 2 * pairs; ++k) {
-          int8_t* to = packed + k / 2 * 2 * kOcBlock + k % 2;
-          for (int64_t oc = 0; oc < kOcBlock; ++oc) {
-            to[2 * oc] = k < p.run_len && oc < channels ? rows[k * shape.out_c + oc] : int8_t{0};
-          }
-        }
-        packed += pairs * 2 * kOcBlock;
+        packed = interleave_rows(rows, shape.out_c, p.run_len, channels, 2, packed);
       }
     }
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/conv_winograd_f32.h"
 
+#include <algorithm>
+
 #include "kernels/conv_winograd_plan.h"
 #include "kernels/parallel.h"
 
@@ -50,11 +52,11 @@ size_t conv_winograd_f32_packed_bytes(const ConvShape& s) {
 void conv_winograd_f32_pack(const ConvShape& s, const float* weights, void* packed) {
   auto* to = static_cast<float*>(packed);
   for (int64_t oc0 = 0; oc0 < s.out_c; oc0 += kOcBlock) {
+    const int64_t channels = std::min(kOcBlock, s.out_c - oc0);
     for (int64_t ic = 0; ic < s.in_c; ++ic) {
-      for (int64_t tap = 0; tap < 9; ++tap) {
-        for (int64_t oc = oc0; oc < oc0 + kOcBlock; ++oc) {
-          *to++ = oc < s.out_c ? weights[(tap * s.in_c + ic) * s.out_c + oc] : 0.0f;
-        }
+      for (int64_t tap = 0; tap < 9; ++tap, to += kOcBlock) {
+        std::copy_n(weights + (tap * s.in_c + ic) * s.out_c + oc0, channels, to);
+        std::fill(to + channels, to + kOcBlock, 0.0f);
       }
     }
   }
