@@ -202,6 +202,22 @@ T find_field(const NodeDef& node, std::string_view key, uint32_t wanted, T fallb
   return fallback;
 }
 
+Reader attr_list(const NodeDef& node, std::string_view key) {
+  return reader(find_field(node, key, bytes(1), std::string_view(), get_view));
+}
+
+// The strings or messages of a list.
+std::vector<std::string_view> list_messages(Reader list, uint32_t field) {
+  std::vector<std::string_view> messages;
+  while (list.next()) {
+    if (list.tag_and_type() == bytes(field))
+      messages.push_back(get_view(list));
+    else
+      list.skip();
+  }
+  return messages;
+}
+
 }  // namespace
 
 const std::string_view* NodeDef::attr(std::string_view key) const {
@@ -281,32 +297,24 @@ uint64_t attr_type(const NodeDef& node, std::string_view key) {
 int64_t attr_int(const NodeDef& node, std::string_view key, int64_t fallback) {
   return find_field(node, key, varint(3), fallback, [](Reader& proto) { return proto.get_int64(); });
 }
-std::string_view attr_list(const NodeDef& node, std::string_view key) {
-  return find_field(node, key, bytes(1), std::string_view(), get_view);
-}
 std::vector<uint64_t> attr_types(const NodeDef& node, std::string_view key) {
   std::vector<uint64_t> types;
-  Reader proto = reader(attr_list(node, key));
-  while (proto.next()) {
-    if (proto.tag_and_type() == bytes(6))
-      append_varints(get_view(proto), types);
-    else if (proto.tag_and_type() == varint(6))
-      types.push_back(proto.get_uint64());
+  Reader list = attr_list(node, key);
+  while (list.next()) {
+    if (list.tag_and_type() == bytes(6))
+      append_varints(get_view(list), types);
+    else if (list.tag_and_type() == varint(6))
+      types.push_back(list.get_uint64());
     else
-      proto.skip();
+      list.skip();
   }
   return types;
 }
 std::vector<std::string_view> attr_strings(const NodeDef& node, std::string_view key) {
-  std::vector<std::string_view> strings;
-  Reader proto = reader(attr_list(node, key));
-  while (proto.next()) {
-    if (proto.tag_and_type() == bytes(2))
-      strings.push_back(get_view(proto));
-    else
-      proto.skip();
-  }
-  return strings;
+  return list_messages(attr_list(node, key), 2);
+}
+std::vector<Shape> attr_shapes(const NodeDef& node, std::string_view key) {
+  return read_shapes(list_messages(attr_list(node, key), 7));
 }
 std::string_view attr_function(const NodeDef& node, std::string_view key) {
   // NameAttrList { name = 1 }

@@ -51,8 +51,7 @@ uint64_t attr_type(const NodeDef& node, std::string_view key);
 int64_t attr_int(const NodeDef& node, std::string_view key, int64_t fallback);
 std::vector<uint64_t> attr_types(const NodeDef& node, std::string_view key);
 std::vector<std::string_view> attr_strings(const NodeDef& node, std::string_view key);
-// The ListValue message of an attribute, empty when it holds another kind.
-std::string_view attr_list(const NodeDef& node, std::string_view key);
+std::vector<Shape> attr_shapes(const NodeDef& node, std::string_view key);
 std::string_view attr_function(const NodeDef& node, std::string_view key);
 // The TensorProto or TensorShapeProto message of an attribute, or null.
 std::optional<std::string_view> attr_tensor(const NodeDef& node, std::string_view key);
