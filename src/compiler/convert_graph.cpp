@@ -28,8 +28,9 @@ void check_params(const GraphDefParams& params) {
     fail<InvalidArgument>("precision_mode '{}' is not supported, expected FP32, FP16 or INT8", params.precision_mode);
   }
   if (params.minimum_segment_size < 1 && params.minimum_segment_size != -1) {
-    fail<InvalidArgument>("minimum_segment_size is {}, expected a positive number, or -1 to leave the main graph as it is",
-                          params.minimum_segment_size);
+    fail<InvalidArgument>(
+        "minimum_segment_size is {}, expected a positive number, or -1 to leave the main graph as it is",
+        params.minimum_segment_size);
   }
   if (params.maximum_cached_engines < 1) {
     fail<InvalidArgument>("maximum_cached_engines is {}, expected at least 1", params.maximum_cached_engines);
@@ -38,7 +39,8 @@ void check_params(const GraphDefParams& params) {
     fail<InvalidArgument>("max_batch_size is {}, expected at least 1", params.max_batch_size);
   }
   constexpr std::string_view kStrategies[] = {"", "RANGE", "OPTIMAL", "RANGE+OPTIMAL", "IMPLICITBATCHMODECOMPATIBLE"};
-  if (std::find(std::begin(kStrategies), std::end(kStrategies), upper(params.profile_strategy)) == std::end(kStrategies)) {
+  if (std::find(std::begin(kStrategies), std::end(kStrategies), upper(params.profile_strategy)) ==
+      std::end(kStrategies)) {
     fail<InvalidArgument>(
         "profile_strategy '{}' is unknown, expected Range, Optimal, Range+Optimal or ImplicitBatchModeCompatible",
         params.profile_strategy);

@@ -95,9 +95,8 @@ std::string strings_attr(const std::vector<std::string_view>& values) {
   });
 }
 std::string function_attr(std::string_view function) {
-  return message([&](Writer& attr) {
-    attr.add_message(10, message([&](Writer& named) { named.add_bytes(1, view(function)); }));
-  });
+  return message(
+      [&](Writer& attr) { attr.add_message(10, message([&](Writer& named) { named.add_bytes(1, view(function)); })); });
 }
 
 std::string node_message(std::string_view name, std::string_view op, const std::vector<std::string>& inputs,
@@ -121,7 +120,8 @@ std::string changed_node(const NodeDef& node, const NodeChange& change) {
   }
   if (!change.device.empty()) writer.add_bytes(4, view(change.device));
   const auto replaced = [&](std::string_view key) {
-    return std::any_of(change.attrs.begin(), change.attrs.end(), [key](const AttrMessage& a) { return a.first == key; });
+    return std::any_of(change.attrs.begin(), change.attrs.end(),
+                       [key](const AttrMessage& a) { return a.first == key; });
   };
   Reader proto = reader(node.message);
   for (const char* field = node.message.data(); proto.next(); field = proto.data().data()) {
