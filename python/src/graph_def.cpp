@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "data.h"
 #include "module.h"
 #include "tensors.h"
 
@@ -83,6 +84,14 @@ GraphDefConversion convert(const nb::bytes& graph_def, const Names& outputs, con
   return convert_graph_def(text, outputs, params);
 }
 
+GraphDefConversion build(const nb::bytes& graph_def, const Names& inputs, const Names& outputs, Source& batches,
+                         const nb::kwargs& given) {
+  const GraphDefParams params = params_from(given);
+  const std::string_view text = text_of(graph_def);
+  const nb::gil_scoped_release unlocked;
+  return convert_and_build(text, inputs, outputs, *batches.batches, params);
+}
+
 }  // namespace
 
 void bind_graph_def(nb::module_& m) {
@@ -105,6 +114,8 @@ void bind_graph_def(nb::module_& m) {
       .def("report_text", &GraphDefConversion::report_text);
   m.def("convert_graph_def", &convert, "graph_def"_a, "outputs"_a, "params"_a,
         "Puts engines in place of what they can run. Keyword arguments are the fields of GraphDefParams.");
+  m.def("convert_and_build_graph_def", &build, "graph_def"_a, "inputs"_a, "outputs"_a, "batches"_a, "params"_a,
+        "The same with data: INT8 engines are calibrated, and engines are built into the graph unless is_dynamic_op.");
 }
 
 }  // namespace tfengine::python

@@ -173,8 +173,9 @@ std::string graph_message(const GraphDef& source, const std::vector<std::string_
       // A message appended to another merges with it: the functions of both are there.
       Reader fields = reader(text);
       while (fields.next()) {
+        const uint32_t field = fields.tag();
         if (fields.wire_type() == protozero::pbf_wire_type::length_delimited)
-          library.add_bytes(fields.tag(), view(get_view(fields)));
+          library.add_bytes(field, view(get_view(fields)));
         else
           fields.skip();
       }
