@@ -10,6 +10,7 @@
 #include "compiler/graph_def/report.h"
 #include "compiler/graph_def/segments.h"
 #include "tfengine/graph_def.h"
+#include "tfgraph/inline.h"
 #include "tfgraph/located.h"
 
 namespace tfengine {
@@ -66,13 +67,15 @@ class Converter {
   // `batches` may be null.
   GraphDefConversion run(BatchSource* batches, const std::vector<std::string>& inputs) {
     return tfgraph::with_file("GraphDef", [&] {
-      const tfgraph::GraphDef graph = tfgraph::read_graph_def(bytes_);
-      const GraphView view(graph, outputs_, params_.nodes_denylist);
+      const tfgraph::InlinedGraph inlined =
+          tfgraph::inline_calls(tfgraph::read_graph_def(bytes_), outputs_, params_.nodes_denylist);
+      const GraphView view(inlined.graph, outputs_, params_.nodes_denylist);
       const GraphTypes types(view, params_.max_batch_size);
       SegmentationResult found;
       if (params_.minimum_segment_size > 0) {
         found = find_segments(view, types, segmentation_options(params_), *backends_by_name("")[0]);
       }
+      found.notes.insert(found.notes.begin(), inlined.notes.begin(), inlined.notes.end());
       const int number = graph_number(view, params_.graph_number);
       std::vector<EngineText> engines;
       for (size_t i = 0; i < found.segments.size(); ++i) engines.push_back({engine_name(number, i), {}, {}});

@@ -148,7 +148,10 @@ Candidates find_candidates(const GraphView& view, const GraphTypes& types, const
   result.refusals.resize(static_cast<size_t>(view.size()));
   for (const int id : view.order()) {
     if (says_nothing(view.node(id))) continue;
-    if (auto reason = reason_of(view, types, id, nodes, ops, options.int8))
+    auto reason = reason_of(view, types, id, nodes, ops, options.int8);
+    // An Identity that stays is nothing to tell, unless it was asked for.
+    if (reason && is_identity(view.node(id).def->op) && nodes.count(view.node(id).def->name) == 0) continue;
+    if (reason)
       result.refuse(view, id, std::move(reason->text), std::move(reason->remedy));
     else
       result.candidate[static_cast<size_t>(id)] = true;
