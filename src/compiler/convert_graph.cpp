@@ -104,14 +104,15 @@ class Converter {
         engines[i].serialized =
             build_engine(view, types, found.segments[i], engines[i].name, params_, *shapes, nullptr, found.notes);
       } else {
-        found.notes.push_back(fmt::format("{} is built when it runs: the shapes of its inputs are not known now",
-                                          engines[i].name));
+        found.notes.push_back(
+            fmt::format("{} is built when it runs: the shapes of its inputs are not known now", engines[i].name));
       }
     }
   }
 
   void build_from(const GraphView& view, const GraphTypes& types, SegmentationResult& found,
-                  const std::vector<std::string>& inputs, BatchSource& batches, std::vector<EngineText>& engines) const {
+                  const std::vector<std::string>& inputs, BatchSource& batches,
+                  std::vector<EngineText>& engines) const {
     const std::vector<FedSegment> fed =
         feed_segments(view, types, found.segments, engines, inputs, batches, calibrates());
     for (size_t i = 0; i < engines.size(); ++i) {

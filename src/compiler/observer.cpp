@@ -14,7 +14,7 @@ namespace {
 // same ones however samples are batched.
 constexpr int64_t kLogSamples = 1024;
 
-// Without the sums: adding doubles depends on the order, and histograms of any split of the data must merge to the same
+// There are no sums: adding doubles depends on the order, and histograms of any split of the data must merge to the same
 // bytes.
 quantize::Moments converted(const kernels::Moments& m) {
   return {m.min, m.max, m.count, m.zeros, m.nans, m.infs, 0.0, 0.0};

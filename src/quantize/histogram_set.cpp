@@ -14,7 +14,6 @@ namespace {
 
 // File: magic, version (u32), body, FNV-1a hash of all before it (u64).
 constexpr std::string_view kMagic = "TFEHISTO";
-// Version 1 had no channel sums.
 constexpr uint64_t kVersion = 2;
 // Far above any real graph; bounds the memory that a small hostile file can ask for to 700 MB.
 constexpr uint64_t kMostTensors = 20'000;
@@ -186,9 +185,7 @@ HistogramSet parse_histogram_set(std::string_view bytes, const std::string& what
   const std::string_view body = bytes.substr(0, bytes.size() - 8);
   ByteReader in(body.substr(kMagic.size()), what);
   const uint64_t version = in.fixed(4);
-  if (version == 0 || version > kVersion) {
-    fail<InvalidModel>("{}: format version {}, expected at most {}", what, version, kVersion);
-  }
+  if (version != kVersion) fail<InvalidModel>("{}: format version {}, expected {}", what, version, kVersion);
   if (ByteReader(bytes.substr(body.size()), what).fixed(8) != fnv1a(body)) {
     fail<InvalidModel>("{}: checksum mismatch: the file is truncated or corrupted", what);
   }
@@ -204,7 +201,7 @@ HistogramSet parse_histogram_set(std::string_view bytes, const std::string& what
       fail<InvalidModel>("{}: tensor '{}' is there twice", what, name);
     }
   }
-  const uint64_t averaged = version == 1 ? 0 : in.varint();
+  const uint64_t averaged = in.varint();
   if (averaged > kMostTensors) fail<InvalidModel>("{}: {} tensors, expected at most {}", what, averaged, kMostTensors);
   for (uint64_t i = 0; i < averaged; ++i) {
     const std::string name = in.string();

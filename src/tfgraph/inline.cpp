@@ -56,7 +56,8 @@ class Screen {
     }
     for (const NodeDef& node : function.nodes) {
       for (const MapEntry& attr : node.attrs) {
-        if (is_attr_placeholder(attr.value)) return fmt::format("its node '{}' has attributes of the caller", node.name);
+        if (is_attr_placeholder(attr.value))
+          return fmt::format("its node '{}' has attributes of the caller", node.name);
       }
       if (const FunctionDef* inner = called(node)) {
         if (const std::string& text = reason(*inner); !text.empty()) {
@@ -69,9 +70,9 @@ class Screen {
 
   // Nodes that run for what they do, not for what they make, would be lost with the call.
   static std::string side_effect(const FunctionDef& function) {
-    constexpr std::array<std::string_view, 8> kNone = {"Const",           "Identity",       "IdentityN",
-                                                       "NoOp",            "PartitionedCall", "ReadVariableOp",
-                                                       "StatefulPartitionedCall", "VarHandleOp"};
+    constexpr std::array<std::string_view, 8> kNone = {
+        "Const",      "Identity", "IdentityN", "NoOp", "PartitionedCall", "ReadVariableOp", "StatefulPartitionedCall",
+        "VarHandleOp"};
     for (const std::string_view name : function.control_returns) {
       const auto node = std::find_if(function.nodes.begin(), function.nodes.end(),
                                      [name](const NodeDef& candidate) { return candidate.name == name; });
@@ -129,8 +130,8 @@ class Inliner {
       const FunctionDef* function = screen_.called(def);
       if (function == nullptr || kept_.count(def.name) > 0) continue;
       if (const std::string& reason = screen_.reason(*function); !reason.empty()) {
-        result_.notes.push_back(fmt::format("function '{}', called by '{}', is not looked into: {}", function->name,
-                                            def.name, reason));
+        result_.notes.push_back(
+            fmt::format("function '{}', called by '{}', is not looked into: {}", function->name, def.name, reason));
       }
     }
   }
