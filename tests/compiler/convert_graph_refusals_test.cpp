@@ -186,6 +186,19 @@ TEST(Refusals, WeightsFromOutside) {
       "it\n");
 }
 
+TEST(Refusals, InputsOfUnknownRank) {
+  GraphDefBuilder graph = chain();
+  graph.node("Mystery", "m", {"a"});
+  graph.node("AddV2", "sum", {"a", "m"});
+  graph.conv("b", "sum", 4, 4);
+  const auto result = convert_graph_def(graph.bytes(), {"b"}, params());
+  EXPECT_EQ(result.engines.size(), 2u) << "a convolution tells the rank of its input";
+  EXPECT_NE(refusals(result).find("sum: not even the rank of its input 'm' is known; write the graph with "
+                                  "graph.as_graph_def(add_shapes=True)\n"),
+            std::string::npos)
+      << refusals(result);
+}
+
 TEST(Refusals, ShapesThatDependOnData) {
   GraphDefBuilder graph = chain();
   graph.placeholder("sizes", {2}, 3);

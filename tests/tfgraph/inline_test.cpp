@@ -32,8 +32,7 @@ FunctionText function(const std::string& name = "f") {
 
 void call(GraphDefBuilder& graph, const std::string& name, const std::vector<std::string>& inputs,
           const std::string& callee = "f", const std::string& op = "PartitionedCall") {
-  graph.node(op, name, inputs,
-             {{"Tin", types_attr({1})}, {"Tout", types_attr({1, 1})}, {"f", function_attr(callee)}});
+  graph.node(op, name, inputs, {{"Tin", types_attr({1})}, {"Tout", types_attr({1, 1})}, {"f", function_attr(callee)}});
 }
 
 // The outline of the graph after inlining.

@@ -155,8 +155,14 @@ class Segmenter {
       const auto wanted = tfgraph::input_types(*view_.node(id).def);
       for (size_t i = 0; i < view_.node(id).inputs.size(); ++i) {
         const TensorRef input = view_.node(id).inputs[i];
-        const bool outside = std::find(segment.inputs.begin(), segment.inputs.end(), input) != segment.inputs.end();
-        if (outside && !crosses_border((*wanted)[i])) offenders.push_back({id, reason(input, (*wanted)[i])});
+        if (std::find(segment.inputs.begin(), segment.inputs.end(), input) == segment.inputs.end()) continue;
+        if (!types_.type(input).shape.ranked()) {
+          offenders.push_back({id,
+                               fmt::format("not even the rank of its input '{}' is known", view_.tensor_name(input)),
+                               "write the graph with graph.as_graph_def(add_shapes=True)"});
+          continue;
+        }
+        if (!crosses_border((*wanted)[i])) offenders.push_back({id, reason(input, (*wanted)[i])});
       }
     }
     for (const TensorRef output : segment.outputs) {
