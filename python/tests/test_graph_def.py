@@ -200,6 +200,13 @@ def loop(net):
     return [net.conv(x, 4)]
 
 
+def branch(net):
+    x = net.conv(net.image(), 4)
+    chosen = net.input((), np.bool_(True), "chosen")
+    y = net.tf.compat.v1.cond(chosen, lambda: net.conv(x, 4) + x, lambda: x)
+    return [net.conv(y, 4) + x]
+
+
 def shared_weights(net):
     tf = net.tf
     kernel = net.weights(3, 3, 8, 8)
@@ -224,7 +231,8 @@ NETS = {
     other_types: 1,
     scalars: 1,
     called_functions: 1,
-    loop: 1,
+    loop: 3,
+    branch: 3,
     shared_weights: 3,
     fake_quantized: 1,
 }

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "compiler/graph_def/control_flow.h"
 #include "compiler/graph_def/trial.h"
 #include "segment/cluster.h"
 #include "tfgraph/dtype.h"
@@ -69,10 +70,15 @@ class Segmenter {
  private:
   void make_problem() {
     problem_.minimum_weight = options_.minimum_segment_size;
-    std::map<std::string_view, int> groups = {{"", 0}};
+    const std::vector<int> contexts = control_contexts(view_);
+    // Group 0 goes with all: nodes without a device, unless they run under conditions.
+    const bool conditions = std::any_of(contexts.begin(), contexts.end(), [](int context) { return context != 0; });
+    std::map<std::pair<std::string_view, int>, int> groups;
+    if (!conditions) groups[{"", 0}] = 0;
     for (int id = 0; id < view_.size(); ++id) {
       const tfgraph::NodeDef& def = *view_.node(id).def;
-      const int group = groups.emplace(def.device, static_cast<int>(groups.size())).first->second;
+      const std::pair key(def.device, contexts[static_cast<size_t>(id)]);
+      const int group = groups.emplace(key, static_cast<int>(groups.size()) + (conditions ? 1 : 0)).first->second;
       problem_.nodes.push_back({false, group, is_identity(def.op) ? 0 : 1});
     }
     std::vector<int> place(static_cast<size_t>(view_.size()), -1);
