@@ -214,6 +214,22 @@ TEST(Refusals, ShapesThatDependOnData) {
       "minimum_segment_size\n");
 }
 
+TEST(Refusals, GraphsThatFailOneNodeAtATimeAreGivenUp) {
+  GraphDefBuilder graph = chain();
+  std::string last = "a";
+  for (int i = 0; i < 30; ++i) {
+    graph.placeholder(fmt::format("sizes{}", i), {2}, 3);
+    last = graph.node("Reshape", fmt::format("r{}", i), {last, fmt::format("sizes{}", i)},
+                      {{"T", type_attr(1)}, {"Tshape", type_attr(3)}});
+    last = graph.node("Relu", fmt::format("u{}", i), {last});
+  }
+  const auto result = convert_graph_def(graph.bytes(), {last}, params());
+  EXPECT_EQ(result.engines.size(), 1u);
+  EXPECT_NE(refusals(result).find("u29: other nodes of its segment keep failing: the shape of its output depends"),
+            std::string::npos)
+      << refusals(result);
+}
+
 TEST(Refusals, ShapeArithmeticThatPlanningFoldsIsTaken) {
   GraphDefBuilder graph = chain();
   graph.node("Shape", "shape", {"a"});

@@ -20,6 +20,9 @@ namespace {
 // An engine that computes fewer numbers than this costs more to call than it saves.
 constexpr int64_t kFewElements = 64;
 
+// Graphs take two or three; one that is made to need many does not get them.
+constexpr int kRounds = 16;
+
 bool contains(std::span<const std::string_view> ops, std::string_view op) {
   return std::find(ops.begin(), ops.end(), op) != ops.end();
 }
@@ -55,9 +58,10 @@ class Segmenter {
   SegmentationResult run() {
     make_problem();
     std::vector<Segment> segments;
-    do {
+    for (int round = 0;; ++round) {
       segments = clusters();
-    } while (!settle(segments));
+      if (settle(segments, round < kRounds)) break;
+    }
     drop_small(segments);
     keep_largest(segments);
     result_.segments = std::move(segments);
@@ -133,8 +137,9 @@ class Segmenter {
     }
   }
 
-  // True when every segment is fit to be an engine; else the unfit nodes are no candidates any more.
-  bool settle(const std::vector<Segment>& segments) {
+  // True when every segment is fit to be an engine; else the unfit nodes are no candidates any more: alone, if the rest of
+  // their segment is to have another try.
+  bool settle(const std::vector<Segment>& segments, bool again) {
     bool settled = true;
     for (const Segment& segment : segments) {
       if (effective_size(view_, segment) < options_.minimum_segment_size || fit_.count(segment.nodes) > 0) continue;
@@ -147,6 +152,12 @@ class Segmenter {
         settled = false;
       }
       if (offenders.empty()) fit_.insert(segment.nodes);
+      if (again || offenders.empty()) continue;
+      for (const int id : segment.nodes) {
+        if (!candidates_.candidate[static_cast<size_t>(id)]) continue;
+        candidates_.refuse(view_, id, fmt::format("other nodes of its segment keep failing: {}", offenders[0].reason),
+                           offenders[0].remedy);
+      }
     }
     return settled;
   }
