@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "support/compare.h"
 #include "support/graph_def_builder.h"
 #include "support/random.h"
@@ -156,6 +158,31 @@ TEST(Inline, KeptCallsStay) {
             "Relu(first:1) relu\n"
             "Tanh(relu) tanh\n"
             "AddV2(tanh,first) out\n");
+}
+
+TEST(Inline, FunctionsThatNothingCallsAnyMoreGo) {
+  GraphDefBuilder graph = two_calls();
+  graph.node("While", "loop", {"x"},
+             {{"T", types_attr({1})}, {"body", function_attr("g")}, {"cond", function_attr("h")}});
+  graph.add_function(function_message(function("f")));
+  FunctionText caller = function("g");
+  caller.nodes = {node_message("inner", "PartitionedCall", {"a"}, "",
+                               {{"Tin", types_attr({1})}, {"Tout", types_attr({1, 1})}, {"f", function_attr("k")}})};
+  caller.returns = {"inner:output:0", "inner:output:1"};
+  for (const FunctionText& text : {caller, function("h"), function("k"), function("unused")}) {
+    graph.add_function(function_message(text));
+  }
+  call(graph, "third", {"x"}, "k");
+  const std::string bytes = graph.bytes();
+  const GraphDef source = read_graph_def(bytes);
+  const InlinedGraph result = inline_calls(source, {"out", "loop", "third"}, {});
+  const std::string written = graph_message(result.graph, {}, {});
+  const GraphDef after = read_graph_def(written);
+  std::set<std::string_view> names;
+  for (const auto& [name, text] : after.functions) names.insert(name);
+  // f is gone; k was inlined, too, and is still called from the body of the loop; what was never called is not ours to drop.
+  EXPECT_EQ(names, (std::set<std::string_view>{"g", "h", "k", "unused"}));
+  EXPECT_EQ(after.functions.at("g").message, source.functions.at("g").message);
 }
 
 std::string note_of(FunctionText text) {
