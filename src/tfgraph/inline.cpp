@@ -226,7 +226,7 @@ class Inliner {
     change.inputs = &inputs;
     const std::string full = name(id);
     change.name = full;
-    if (node.scope != 0) change.attrs.push_back({"_class", ""});
+    if (node.scope != 0) change.attrs.emplace_back("_class", "");
     add_message(changed_node(*node.def, change));
   }
 

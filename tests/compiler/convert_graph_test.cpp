@@ -292,7 +292,7 @@ TEST(ConvertGraph, DevicesAreNotMixedAndAreKept) {
   std::string last = "x";
   for (const std::string device : {"/cpu:0", "/cpu:1"}) {
     for (const std::string name : {"a", "b", "c"}) {
-      last = graph.node("Relu6", name + device.substr(5), {last});
+      last = graph.node("Relu6", fmt::format("{}{}", name, device.back()), {last});
       graph.device(device);
     }
   }

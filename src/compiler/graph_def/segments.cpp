@@ -253,7 +253,7 @@ class Segmenter {
     const auto most = static_cast<size_t>(std::max(0, options_.max_engines));
     if (most == 0 || segments.size() <= most) return;
     std::vector<std::pair<int, size_t>> by_size;
-    for (size_t i = 0; i < segments.size(); ++i) by_size.push_back({-effective_size(view_, segments[i]), i});
+    for (size_t i = 0; i < segments.size(); ++i) by_size.emplace_back(-effective_size(view_, segments[i]), i);
     std::sort(by_size.begin(), by_size.end());
     std::vector<bool> kept(segments.size(), false);
     for (size_t i = 0; i < most; ++i) kept[by_size[i].second] = true;
