@@ -320,6 +320,13 @@ TEST(ConvertGraph, GraphNumbersAreNotUsedTwice) {
             convert_graph_def(graph.bytes(), {"b"}, p).engines[0].name);
 }
 
+TEST(ConvertGraph, TheSameBytesEveryTime) {
+  GraphDefBuilder graph;
+  graph.conv("b", graph.conv("a", graph.placeholder("x", {-1, 6, 6, 3}), 3, 4), 4, 2);
+  EXPECT_EQ(convert_graph_def(graph.bytes(), {"b"}, params()).graph_def,
+            convert_graph_def(graph.bytes(), {"b"}, params()).graph_def);
+}
+
 TEST(ConvertGraph, MinusOneLeavesTheMainGraph) {
   GraphDefBuilder graph;
   graph.conv("a", graph.placeholder("x", {-1, 6, 6, 3}), 3, 4);
