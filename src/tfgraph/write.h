@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -55,8 +56,12 @@ struct FunctionText {
   std::vector<std::string> returns;        // one per output: "node:output:0"
   std::vector<std::string> nodes;          // NodeDef messages
   std::vector<std::string> control_nodes;  // that a call waits for
+  std::vector<AttrMessage> attrs;
 };
 std::string function_message(const FunctionText& function);
+
+// A FunctionDefLibrary without the functions whose messages begin at one of these addresses.
+std::string library_without(std::string_view library, const std::set<const char*>& dropped);
 
 // A GraphDef of NodeDef messages, the library of `source` and more functions, and all else that `source` held.
 std::string graph_message(const GraphDef& source, const std::vector<std::string_view>& nodes,

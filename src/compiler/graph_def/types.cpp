@@ -20,6 +20,11 @@ constexpr int64_t kReadBytes = 8192;
 // Divisible by what networks halve it by.
 constexpr int64_t kSampleSize = 224;
 
+// Control flow of TensorFlow 1 whose outputs are its input.
+bool passes_tensor_on(std::string_view op) {
+  return op == "Switch" || op == "Enter" || op == "Exit" || op == "RefSwitch" || op == "RefEnter" || op == "RefExit";
+}
+
 bool is_placeholder(std::string_view op) { return op == "Placeholder" || op == "PlaceholderV2"; }
 
 }  // namespace
@@ -73,10 +78,15 @@ void GraphTypes::add(int id) {
       ir::Value& value = graph_.value(found->second);
       if (value.dtype == DType::Invalid && wanted && i < wanted->size()) {
         value.dtype = tfgraph::dtype_from_proto((*wanted)[i]);
+        wanted_[found->second] = (*wanted)[i];
       }
       inputs.push_back(found->second);
     }
-    if (ops::find_op(def.op) != nullptr || tfgraph::has_signature(def.op)) add_known(id, std::move(inputs));
+    if (passes_tensor_on(def.op) && !inputs.empty()) {
+      const ir::NodeId same = graph_.add_node("Identity", std::string(def.name), {inputs[0]});
+      for (int i = 0; i < std::max(1, node.outputs_used); ++i) define({id, i}, graph_.output(same));
+    } else if (ops::find_op(def.op) != nullptr || tfgraph::has_signature(def.op))
+      add_known(id, std::move(inputs));
   }
   const std::vector<Shape> declared = tfgraph::attr_shapes(def, "_output_shapes");
   for (size_t i = 0; i < declared.size() && i < static_cast<size_t>(node.outputs_used); ++i) {
@@ -84,14 +94,33 @@ void GraphTypes::add(int id) {
     if (values_.count(ref) == 0) {
       define(ref, graph_.add_value(view_.tensor_name(ref), DType::Invalid, Shape::unknown_rank()));
     }
-    const auto value = static_cast<size_t>(values_.at(ref));
-    hints_.resize(std::max(hints_.size(), value + 1), Shape::unknown_rank());
-    hints_[value] = declared[i];
-    // Values without a producer are not visited by inference.
-    if (graph_.value(static_cast<ir::ValueId>(value)).producer == ir::kNone) {
-      graph_.value(static_cast<ir::ValueId>(value)).shape = declared[i];
-    }
+    hint(values_.at(ref), declared[i]);
   }
+}
+
+void GraphTypes::hint(ir::ValueId id, const Shape& shape) {
+  const auto index = static_cast<size_t>(id);
+  hints_.resize(std::max(hints_.size(), index + 1), Shape::unknown_rank());
+  if (!hints_[index].ranked()) hints_[index] = shape;
+  // Values without a producer are not visited by inference.
+  ir::Value& value = graph_.value(id);
+  if (value.producer == ir::kNone && !value.is_constant() && !value.shape.ranked()) value.shape = shape;
+}
+
+// What an op takes tells of tensors that nothing else is known of.
+Shape GraphTypes::wanted_input(int id, bool nchw) const {
+  const tfgraph::NodeDef& def = *view_.node(id).def;
+  if (def.op == "MatMul") return {-1, -1};
+  if (def.op == "MaxPool" || def.op == "AvgPool") return {-1, -1, -1, -1};
+  if (def.op != "Conv2D" && def.op != "DepthwiseConv2dNative") return Shape::unknown_rank();
+  TensorRef weights = view_.node(id).inputs.size() > 1 ? view_.node(id).inputs[1] : TensorRef{};
+  while (weights.node >= 0 && view_.node(weights.node).constant && is_identity(view_.node(weights.node).def->op)) {
+    weights = view_.node(weights.node).inputs[0];
+  }
+  const auto found = values_.find(weights);
+  const Shape shape = found == values_.end() ? Shape::unknown_rank() : graph_.value(found->second).shape;
+  const int64_t channels = shape.rank() == 4 ? shape[2] : -1;
+  return nchw ? Shape{-1, channels, -1, -1} : Shape{-1, -1, -1, channels};
 }
 
 bool GraphTypes::is_matmul(ir::ValueId value) const {
@@ -113,6 +142,7 @@ void GraphTypes::add_known(int id, std::vector<ir::ValueId> inputs) {
     const bool nchw = tfgraph::is_nchw(def.op, attrs) && !inputs.empty();
     // As the importer does it: the node works on NHWC between two Transposes. A matrix has its channels last anyway.
     const bool transposed = nchw && !(def.op == "BiasAdd" && is_matmul(inputs[0]));
+    if (!inputs.empty()) hint(inputs[0], wanted_input(id, nchw));
     if (nchw) tfgraph::to_nhwc(def.name, attrs);
     if (transposed) inputs[0] = tfgraph::add_transpose(graph_, inputs[0], {0, 2, 3, 1}, name + "/to_nhwc");
     const ir::NodeId added =
@@ -148,7 +178,9 @@ void GraphTypes::infer(int64_t batch) {
   ops::infer_graph_where_possible(sample, {}, {});
   for (const auto& [ref, id] : values_) {
     const ir::Value& value = graph_.value(id);
-    types_[ref] = {tfgraph::proto_from_dtype(value.dtype), value.shape, sample.value(id).shape};
+    uint64_t type = tfgraph::proto_from_dtype(value.dtype);
+    if (const auto wanted = wanted_.find(id); type == 0 && wanted != wanted_.end()) type = wanted->second;
+    types_[ref] = {type, value.shape, sample.value(id).shape};
   }
   graph_ = ir::Graph();
 }

@@ -34,14 +34,17 @@ class GraphTypes {
   void add_constant(int id);
   void add_known(int id, std::vector<ir::ValueId> inputs);
   void define(TensorRef ref, ir::ValueId value);
+  void hint(ir::ValueId id, const Shape& shape);
+  Shape wanted_input(int id, bool nchw) const;
   bool is_matmul(ir::ValueId value) const;
   void infer(int64_t batch);
 
   const GraphView& view_;
   ir::Graph graph_;
   std::map<TensorRef, ir::ValueId> values_;
-  std::vector<Shape> hints_;  // by ValueId
-  std::vector<int> owner_;    // view node by NodeId
+  std::vector<Shape> hints_;                // by ValueId
+  std::map<ir::ValueId, uint64_t> wanted_;  // types that users take, where producers do not tell
+  std::vector<int> owner_;                  // view node by NodeId
   std::vector<std::string> failures_;
   std::map<TensorRef, TensorType> types_;
 };

@@ -24,11 +24,6 @@ bool is_back_edge(const tfgraph::NodeDef& from, const tfgraph::NodeDef& to) {
   return ends_with(from.op, "NextIteration") && ends_with(to.op, "Merge");
 }
 
-bool begins_control_flow(std::string_view op) {
-  constexpr std::array<std::string_view, 5> kOps = {"Enter", "RefEnter", "RefSwitch", "Switch", "_SwitchN"};
-  return std::find(kOps.begin(), kOps.end(), op) != kOps.end();
-}
-
 }  // namespace
 
 bool is_identity(std::string_view op) {
@@ -50,11 +45,11 @@ GraphView::GraphView(const tfgraph::GraphDef& graph, const std::vector<std::stri
     }
   }
   link();
+  drop_idle_controls();
   mark_outputs(outputs);
   mark_needed();
   sort();
   mark_constants(kept);
-  mark_control_flow();
 }
 
 std::string GraphView::where(int id) const { return fmt::format("{} '{}'", node(id).def->op, node(id).def->name); }
@@ -119,6 +114,33 @@ void GraphView::link() {
       }
       at(id).inputs.push_back(ref);
     }
+  }
+}
+
+// Graphs that TensorFlow froze end in Identities that wait for the reading of what once were variables.
+void GraphView::drop_idle_controls() {
+  std::vector<size_t> waiting(nodes_.size(), 0);
+  std::vector<std::vector<int>> users(nodes_.size());
+  std::vector<int> done;
+  for (int id = 0; id < size(); ++id) {
+    const ViewNode& current = node(id);
+    const std::string_view op = current.def->op;
+    if (op != "Const" && op != "NoOp" && !is_identity(op)) continue;
+    for (const TensorRef input : current.inputs) users[static_cast<size_t>(input.node)].push_back(id);
+    for (const int control : current.controls) users[static_cast<size_t>(control)].push_back(id);
+    waiting[static_cast<size_t>(id)] = current.inputs.size() + current.controls.size();
+    if (waiting[static_cast<size_t>(id)] == 0) done.push_back(id);
+  }
+  while (!done.empty()) {
+    const int id = done.back();
+    done.pop_back();
+    at(id).inert = true;
+    for (const int user : users[static_cast<size_t>(id)]) {
+      if (--waiting[static_cast<size_t>(user)] == 0) done.push_back(user);
+    }
+  }
+  for (ViewNode& current : nodes_) {
+    std::erase_if(current.controls, [&](int control) { return node(control).inert; });
   }
 }
 
@@ -202,16 +224,6 @@ void GraphView::mark_constants(const std::vector<std::string>& kept) {
     if (current.def->op == "Const") at(id).constant = current.inputs.empty();
     if (!is_identity(current.def->op) || current.def->op == "IdentityN" || current.inputs.size() != 1) continue;
     at(id).constant = node(current.inputs[0].node).constant;
-  }
-}
-
-void GraphView::mark_control_flow() {
-  for (const int id : order_) {
-    const auto inside = [&](int producer) { return node(producer).in_control_flow; };
-    at(id).in_control_flow =
-        begins_control_flow(node(id).def->op) ||
-        std::any_of(node(id).controls.begin(), node(id).controls.end(), inside) ||
-        std::any_of(node(id).inputs.begin(), node(id).inputs.end(), [&](TensorRef ref) { return inside(ref.node); });
   }
 }
 
