@@ -35,7 +35,7 @@ struct Member {
 
 template <typename T>
 T number_at(std::string_view file, uint64_t at) {
-  if (at > file.size() || sizeof(T) > file.size() - at)
+  if (file.size() < sizeof(T) || at > file.size() - sizeof(T))
     fail<InvalidModel>("the archive is cut short or corrupt: a field at {} of {} bytes", at, file.size());
   T value;
   std::memcpy(&value, file.data() + at, sizeof(T));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One malformed data file or wrong option per case, with its exact message.
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -80,6 +81,13 @@ TEST(NpzErrors, Messages) {
   std::string encrypted = stored;
   encrypted[stored.find("PK\x01\x02") + 8] |= 1;
   expect_file("encrypted.npz", encrypted, "the archive is encrypted");
+  // A directory that begins in the file's last bytes: fields there would lie behind the end.
+  std::string late = stored;
+  late[late.size() - 6] = static_cast<char>((late.size() - 1) & 255);
+  late[late.size() - 5] = static_cast<char>((late.size() - 1) >> 8);
+  expect_file(
+      "late.npz", late,
+      fmt::format("the archive is cut short or corrupt: a field at {} of {} bytes", late.size() - 1, late.size()));
 }
 
 TEST(RecordErrors, Messages) {
