@@ -105,25 +105,50 @@ int resolve_threads(int threads) {
   return std::max(1, CPU_COUNT(&allowed));
 }
 
+std::shared_ptr<const ModelImpl> make_impl(ir::Graph graph, const std::filesystem::path& path,
+                                           std::map<std::string, std::string> removed_nodes) {
+  auto impl = std::make_shared<ModelImpl>();
+  impl->path = path;
+  impl->removed_nodes = std::move(removed_nodes);
+  impl->imported = std::move(graph);
+  if (impl->imported.name.empty()) impl->imported.name = path.stem().string();
+  ops::infer_graph(impl->imported);
+  impl->hash = fingerprint(impl->imported);
+  return impl;
+}
+
 }  // namespace detail
 
-Model Model::load(const std::filesystem::path& path, const LoadOptions& options) {
+namespace {
+
+tfgraph::ImportOptions import_options(const LoadOptions& options) {
   tfgraph::ImportOptions import;
   import.inputs = options.inputs;
   import.outputs = options.outputs;
   import.tags = options.tags;
   import.signature_key = options.signature_key;
-  auto impl = std::make_shared<detail::ModelImpl>();
-  impl->path = path;
+  return import;
+}
+
+}  // namespace
+
+Model Model::load(const std::filesystem::path& path, const LoadOptions& options) {
   tfgraph::ImportReport report;
-  impl->imported = tfgraph::read_model(path, import, &report);
-  impl->removed_nodes = std::move(report.removed);
-  if (impl->imported.name.empty()) impl->imported.name = path.stem().string();
-  ops::infer_graph(impl->imported);
-  impl->hash = detail::fingerprint(impl->imported);
-  Model model;
-  model.impl_ = std::move(impl);
-  return model;
+  ir::Graph graph = tfgraph::read_model(path, import_options(options), &report);
+  return Model(detail::make_impl(std::move(graph), path, std::move(report.removed)));
+}
+
+Model Model::from_graph_def(std::string_view bytes, std::shared_ptr<const void> owner, const LoadOptions& options,
+                            const std::string& name) {
+  if (owner == nullptr) {
+    auto copy = std::make_shared<const std::string>(bytes);
+    bytes = *copy;
+    owner = std::move(copy);
+  }
+  tfgraph::ImportReport report;
+  ir::Graph graph = tfgraph::read_graph_bytes(bytes, std::move(owner), name, import_options(options), &report);
+  graph.name = name;
+  return Model(detail::make_impl(std::move(graph), name, std::move(report.removed)));
 }
 
 std::vector<TensorSpec> Model::inputs() const {

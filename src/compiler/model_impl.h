@@ -23,6 +23,10 @@ struct ModelImpl {
   std::map<std::string, std::string> removed_nodes;
 };
 
+// Of an imported graph; its types are inferred. `path`, or a name, is what messages call it.
+std::shared_ptr<const ModelImpl> make_impl(ir::Graph graph, const std::filesystem::path& path,
+                                           std::map<std::string, std::string> removed_nodes = {});
+
 struct Optimized {
   ir::Graph graph;
   passes::PassReport report;

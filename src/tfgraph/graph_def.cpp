@@ -14,8 +14,11 @@ std::string_view checked_name(std::string_view name, const char* what) {
   return name;
 }
 
-NodeDef read_node(std::string_view message) {
+}  // namespace
+
+NodeDef read_node_def(std::string_view message) {
   NodeDef node;
+  node.message = message;
   Reader proto = reader(message);
   while (proto.next()) {
     switch (proto.tag_and_type()) {
@@ -28,6 +31,9 @@ NodeDef read_node(std::string_view message) {
       case bytes(3):
         node.inputs.push_back(checked_name(get_view(proto), "a node's input"));
         break;
+      case bytes(4):
+        node.device = checked_name(get_view(proto), "a node's device");
+        break;
       case bytes(5):
         node.attrs.push_back(map_entry(get_view(proto)));
         break;
@@ -39,6 +45,8 @@ NodeDef read_node(std::string_view message) {
   if (node.op.empty()) fail<InvalidModel>("node '{}' has no op", node.name);
   return node;
 }
+
+namespace {
 
 std::string_view read_arg_name(std::string_view message) {
   std::string_view name;
@@ -80,13 +88,19 @@ FunctionDef read_function(std::string_view message) {
         read_signature(get_view(proto), function);
         break;
       case bytes(3):
-        function.nodes.push_back(read_node(get_view(proto)));
+        function.nodes.push_back(read_node_def(get_view(proto)));
         break;
       case bytes(4): {
         const MapEntry entry = map_entry(get_view(proto));
         function.returns[entry.key] = entry.value;
         break;
       }
+      case bytes(5):
+        function.attrs.push_back(map_entry(get_view(proto)));
+        break;
+      case bytes(6):
+        function.control_returns.push_back(map_entry(get_view(proto)).value);
+        break;
       default:
         proto.skip();
     }
@@ -195,6 +209,22 @@ T find_field(const NodeDef& node, std::string_view key, uint32_t wanted, T fallb
   return fallback;
 }
 
+Reader attr_list(const NodeDef& node, std::string_view key) {
+  return reader(find_field(node, key, bytes(1), std::string_view(), get_view));
+}
+
+// The strings or messages of a list.
+std::vector<std::string_view> list_messages(Reader list, uint32_t field) {
+  std::vector<std::string_view> messages;
+  while (list.next()) {
+    if (list.tag_and_type() == bytes(field))
+      messages.push_back(get_view(list));
+    else
+      list.skip();
+  }
+  return messages;
+}
+
 }  // namespace
 
 const std::string_view* NodeDef::attr(std::string_view key) const {
@@ -207,21 +237,24 @@ const std::string_view* NodeDef::attr(std::string_view key) const {
 GraphDef read_graph_def(std::string_view message) {
   GraphDef graph;
   Reader proto = reader(message);
-  while (proto.next()) {
+  const char* field = message.data();
+  for (; proto.next(); field = proto.data().data()) {
     switch (proto.tag_and_type()) {
       case bytes(1):
         if (graph.nodes.size() == kMaxNodes) fail<InvalidModel>("the graph has more than {} nodes", kMaxNodes);
-        graph.nodes.push_back(read_node(get_view(proto)));
-        break;
+        graph.nodes.push_back(read_node_def(get_view(proto)));
+        continue;
       case bytes(2):
-        read_library(get_view(proto), graph);
-        break;
+        graph.libraries.push_back(get_view(proto));
+        read_library(graph.libraries.back(), graph);
+        continue;
       case bytes(4):
         graph.producer_version = read_producer(get_view(proto));
         break;
       default:
         proto.skip();
     }
+    graph.others.emplace_back(field, static_cast<size_t>(proto.data().data() - field));
   }
   return graph;
 }
@@ -271,10 +304,48 @@ uint64_t attr_type(const NodeDef& node, std::string_view key) {
 int64_t attr_int(const NodeDef& node, std::string_view key, int64_t fallback) {
   return find_field(node, key, varint(3), fallback, [](Reader& proto) { return proto.get_int64(); });
 }
+std::vector<uint64_t> attr_types(const NodeDef& node, std::string_view key) {
+  std::vector<uint64_t> types;
+  Reader list = attr_list(node, key);
+  while (list.next()) {
+    if (list.tag_and_type() == bytes(6))
+      append_varints(get_view(list), types);
+    else if (list.tag_and_type() == varint(6))
+      types.push_back(list.get_uint64());
+    else
+      list.skip();
+  }
+  return types;
+}
+std::vector<std::string_view> attr_strings(const NodeDef& node, std::string_view key) {
+  return list_messages(attr_list(node, key), 2);
+}
+std::vector<Shape> attr_shapes(const NodeDef& node, std::string_view key) {
+  return read_shapes(list_messages(attr_list(node, key), 7));
+}
 std::string_view attr_function(const NodeDef& node, std::string_view key) {
   // NameAttrList { name = 1 }
   const std::string_view function = find_field(node, key, bytes(10), std::string_view(), get_view);
   return read_arg_name(function);
+}
+bool attr_bool(std::string_view attr_value) {
+  bool value = false;
+  Reader proto = reader(attr_value);
+  while (proto.next()) {
+    if (proto.tag_and_type() == varint(5))
+      value = get_flag(proto);
+    else
+      proto.skip();
+  }
+  return value;
+}
+bool is_attr_placeholder(std::string_view attr_value) {
+  Reader proto = reader(attr_value);
+  while (proto.next()) {
+    if (proto.tag_and_type() == bytes(9)) return true;
+    proto.skip();
+  }
+  return false;
 }
 std::optional<std::string_view> attr_tensor(const NodeDef& node, std::string_view key) {
   return find_field(node, key, bytes(8), std::optional<std::string_view>(), get_view);
