@@ -18,6 +18,7 @@ struct ConvertOptions {
   // Or from TensorRT's calibration cache text, by tensor name: where both say something, `calibration` counts. Names that
   // the graph does not have are noted in the report.
   std::string calibration_table;
+  // How ranges follow from `calibration`: see Calibration::ranges().
   std::string calibrator = "auto";
   double percentile = 99.99;
   // "auto": u8 where provably non-negative; "tensorrt": s8 everywhere.
@@ -36,7 +37,7 @@ struct ConvertOptions {
   // Passes to leave out, by name (see `tfengine dump`), for debugging.
   std::vector<std::string> disabled_passes;
   EngineOptions engine;
-  Progress progress;
+  Progress progress;  // tactics chosen and in all, on the calling thread; empty: nobody
   // Kept with the engine and in its file, for the caller: what the engine was made of, say.
   std::string tag;
 };
@@ -45,6 +46,8 @@ struct ConvertOptions {
 // no such precision.
 TFE_API bool precision_available(const std::string& precision);
 
+// Plans for the shapes asked for, timing tactics on this machine. The model may go afterwards. InvalidModel when the graph
+// cannot run, InvalidArgument naming a wrong option, OutOfMemory, BackendFailure.
 TFE_API Engine convert(const Model& model, const ConvertOptions& options = {});
 
 }  // namespace tfengine
