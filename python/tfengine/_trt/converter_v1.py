@@ -187,7 +187,7 @@ class TrtGraphConverter:
             raise AssertionError("save() comes after calibrate(), as the precision is INT8 with calibration")
         if self._frozen is None:
             raise ValueError("save() needs a SavedModel as the converter's input, and it was a GraphDef")
-        freeze_v1.save(self._converted, self._frozen, self._input_dir, os.fspath(output_saved_model_dir), self._tags)
+        freeze_v1.save(self._converted, self._frozen, os.fspath(output_saved_model_dir), self._tags)
 
     def save_calibration(self, folder: str | os.PathLike) -> list[str]:
         """Writes each engine's table (ENGINE.calib_table) and histograms (ENGINE.histograms, for

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
 import tensorflow as tf
+from tensorflow.python.saved_model.loader_impl import get_asset_tensors
 
 from .nodes import node_of
 
@@ -24,6 +24,8 @@ class FrozenSavedModel(NamedTuple):
     """Nodes that all the signatures read, and the initialisation."""
     init_op: str | None
     """The node that fills tables on loading."""
+    assets: dict[str, bytes]
+    """Tensor name to the path of the file that the tensor names."""
 
 
 def freeze(folder: str, tags: list[str], signature_key: str, config: v1.ConfigProto | None) -> FrozenSavedModel:
@@ -41,10 +43,20 @@ def freeze(folder: str, tags: list[str], signature_key: str, config: v1.ConfigPr
                     outputs.update(dict.fromkeys(_tensors_of(info)))
         if init_op:
             outputs[init_op] = None
+        graph_def = graph.as_graph_def()
         frozen = v1.graph_util.convert_variables_to_constants(
-            session, graph.as_graph_def(add_shapes=True), list(outputs), variable_names_denylist=None
+            session, graph_def, list(outputs), variable_names_blacklist=_file_name_variables(graph_def)
         )
-    return FrozenSavedModel(frozen, meta_graph, list(outputs), init_op)
+    return FrozenSavedModel(frozen, meta_graph, list(outputs), init_op, get_asset_tensors(folder, meta_graph))
+
+
+def _file_name_variables(graph_def: v1.GraphDef) -> list[str]:
+    """TensorFlow 2 writes the names of assets as variables that the initialisation sets."""
+    return [
+        node.name
+        for node in graph_def.node
+        if node.op == "VarHandleOp" and node.attr["dtype"].type == tf.string.as_datatype_enum
+    ]
 
 
 def _tensors_of(info) -> list[str]:
@@ -71,15 +83,15 @@ def _init_op(meta_graph: v1.MetaGraphDef) -> str | None:
     return None
 
 
-def save(graph_def: v1.GraphDef, frozen: FrozenSavedModel, source: str, target: str, tags: list[str]) -> None:
+def save(graph_def: v1.GraphDef, frozen: FrozenSavedModel, target: str, tags: list[str]) -> None:
     """Writes the converted graph as a SavedModel with the source's signatures, collections and assets."""
-    graph_def = _with_asset_paths(graph_def, frozen.meta_graph, source)
+    graph_def = _with_asset_paths(graph_def, frozen.assets)
     builder = v1.saved_model.Builder(target)
     with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
         tf.graph_util.import_graph_def(graph_def, name="")
         _restore_collections(graph, frozen.meta_graph)
-        for asset in frozen.meta_graph.asset_file_def:
-            graph.add_to_collection(v1.GraphKeys.ASSET_FILEPATHS, graph.get_tensor_by_name(asset.tensor_info.name))
+        for name in frozen.assets:
+            graph.add_to_collection(v1.GraphKeys.ASSET_FILEPATHS, graph.get_tensor_by_name(name))
         builder.add_meta_graph_and_variables(
             session,
             tags,
@@ -88,25 +100,23 @@ def save(graph_def: v1.GraphDef, frozen: FrozenSavedModel, source: str, target: 
                 for name, signature in frozen.meta_graph.signature_def.items()
                 if not name.startswith("__")
             },
-            assets_list=graph.get_collection(v1.GraphKeys.ASSET_FILEPATHS) or None,
+            assets_collection=graph.get_collection(v1.GraphKeys.ASSET_FILEPATHS) or None,
             main_op=graph.get_operation_by_name(frozen.init_op) if frozen.init_op else None,
         )
     builder.save()
 
 
-def _with_asset_paths(graph_def: v1.GraphDef, meta_graph: v1.MetaGraphDef, source: str) -> v1.GraphDef:
-    """Constants that name assets hold only what the files were called when the source was written."""
-    paths = {
-        node_of(asset.tensor_info.name): os.path.join(source, "assets", asset.filename)
-        for asset in meta_graph.asset_file_def
-    }
-    if not paths:
-        return graph_def
+def _with_asset_paths(graph_def: v1.GraphDef, assets: dict[str, bytes]) -> v1.GraphDef:
+    """Constants (in TensorFlow 2, placeholders) that name assets get the paths of the source's files."""
+    paths = {node_of(name): path for name, path in assets.items()}
     changed = v1.GraphDef()
     changed.CopyFrom(graph_def)
     for node in changed.node:
         if node.name in paths:
-            node.attr["value"].tensor.string_val[:] = [paths[node.name].encode()]
+            node.op = "Const"
+            node.attr.clear()
+            node.attr["dtype"].type = tf.string.as_datatype_enum
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(paths[node.name]))
     return changed
 
 
