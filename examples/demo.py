@@ -158,7 +158,7 @@ def compare(arguments) -> None:
     engines = convert_all(folder, arguments.threads)
     with_tensorflow = arguments.tensorflow and importlib.util.find_spec("tensorflow") is not None
     if arguments.tensorflow and not with_tensorflow:
-        print("TensorFlow is not installed: its rows are left out (pip install -r requirements/train.txt)")
+        print("TensorFlow is not installed: its rows are left out (pip install -r requirements/tensorflow.txt)")
     print(f"Measuring with {arguments.threads} threads ...")
     results = {}
     for name, description in MODELS.items():

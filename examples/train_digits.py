@@ -5,7 +5,7 @@
     examples/digits/separable.pb            a depthwise-separable CNN with batch norm and relu6, frozen GraphDef
     examples/digits/separable_saved_model/  the same network as a SavedModel
 
-Needs TensorFlow (pip install -r requirements/train.txt). Takes about ten minutes on two cores. The files are in the
+Needs TensorFlow (pip install -r requirements/tensorflow.txt). Takes about ten minutes on two cores. The files are in the
 repository: run this only to make them anew.
 """
 

@@ -82,6 +82,7 @@ setup_build() {
   local pth
   pth=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tfengine-build.pth
   [[ -e $pth ]] || echo "$BUILD/python" >"$pth"
+  setup_optional tensorflow "the TensorFlow op library"
   configure
   flock -u 9
 }
@@ -91,8 +92,9 @@ configure() {
     -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DCMAKE_CXX_COMPILER_LAUNCHER=ccache
     "-DCMAKE_PREFIX_PATH=$VENV" "-DPython_EXECUTABLE=$VENV/bin/python"
   )
-  local stamp
-  stamp=$BUILD/.configured-$(echo "${options[*]}" | hash_of -)
+  # The op library is built against the TensorFlow that is there now: another one, or none, configures anew.
+  local stamp tensorflow=("$VENV"/.installed-tensorflow-*)
+  stamp=$BUILD/.configured-$(echo "${options[*]} ${tensorflow[*]##*/}" | hash_of -)
   [[ -e $stamp && -e $BUILD/build.ninja ]] && return
   say "configuring build/"
   quietly "$BUILD/log/configure.log" cmake -S "$ROOT" -B "$BUILD" "${options[@]}"

@@ -7,8 +7,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "tfengine/allocator.h"
 #include "tfengine/data.h"
 #include "tfengine/export.h"
 #include "tfengine/model.h"
@@ -23,6 +25,9 @@ struct CalibrateOptions {
   int64_t max_samples = -1;
   std::vector<std::string> nodes_denylist;
   Progress progress;
+  // Where the weights and tensors of the float run come from; null: default_allocator(). It must outlive the calibration.
+  Allocator* allocator = nullptr;
+  uint64_t max_workspace_size_bytes = uint64_t{1} << 30;
 };
 
 struct TensorRange {
@@ -41,6 +46,9 @@ class TFE_API Calibration {
  public:
   static Calibration load(const std::filesystem::path& path);
   void save(const std::filesystem::path& path) const;
+  // The bytes of such a file.
+  static Calibration from_bytes(std::string_view bytes, const std::string& name = "calibration");
+  std::string serialize() const;
   // Adds another worker's histograms of the same model: the result has the same bytes as one worker's over all data.
   void merge(const Calibration& other);
   int64_t samples() const;
@@ -56,6 +64,33 @@ class TFE_API Calibration {
 
  private:
   std::shared_ptr<detail::CalibrationImpl> impl_;
+};
+
+// Calibration by a caller who has the batches one at a time and wants the float model's answers to them: a host that
+// serves while it calibrates. Thread-safe: calls take turns.
+class TFE_API Calibrator {
+ public:
+  explicit Calibrator(const Model& model, const CalibrateOptions& options = {});
+  ~Calibrator();
+  Calibrator(Calibrator&&) noexcept;
+  Calibrator& operator=(Calibrator&&) noexcept;
+
+  std::vector<TensorSpec> inputs() const;
+  // Shapes of the outputs for inputs of these shapes, in the order of inputs().
+  std::vector<Shape> output_shapes(const std::vector<Shape>& input_shapes);
+  // Runs one batch of any size, counts its tensors and gives the outputs. Inputs by name or, nameless, in order; others are
+  // ignored. InvalidArgument as Engine::run().
+  std::vector<NamedTensor> run(const Batch& batch);
+  // The same into buffers of the outputs' sizes for these shapes.
+  void run_into(const Batch& batch, const std::vector<void*>& outputs);
+  // Samples counted so far: the first dimension of the first input, summed.
+  int64_t samples() const;
+  // What was counted so far; later batches do not change it. InvalidArgument if nothing was.
+  Calibration result() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 TFE_API Calibration calibrate(const Model& model, BatchSource& data, const CalibrateOptions& options = {});

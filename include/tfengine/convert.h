@@ -15,6 +15,9 @@ struct ConvertOptions {
   std::string precision = "fp32";  // "fp32", "bf16" (where the CPU has it), "int8"; upper case accepted
   // int8: ranges from here (required unless the graph carries ranges for what should be INT8).
   const Calibration* calibration = nullptr;
+  // Or from TensorRT's calibration cache text, by tensor name: where both say something, `calibration` counts. Names that
+  // the graph does not have are noted in the report.
+  std::string calibration_table;
   std::string calibrator = "auto";
   double percentile = 99.99;
   // "auto": u8 where provably non-negative; "tensorrt": s8 everywhere.
@@ -30,7 +33,13 @@ struct ConvertOptions {
   std::vector<std::string> disabled_passes;
   EngineOptions engine;
   Progress progress;
+  // Kept with the engine and in its file, for the caller: what the engine was made of, say.
+  std::string tag;
 };
+
+// Whether this CPU gains by the precision: false for "bf16" where it has no bfloat16 arithmetic. InvalidArgument when there is
+// no such precision.
+TFE_API bool precision_available(const std::string& precision);
 
 TFE_API Engine convert(const Model& model, const ConvertOptions& options = {});
 

@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tfengine/allocator.h"
@@ -40,6 +42,11 @@ struct MemoryReport {
   std::string peak_layer;
 };
 
+struct PlanSummary {
+  std::vector<Shape> input_shapes;
+  MemoryReport memory;
+};
+
 struct LayerProfile {
   std::string name;
   std::string op;
@@ -57,8 +64,16 @@ struct EngineImpl;
 class TFE_API Engine {
  public:
   static Engine load(const std::filesystem::path& path, const EngineOptions& options = {});
+  // The bytes of a .tfe file in memory, 64-byte aligned; `owner` keeps them alive, since constants stay views of them.
+  // `name` stands for them in messages.
+  static Engine from_bytes(std::string_view bytes, std::shared_ptr<const void> owner, const EngineOptions& options = {},
+                           const std::string& name = "engine");
+  // Whether the bytes begin as an engine file does; loading may still refuse them.
+  static bool is_engine(std::string_view bytes);
   // Atomic: the file appears whole or not at all.
   void save(const std::filesystem::path& path) const;
+  // The same bytes, piece after piece, for other storage than files.
+  void write(const std::function<void(const void* data, size_t bytes)>& sink) const;
 
   std::vector<TensorSpec> inputs() const;
   std::vector<TensorSpec> outputs() const;
@@ -69,10 +84,16 @@ class TFE_API Engine {
   void run_into(const std::vector<NamedTensor>& inputs, const std::vector<void*>& outputs) const;
   // Plans and allocates for these shapes now (in the order of inputs()).
   void prepare(const std::vector<Shape>& input_shapes) const;
+  // Whether a call with these shapes finds a plan, or the tactics of an earlier one, and measures nothing.
+  bool planned(const std::vector<Shape>& input_shapes) const;
+  // The plans that are kept now, most recently used first, and how many were dropped for want of room.
+  std::vector<PlanSummary> plans() const;
+  int64_t evictions() const;
   // Shapes of the outputs for these inputs' shapes.
   std::vector<Shape> output_shapes(const std::vector<Shape>& input_shapes) const;
 
   std::string precision() const;
+  std::string tag() const;  // ConvertOptions::tag
   int threads() const;
   // For the given input shapes (prepared if need be); empty: the shapes of the latest plan.
   MemoryReport memory(const std::vector<Shape>& input_shapes = {}) const;

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,11 @@ class TFE_API Model {
   // InvalidModel (file and reason) when the file is malformed; InvalidArgument when it is missing or names don't exist.
   static Model load(const std::filesystem::path& path, const LoadOptions& options = {});
 
+  // A frozen GraphDef's bytes in memory. `owner` keeps them alive as long as constants are views of them; null: they are
+  // copied. `name` is the model's, for messages. Errors as load().
+  static Model from_graph_def(std::string_view bytes, std::shared_ptr<const void> owner = nullptr,
+                              const LoadOptions& options = {}, const std::string& name = "graph");
+
   std::vector<TensorSpec> inputs() const;
   std::vector<TensorSpec> outputs() const;
   // (op, count), sorted by op: of the graph as imported.
@@ -51,6 +57,7 @@ class TFE_API Model {
   const std::shared_ptr<const detail::ModelImpl>& impl() const { return impl_; }
 
  private:
+  explicit Model(std::shared_ptr<const detail::ModelImpl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const detail::ModelImpl> impl_;
 };
 

@@ -28,6 +28,8 @@ class LruCache {
     while (entries_.size() > capacity_ && entries_.size() > 1) entries_.pop_back();
     return entries_.front().second;
   }
+  // Whether the next insert() drops an entry.
+  bool full() const { return !entries_.empty() && entries_.size() >= capacity_; }
   const std::list<std::pair<Key, Entry>>& entries() const { return entries_; }
 
  private:

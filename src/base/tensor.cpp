@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tfengine/tensor.h"
 
-#include <cstdlib>
 #include <limits>
 
 #include "base/check.h"
+#include "base/host_memory.h"
 
 namespace tfengine {
 
@@ -69,16 +69,10 @@ Tensor::Tensor(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape
   if (static_cast<uint64_t>(count) > std::numeric_limits<int64_t>::max() / 8) {
     throw OutOfMemory("a tensor of shape " + shape_.str() + " is too large", UINT64_MAX, UINT64_MAX);
   }
-  // 64: one cache line, and the widest vector of current CPUs.
-  const size_t size = std::max<size_t>(64, (static_cast<size_t>(count) * dtype_bytes(dtype) + 63) / 64 * 64);
-  void* memory = std::aligned_alloc(64, size);
-  if (memory == nullptr) {
-    throw OutOfMemory(fmt::format("cannot allocate {} bytes for a tensor of shape {}", size, shape_.str()), size,
-                      UINT64_MAX);
-  }
-  std::fill_n(static_cast<std::byte*>(memory), size, std::byte{0});
-  owner_ = std::shared_ptr<const void>(memory, [](const void* p) { std::free(const_cast<void*>(p)); });
-  data_ = memory;
+  std::shared_ptr<void> memory =
+      host_bytes(static_cast<size_t>(count) * dtype_bytes(dtype), "a tensor of shape " + shape_.str());
+  data_ = memory.get();
+  owner_ = std::move(memory);
 }
 
 Tensor::Tensor(DType dtype, Shape shape, const void* data, std::shared_ptr<const void> owner)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tfengine/calibrate.h"
 
+#include <mutex>
+#include <span>
+
 #include "backends/list.h"
 #include "base/check.h"
 #include "compiler/calibration_impl.h"
@@ -61,45 +64,125 @@ std::vector<std::string> observed_names(const ir::Graph& graph) {
 
 }  // namespace detail
 
-Calibration calibrate(const Model& model, BatchSource& data, const CalibrateOptions& options) {
-  detail::Optimized optimized = detail::optimize(*model.impl(), options.nodes_denylist);
-  const std::vector<std::string> names = detail::observed_names(optimized.graph);
-  auto impl = std::make_shared<detail::CalibrationImpl>();
-  impl->histograms.model_hash = model.impl()->hash;
+struct Calibrator::Impl {
+  Impl(const Model& model, const CalibrateOptions& options)
+      : optimized(detail::optimize(*model.impl(), options.nodes_denylist)),
+        names(detail::observed_names(optimized.graph)),
+        core(std::move(optimized.graph), config(options)) {
+    histograms.model_hash = model.impl()->hash;
+  }
 
-  runtime::EngineConfig config;
-  config.backends = backends_by_name("");
-  config.threads = detail::resolve_threads(options.threads);
-  config.allocator = &default_allocator();
-  config.specialize = passes::specialize;
-  // Choosing tactics by measurement costs more than it gains over a few hundred images.
-  config.measure = false;
-  runtime::EngineCore core(std::move(optimized.graph), config);
+  static runtime::EngineConfig config(const CalibrateOptions& options) {
+    runtime::EngineConfig config;
+    config.backends = backends_by_name("");
+    config.threads = detail::resolve_threads(options.threads);
+    config.allocator = options.allocator == nullptr ? &default_allocator() : options.allocator;
+    config.max_workspace_size_bytes = options.max_workspace_size_bytes;
+    config.specialize = passes::specialize;
+    // Choosing tactics by measurement costs more than it gains over a few hundred images.
+    config.measure = false;
+    return config;
+  }
 
+  void plan_for(const std::vector<Shape>& shapes) {
+    if (entry != nullptr && entry->shapes() == shapes) return;
+    // The new plan may fail: the old observer must not outlive its plan.
+    observer.reset();
+    entry.reset();
+    entry = core.entry(shapes);
+    observer = std::make_unique<detail::Observer>(entry->prepared(), names, histograms);
+  }
+
+  void run(const detail::BoundInputs& inputs, std::span<void* const> outputs) {
+    const auto lease = entry->lease();
+    observer->run(*lease, inputs.addresses, outputs);
+    const Shape& first = inputs.shapes[0];
+    histograms.samples += static_cast<uint64_t>(first.rank() > 0 ? first[0] : 1);
+  }
+
+  mutable std::mutex mutex;
+  detail::Optimized optimized;
+  std::vector<std::string> names;
+  runtime::EngineCore core;
+  quantize::HistogramSet histograms;
   std::shared_ptr<runtime::ShapeEntry> entry;
   std::unique_ptr<detail::Observer> observer;
-  detail::OutputBuffers outputs;
+};
+
+Calibrator::Calibrator(const Model& model, const CalibrateOptions& options)
+    : impl_(std::make_unique<Impl>(model, options)) {}
+Calibrator::~Calibrator() = default;
+Calibrator::Calibrator(Calibrator&&) noexcept = default;
+Calibrator& Calibrator::operator=(Calibrator&&) noexcept = default;
+
+std::vector<TensorSpec> Calibrator::inputs() const {
+  std::vector<TensorSpec> specs;
+  for (const ir::ValueId id : impl_->core.graph().inputs) {
+    const ir::Value& value = impl_->core.graph().value(id);
+    specs.push_back({value.name, value.dtype, value.shape});
+  }
+  return specs;
+}
+
+std::vector<Shape> Calibrator::output_shapes(const std::vector<Shape>& input_shapes) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->plan_for(input_shapes);
+  const plan::Plan& plan = impl_->entry->plan();
+  std::vector<Shape> shapes;
+  for (const ir::GraphOutput& out : plan.graph.outputs) {
+    shapes.push_back(plan.descs[static_cast<size_t>(out.value)].shape);
+  }
+  return shapes;
+}
+
+std::vector<NamedTensor> Calibrator::run(const Batch& batch) {
+  const std::lock_guard lock(impl_->mutex);
+  const detail::BoundInputs inputs = detail::bind_inputs(impl_->core.graph(), batch, true);
+  impl_->plan_for(inputs.shapes);
+  detail::OutputBuffers outputs = detail::make_outputs(impl_->entry->plan());
+  impl_->run(inputs, outputs.addresses);
+  std::vector<NamedTensor> results;
+  for (size_t i = 0; i < outputs.tensors.size(); ++i) {
+    results.push_back({impl_->entry->plan().graph.outputs[i].name, std::move(outputs.tensors[i])});
+  }
+  return results;
+}
+
+void Calibrator::run_into(const Batch& batch, const std::vector<void*>& outputs) {
+  const std::lock_guard lock(impl_->mutex);
+  const detail::BoundInputs inputs = detail::bind_inputs(impl_->core.graph(), batch, true);
+  const size_t wanted = impl_->core.graph().outputs.size();
+  if (outputs.size() != wanted) {
+    fail<InvalidArgument>("run_into: got {} outputs, expected {}", outputs.size(), wanted);
+  }
+  impl_->plan_for(inputs.shapes);
+  impl_->run(inputs, outputs);
+}
+
+int64_t Calibrator::samples() const {
+  const std::lock_guard lock(impl_->mutex);
+  return static_cast<int64_t>(impl_->histograms.samples);
+}
+
+Calibration Calibrator::result() const {
+  const std::lock_guard lock(impl_->mutex);
+  if (impl_->histograms.samples == 0) fail<InvalidArgument>("calibration: the data holds no sample");
+  auto impl = std::make_shared<detail::CalibrationImpl>();
+  impl->histograms = impl_->histograms;
+  return Calibration(std::move(impl));
+}
+
+Calibration calibrate(const Model& model, BatchSource& data, const CalibrateOptions& options) {
+  Calibrator calibrator(model, options);
   const std::optional<int64_t> available = data.samples();
   const int64_t limit = options.max_samples < 0 ? INT64_MAX : options.max_samples;
   const int64_t total = available ? std::min(*available, limit) : (limit == INT64_MAX ? -1 : limit);
   Batch batch;
-  int64_t done = 0;
-  while (done < limit && data.next(batch)) {
-    const detail::BoundInputs inputs = detail::bind_inputs(core.graph(), batch, true);
-    if (entry == nullptr || entry->shapes() != inputs.shapes) {
-      entry = core.entry(inputs.shapes);
-      observer = std::make_unique<detail::Observer>(entry->prepared(), names, impl->histograms);
-      outputs = detail::make_outputs(entry->plan());
-    }
-    const auto lease = entry->lease();
-    observer->run(*lease, inputs.addresses, outputs.addresses);
-    const Shape& first = inputs.shapes[0];
-    done += first.rank() > 0 ? first[0] : 1;
-    if (options.progress) options.progress("calibrating", done, total);
+  while (calibrator.samples() < limit && data.next(batch)) {
+    calibrator.run(batch);
+    if (options.progress) options.progress("calibrating", calibrator.samples(), total);
   }
-  if (done == 0) fail<InvalidArgument>("calibration: the data holds no sample");
-  impl->histograms.samples = static_cast<uint64_t>(done);
-  return Calibration(std::move(impl));
+  return calibrator.result();
 }
 
 Calibration Calibration::load(const std::filesystem::path& path) {
@@ -107,6 +190,14 @@ Calibration Calibration::load(const std::filesystem::path& path) {
   impl->histograms = quantize::load_histogram_set(path.string());
   return Calibration(std::move(impl));
 }
+
+Calibration Calibration::from_bytes(std::string_view bytes, const std::string& name) {
+  auto impl = std::make_shared<detail::CalibrationImpl>();
+  impl->histograms = quantize::parse_histogram_set(bytes, name);
+  return Calibration(std::move(impl));
+}
+
+std::string Calibration::serialize() const { return quantize::serialize(impl_->histograms); }
 
 void Calibration::save(const std::filesystem::path& path) const {
   quantize::save_histogram_set(impl_->histograms, path.string());

@@ -8,12 +8,14 @@
 #include <set>
 
 #include "backends/list.h"
+#include "backends/onednn/cpu_features.h"
 #include "base/check.h"
 #include "compiler/calibration_impl.h"
 #include "compiler/engine_impl.h"
 #include "compiler/model_impl.h"
 #include "compiler/report.h"
 #include "compiler/to_bf16.h"
+#include "quantize/calibration_cache.h"
 #include "quantize/rules.h"
 #include "tfengine/convert.h"
 
@@ -100,6 +102,7 @@ class Compiler {
 
   quantize::RangeTable ranges(const ir::Graph& graph) {
     quantize::RangeTable table = quantize::custom_ranges(graph);
+    if (!options_.calibration_table.empty()) merge_table(graph, table);
     if (options_.calibration != nullptr) {
       const detail::CalibrationImpl& calibration = *options_.calibration->impl();
       if (calibration.histograms.model_hash != model_.hash) {
@@ -117,6 +120,21 @@ class Compiler {
       fail<InvalidArgument>("precision int8 needs ranges: give calibration data, or a model with quantization nodes");
     }
     return table;
+  }
+
+  void merge_table(const ir::Graph& graph, quantize::RangeTable& table) {
+    const quantize::CalibrationCache cache =
+        quantize::parse_calibration_cache(options_.calibration_table, "the calibration table");
+    std::vector<std::string> wanted;
+    for (const ir::ValueId id : quantize::tensors_to_observe(graph)) wanted.push_back(graph.value(id).name);
+    const quantize::NameMismatch mismatch = quantize::compare_names(cache.table, wanted);
+    if (!mismatch.not_in_table.empty()) {
+      report_.notes.push_back(fmt::format("the calibration table lacks {} of {} tensors: {}",
+                                          mismatch.not_in_table.size(), wanted.size(),
+                                          fmt::join(mismatch.not_in_table, ", ")));
+    }
+    report_.calibrator = cache.algorithm;
+    table.merge(cache.table);
   }
 
   quantize::RewriteResult rewrite(const ir::Graph& graph, const quantize::RangeTable& table,
@@ -184,13 +202,15 @@ class Compiler {
     impl->model_hash = model_.hash;
     impl->precision = precision_;
     impl->timing_cache = options_.engine.timing_cache;
-    impl->options = nlohmann::json{{"precision", precision_},
-                                   {"int8_grid", options_.int8_grid},
-                                   {"calibrator", options_.calibrator},
-                                   {"nodes_denylist", options_.nodes_denylist},
-                                   {"max_workspace_size_bytes", options_.engine.max_workspace_size_bytes},
-                                   {"threads", config_.threads}}
-                        .dump();
+    impl->options = nlohmann::json{
+        {"precision", precision_},
+        {"int8_grid", options_.int8_grid},
+        {"calibrator", options_.calibrator},
+        {"nodes_denylist", options_.nodes_denylist},
+        {"max_workspace_size_bytes", options_.engine.max_workspace_size_bytes},
+        {"threads", config_.threads},
+        {"tag",
+         options_.tag}}.dump();
     impl->report = detail::to_json(report_);
     detail::save_timings(*impl);
     return Engine(std::move(impl));
@@ -204,6 +224,10 @@ class Compiler {
 };
 
 }  // namespace
+
+bool precision_available(const std::string& precision) {
+  return checked_precision(precision) != "bf16" || onednn::has_bf16();
+}
 
 Engine convert(const Model& model, const ConvertOptions& options) { return Compiler(model, options).run(); }
 

@@ -2,9 +2,11 @@
 #include "tfengine/engine.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "backends/list.h"
 #include "base/atomic_file.h"
+#include "base/buffer.h"
 #include "base/check.h"
 #include "base/mapped_file.h"
 #include "compiler/engine_impl.h"
@@ -12,6 +14,7 @@
 #include "compiler/model_impl.h"
 #include "ir/printer.h"
 #include "passes/specialize.h"
+#include "plan/image_format.h"
 
 namespace tfengine {
 
@@ -51,6 +54,22 @@ std::shared_ptr<runtime::ShapeEntry> entry_or_default(const EngineImpl& impl, co
   return entry_for(impl, default_shapes(impl.core->graph(), 1));
 }
 
+MemoryReport memory_of(const EngineImpl& impl, const runtime::ShapeEntry& entry) {
+  const plan::Plan& plan = entry.plan();
+  MemoryReport report;
+  report.weights_bytes = impl.core->weights_bytes();
+  report.activation_bytes = plan.arena_bytes;
+  report.workspace_bytes = plan.workspace_bytes;
+  report.peak_bytes = report.weights_bytes + report.activation_bytes + report.workspace_bytes;
+  report.activation_lower_bound_bytes = plan.arena_lower_bound_bytes;
+  report.naive_activation_bytes = plan.naive_activation_bytes;
+  report.file_bytes = impl.file_bytes;
+  if (!plan.steps.empty()) {
+    report.peak_layer = plan.graph.node(plan.steps[static_cast<size_t>(plan.peak_step)].node).name;
+  }
+  return report;
+}
+
 std::string precision_of(const plan::Plan& plan, const ir::Node& node) {
   const auto has = [&](DType a, DType b) {
     const auto match = [&](ir::ValueId id) {
@@ -82,7 +101,16 @@ std::vector<TensorSpec> specs_of(const ir::Graph& graph, bool outputs) {
 
 Engine Engine::load(const std::filesystem::path& path, const EngineOptions& options) {
   const auto file = MappedFile::open(path);
-  plan::EngineImage image = plan::read_image(path.string(), file->data(), file->bytes(), file);
+  return from_bytes(file->text(), file, options, path.string());
+}
+
+Engine Engine::from_bytes(std::string_view bytes, std::shared_ptr<const void> owner, const EngineOptions& options,
+                          const std::string& name) {
+  if (reinterpret_cast<uintptr_t>(bytes.data()) % kAlignment != 0) {
+    fail<InvalidArgument>("engine '{}': its bytes are not aligned to {}", name, kAlignment);
+  }
+  plan::EngineImage image =
+      plan::read_image(name, reinterpret_cast<const std::byte*>(bytes.data()), bytes.size(), std::move(owner));
   auto impl = std::make_shared<detail::EngineImpl>();
   EngineOptions used = options;
   if (used.threads == 0) used.threads = image.threads;
@@ -91,18 +119,28 @@ Engine Engine::load(const std::filesystem::path& path, const EngineOptions& opti
   impl->precision = image.precision;
   impl->options = image.options;
   impl->report = image.report;
-  impl->file_bytes = file->bytes();
+  impl->file_bytes = bytes.size();
   impl->timing_cache = options.timing_cache;
   if (image.cpu == plan::cpu_key()) {
     for (plan::PlanRecord& record : image.plans) impl->core->recall(std::move(record));
   } else {
-    impl->notices.push_back(fmt::format("'{}' was built on another CPU ({}): tactics are chosen anew on this one",
-                                        path.string(), image.cpu));
+    impl->notices.push_back(
+        fmt::format("'{}' was built on another CPU ({}): tactics are chosen anew on this one", name, image.cpu));
   }
   return Engine(std::move(impl));
 }
 
+bool Engine::is_engine(std::string_view bytes) {
+  return bytes.substr(0, sizeof plan::ImageHeader::magic) == plan::kImageMagic;
+}
+
 void Engine::save(const std::filesystem::path& path) const {
+  AtomicFile file(path);
+  write([&](const void* data, size_t bytes) { file.write(data, bytes); });
+  file.commit();
+}
+
+void Engine::write(const std::function<void(const void*, size_t)>& sink) const {
   plan::EngineImage image;
   image.graph = impl_->core->graph();
   image.model_hash = impl_->model_hash;
@@ -114,13 +152,11 @@ void Engine::save(const std::filesystem::path& path) const {
   image.plans = impl_->core->records();
   const plan::ImageBytes bytes = plan::write_image(image);
   static constexpr std::byte kZeros[64] = {};
-  AtomicFile file(path);
-  file.write(bytes.head.data(), bytes.head.size());
+  sink(bytes.head.data(), bytes.head.size());
   for (const plan::ImageBytes::Piece& piece : bytes.constants) {
-    file.write(piece.data, piece.bytes);
-    file.write(kZeros, piece.padding);
+    sink(piece.data, piece.bytes);
+    sink(kZeros, piece.padding);
   }
-  file.commit();
   impl_->file_bytes = bytes.total_bytes;
 }
 
@@ -137,6 +173,14 @@ std::vector<Shape> Engine::output_shapes(const std::vector<Shape>& input_shapes)
 }
 
 void Engine::prepare(const std::vector<Shape>& input_shapes) const { detail::entry_for(*impl_, input_shapes)->lease(); }
+
+bool Engine::planned(const std::vector<Shape>& input_shapes) const { return impl_->core->planned(input_shapes); }
+std::vector<PlanSummary> Engine::plans() const {
+  std::vector<PlanSummary> all;
+  for (const auto& entry : impl_->core->entries()) all.push_back({entry->shapes(), detail::memory_of(*impl_, *entry)});
+  return all;
+}
+int64_t Engine::evictions() const { return impl_->core->evictions(); }
 
 std::vector<NamedTensor> Engine::run(const std::vector<NamedTensor>& inputs) const {
   const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
@@ -161,23 +205,14 @@ void Engine::run_into(const std::vector<NamedTensor>& inputs, const std::vector<
 }
 
 std::string Engine::precision() const { return impl_->precision; }
+std::string Engine::tag() const {
+  const auto options = nlohmann::json::parse(impl_->options, nullptr, false);
+  return options.is_object() && options.contains("tag") && options["tag"].is_string() ? options["tag"] : "";
+}
 int Engine::threads() const { return impl_->core->config().threads; }
 
 MemoryReport Engine::memory(const std::vector<Shape>& input_shapes) const {
-  const auto entry = detail::entry_or_default(*impl_, input_shapes);
-  const plan::Plan& plan = entry->plan();
-  MemoryReport report;
-  report.weights_bytes = impl_->core->weights_bytes();
-  report.activation_bytes = plan.arena_bytes;
-  report.workspace_bytes = plan.workspace_bytes;
-  report.peak_bytes = report.weights_bytes + report.activation_bytes + report.workspace_bytes;
-  report.activation_lower_bound_bytes = plan.arena_lower_bound_bytes;
-  report.naive_activation_bytes = plan.naive_activation_bytes;
-  report.file_bytes = impl_->file_bytes;
-  if (!plan.steps.empty()) {
-    report.peak_layer = plan.graph.node(plan.steps[static_cast<size_t>(plan.peak_step)].node).name;
-  }
-  return report;
+  return detail::memory_of(*impl_, *detail::entry_or_default(*impl_, input_shapes));
 }
 
 std::vector<LayerProfile> Engine::profile(const std::vector<NamedTensor>& inputs, int runs) const {

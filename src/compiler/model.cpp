@@ -99,21 +99,43 @@ int resolve_threads(int threads) {
 
 }  // namespace detail
 
-Model Model::load(const std::filesystem::path& path, const LoadOptions& options) {
+namespace {
+
+tfgraph::ImportOptions import_options(const LoadOptions& options) {
   tfgraph::ImportOptions import;
   import.inputs = options.inputs;
   import.outputs = options.outputs;
   import.tags = options.tags;
   import.signature_key = options.signature_key;
+  return import;
+}
+
+std::shared_ptr<const detail::ModelImpl> make_impl(ir::Graph graph, const std::filesystem::path& path) {
   auto impl = std::make_shared<detail::ModelImpl>();
   impl->path = path;
-  impl->imported = tfgraph::read_model(path, import);
+  impl->imported = std::move(graph);
   if (impl->imported.name.empty()) impl->imported.name = path.stem().string();
   ops::infer_graph(impl->imported);
   impl->hash = detail::fingerprint(impl->imported);
-  Model model;
-  model.impl_ = std::move(impl);
-  return model;
+  return impl;
+}
+
+}  // namespace
+
+Model Model::load(const std::filesystem::path& path, const LoadOptions& options) {
+  return Model(make_impl(tfgraph::read_model(path, import_options(options)), path));
+}
+
+Model Model::from_graph_def(std::string_view bytes, std::shared_ptr<const void> owner, const LoadOptions& options,
+                            const std::string& name) {
+  if (owner == nullptr) {
+    auto copy = std::make_shared<const std::string>(bytes);
+    bytes = *copy;
+    owner = std::move(copy);
+  }
+  ir::Graph graph = tfgraph::read_graph_bytes(bytes, std::move(owner), name, import_options(options));
+  graph.name = name;
+  return Model(make_impl(std::move(graph), name));
 }
 
 std::vector<TensorSpec> Model::inputs() const {

@@ -8,6 +8,9 @@
 #include <random>
 #include <vector>
 
+#include "base/buffer.h"
+#include "base/host_memory.h"
+
 namespace tfengine::plan {
 
 namespace {
@@ -77,7 +80,7 @@ double measure_tactic(const StepSpec& spec, const Tactic& tactic, PackedStore& p
   std::vector<Buffer> buffers;
   StepArgs args;
   const auto scratch = [&](const TensorDesc& desc) {
-    buffers.emplace_back(default_allocator(), strided_bytes(desc), Purpose::Temporary, "timing");
+    buffers.emplace_back(scratch_allocator(), strided_bytes(desc), Purpose::Temporary, "timing");
     fill(buffers.back().data(), desc, buffers.back().bytes());
     return buffers.back().data();
   };
@@ -86,7 +89,7 @@ double measure_tactic(const StepSpec& spec, const Tactic& tactic, PackedStore& p
   }
   for (const TensorDesc& desc : spec.outputs) args.dst.push_back(scratch(desc));
   if (tactic.inplace_input != ir::kNone) args.src[static_cast<size_t>(tactic.inplace_input)] = args.dst[0];
-  const Buffer workspace(default_allocator(), tactic.workspace_bytes, Purpose::Temporary, "timing");
+  const Buffer workspace(scratch_allocator(), tactic.workspace_bytes, Purpose::Temporary, "timing");
   args.workspace = workspace.data();
 
   const std::shared_ptr<const Kernel> kernel = tactic.prepare(packed);

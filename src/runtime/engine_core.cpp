@@ -2,10 +2,19 @@
 #include "runtime/engine_core.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/check.h"
 
 namespace tfengine::runtime {
+
+namespace {
+
+// Tactics are kept beyond their plans, so that shapes that come back are planned without measuring; a host that never
+// meets the same shapes twice must not fill the memory with them.
+constexpr size_t kMaxRecords = 256;
+
+}  // namespace
 
 ShapeEntry::Lease::~Lease() {
   const std::lock_guard lock(entry_.mutex_);
@@ -36,9 +45,22 @@ EngineCore::EngineCore(ir::Graph graph, EngineConfig config)
 }
 
 std::shared_ptr<ShapeEntry> EngineCore::entry(const std::vector<Shape>& shapes) {
+  const auto known = [&]() -> std::shared_ptr<ShapeEntry> {
+    const std::lock_guard lock(mutex_);
+    auto* found = entries_.find(shapes);
+    return found == nullptr ? nullptr : *found;
+  };
+  if (auto found = known()) return found;
+  const std::lock_guard planning(planning_);
+  if (auto found = known()) return found;  // another thread planned it meanwhile
+  auto made = make_entry(shapes);
+  std::shared_ptr<ShapeEntry> dropped;  // freed behind the lock
   const std::lock_guard lock(mutex_);
-  if (auto* found = entries_.find(shapes)) return *found;
-  return entries_.insert(shapes, make_entry(shapes));
+  if (entries_.full()) {
+    ++evictions_;
+    dropped = entries_.entries().back().second;
+  }
+  return entries_.insert(shapes, std::move(made));
 }
 
 std::shared_ptr<ShapeEntry> EngineCore::latest() const {
@@ -55,19 +77,21 @@ std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& sha
   options.keep_all = config_.keep_all;
   options.timing_cache = config_.timing_cache.get();
   options.progress = config_.progress;
-  const auto known = std::find_if(records_.begin(), records_.end(), [&](const plan::PlanRecord& record) {
-    return record.threads == config_.threads && record.input_shapes == shapes;
-  });
-  if (known != records_.end()) options.recorded = &known->tactics;
+  std::optional<plan::PlanRecord> known;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const plan::PlanRecord* record = find_record(shapes)) known = *record;
+  }
+  if (known) options.recorded = &known->tactics;
   plan::Plan plan = plan::make_plan(config_.specialize(graph_, shapes), packed_, options);
-  if (known == records_.end()) {
+  if (!known) {
     plan::PlanRecord record;
     record.threads = config_.threads;
     record.input_shapes = shapes;
     for (const plan::Step& step : plan.steps) {
       record.tactics[plan.graph.node(step.node).name] = {step.backend, step.tactic.name, step.time_us};
     }
-    records_.push_back(std::move(record));
+    recall(std::move(record));
   }
   return std::make_shared<ShapeEntry>(shapes, prepare(std::move(plan), packed_), *config_.allocator);
 }
@@ -75,6 +99,33 @@ std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& sha
 void EngineCore::recall(plan::PlanRecord record) {
   const std::lock_guard lock(mutex_);
   records_.push_back(std::move(record));
+  if (records_.size() > kMaxRecords) records_.pop_front();
+}
+
+const plan::PlanRecord* EngineCore::find_record(const std::vector<Shape>& shapes) const {
+  const auto found = std::find_if(records_.begin(), records_.end(), [&](const plan::PlanRecord& record) {
+    return record.threads == config_.threads && record.input_shapes == shapes;
+  });
+  return found == records_.end() ? nullptr : &*found;
+}
+
+bool EngineCore::planned(const std::vector<Shape>& shapes) const {
+  const std::lock_guard lock(mutex_);
+  const auto& entries = entries_.entries();
+  return find_record(shapes) != nullptr ||
+         std::any_of(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first == shapes; });
+}
+
+std::vector<std::shared_ptr<const ShapeEntry>> EngineCore::entries() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<const ShapeEntry>> all;
+  for (const auto& [shapes, entry] : entries_.entries()) all.push_back(entry);
+  return all;
+}
+
+int64_t EngineCore::evictions() const {
+  const std::lock_guard lock(mutex_);
+  return evictions_;
 }
 
 std::vector<plan::PlanRecord> EngineCore::records() const {

@@ -72,7 +72,7 @@ class EngineCore {
 
   const ir::Graph& graph() const { return graph_; }
   const EngineConfig& config() const { return config_; }
-  // Planned on first use for these shapes. Thread-safe.
+  // Planned on first use for these shapes. Thread-safe; while one thread plans, others find what is planned already.
   std::shared_ptr<ShapeEntry> entry(const std::vector<Shape>& shapes);
   // The most recently used one; null before the first.
   std::shared_ptr<ShapeEntry> latest() const;
@@ -83,6 +83,10 @@ class EngineCore {
   void recall(plan::PlanRecord record);
   // The tactics of all plans made or recalled.
   std::vector<plan::PlanRecord> records() const;
+  bool planned(const std::vector<Shape>& shapes) const;
+  // Those kept now, most recently used first.
+  std::vector<std::shared_ptr<const ShapeEntry>> entries() const;
+  int64_t evictions() const;
 
  private:
   std::shared_ptr<ShapeEntry> make_entry(const std::vector<Shape>& shapes);
@@ -90,7 +94,11 @@ class EngineCore {
   ir::Graph graph_;
   EngineConfig config_;
   plan::PackedStore packed_;
-  mutable std::mutex mutex_;
+  const plan::PlanRecord* find_record(const std::vector<Shape>& shapes) const;
+
+  std::mutex planning_;       // held while a plan is made; taken before mutex_
+  mutable std::mutex mutex_;  // guards what follows, for moments only
+  int64_t evictions_ = 0;
   LruCache<std::vector<Shape>, std::shared_ptr<ShapeEntry>> entries_;
   std::list<plan::PlanRecord> records_;
 };

@@ -61,26 +61,31 @@ ir::Graph finish(const ImportJob& job, ConstantBudget& budget, ImportReport* rep
 }
 
 // A GraphDef that another message was read as has fields, but no nodes.
-GraphDef read_file_graph(const MappedFile& file) {
-  require_binary_proto(file.text());
-  GraphDef graph = read_graph_def(file.text());
+GraphDef read_whole_graph(std::string_view bytes) {
+  require_binary_proto(bytes);
+  GraphDef graph = read_graph_def(bytes);
   if (graph.nodes.empty()) fail<InvalidModel>("this is no GraphDef: it has no nodes");
   return graph;
 }
 
-ir::Graph read_frozen(const fs::path& path, const ImportOptions& options, ImportReport* report) {
-  const auto file = MappedFile::open(path);
-  return with_file(path, [&] {
-    const GraphDef graph = read_file_graph(*file);
+ir::Graph read_frozen_bytes(std::string_view bytes, std::shared_ptr<const void> owner, const fs::path& what,
+                            const ImportOptions& options, ImportReport* report) {
+  return with_file(what, [&] {
+    const GraphDef graph = read_whole_graph(bytes);
     ConstantBudget budget;
-    budget.owner = file;
+    budget.owner = std::move(owner);
     ImportJob job{graph, {}, {}, options.inputs.empty(), nullptr, {}, options};
     job.inputs = options.inputs.empty() ? placeholders(graph) : pick(options.inputs, {});
     job.outputs = options.outputs.empty() ? sinks(graph) : pick(options.outputs, {});
     if (job.outputs.empty())
       fail<InvalidModel>("the graph has no outputs: every node is used by another; name the outputs");
-    return finish(job, budget, report, path.stem().string());
+    return finish(job, budget, report, what.stem().string());
   });
+}
+
+ir::Graph read_frozen(const fs::path& path, const ImportOptions& options, ImportReport* report) {
+  const auto file = MappedFile::open(path);
+  return read_frozen_bytes(file->text(), file, path, options, report);
 }
 
 const SignatureDef& choose_signature(const MetaGraph& meta, const std::string& key) {
@@ -141,7 +146,7 @@ std::vector<EndpointSummary> summarize(const std::map<std::string, TensorInfo>& 
 ModelSummary summarize_frozen(const fs::path& path) {
   const auto file = MappedFile::open(path);
   return with_file(path, [&] {
-    const GraphDef graph = read_file_graph(*file);
+    const GraphDef graph = read_whole_graph(file->text());
     MetaGraphSummary meta;
     count_ops(graph, meta);
     SignatureSummary ends;
@@ -193,6 +198,11 @@ ir::Graph read_model(const fs::path& path, const ImportOptions& options, ImportR
     const fs::path folder = saved_model_folder(path);
     return folder.empty() ? read_frozen(path, options, report) : read_saved(folder, options, report);
   });
+}
+
+ir::Graph read_graph_bytes(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& what,
+                           const ImportOptions& options, ImportReport* report) {
+  return with_path(what, [&] { return read_frozen_bytes(bytes, std::move(owner), what, options, report); });
 }
 
 ModelSummary summarize_model(const fs::path& path) {

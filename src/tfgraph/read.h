@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,6 +41,10 @@ struct ImportReport {
 // does not exist. Graph inputs are named as the signature's, or as the placeholders.
 ir::Graph read_model(const std::filesystem::path& path, const ImportOptions& options = {},
                      ImportReport* report = nullptr);
+
+// The same from a GraphDef's bytes in memory, which `owner` keeps alive; `what` names them in messages.
+ir::Graph read_graph_bytes(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& what,
+                           const ImportOptions& options = {}, ImportReport* report = nullptr);
 
 struct EndpointSummary {
   std::string name;    // the signature's key, or the node

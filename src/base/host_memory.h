@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where this thread's own tensors and its scratch memory come from. By default from the system; while a scope lives, from
+// the host's allocator: folded constants and what is used to time tactics are then counted and bounded there too.
+#pragma once
+
+#include <memory>
+
+#include "tfengine/allocator.h"
+
+namespace tfengine {
+
+class TFE_API HostMemoryScope {
+ public:
+  // Tensors made in the scope share `allocator`: it lives as long as the last of them.
+  explicit HostMemoryScope(std::shared_ptr<Allocator> allocator);
+  ~HostMemoryScope();
+  HostMemoryScope(const HostMemoryScope&) = delete;
+  HostMemoryScope& operator=(const HostMemoryScope&) = delete;
+
+ private:
+  std::shared_ptr<Allocator> outer_;
+};
+
+// The innermost scope's allocator on this thread; null outside of every scope.
+const std::shared_ptr<Allocator>& host_memory();
+// The same, or default_allocator().
+Allocator& scratch_allocator();
+
+// `bytes` zeroed bytes at 64-byte alignment that free themselves. OutOfMemory naming `what`.
+std::shared_ptr<void> host_bytes(size_t bytes, const std::string& what);
+
+}  // namespace tfengine

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugin/op_engine.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/host_memory.h"
+#include "plugin/runners.h"
+
+namespace tfengine::plugin {
+
+namespace {
+
+// Shapes whose build failed are not tried again while they are remembered; a host that meets ever new shapes must not fill
+// the memory with them.
+constexpr size_t kMaxFailures = 64;
+// A segment that never could be built is given up, whatever the shapes.
+constexpr int kMaxFailedBuilds = 3;
+
+std::vector<Shape> shapes_of(const std::vector<NamedTensor>& tensors) {
+  std::vector<Shape> shapes;
+  for (const NamedTensor& tensor : tensors) shapes.push_back(tensor.tensor.shape());
+  return shapes;
+}
+
+std::string text_of(const std::vector<Shape>& shapes) {
+  std::string text;
+  for (const Shape& shape : shapes) text += (text.empty() ? "" : ", ") + shape.str();
+  return text;
+}
+
+Outcome failed(std::exception_ptr error) { return {Outcome::Kind::Failed, {}, std::move(error)}; }
+Outcome native(std::string reason) { return {Outcome::Kind::Native, std::move(reason), nullptr}; }
+
+}  // namespace
+
+OpEngine::OpEngine(OpConfig config, std::shared_ptr<Allocator> allocator)
+    : config_(std::move(config)), allocator_(std::move(allocator)) {}
+
+EngineOptions OpEngine::engine_options() const {
+  EngineOptions options;
+  options.threads = config_.threads;
+  options.max_workspace_size_bytes = config_.max_workspace_size_bytes;
+  options.allocator = allocator_.get();
+  options.maximum_cached_engines = std::max(1, config_.maximum_cached_engines);
+  return options;
+}
+
+bool OpEngine::adopt(Engine engine, bool surely_ours) {
+  if (!surely_ours && (engine.tag() != config_.tag || engine.precision() != config_.precision)) return false;
+  const std::lock_guard lock(mutex_);
+  if (engine_ == nullptr) engine_ = std::make_shared<const Engine>(std::move(engine));
+  return true;
+}
+
+OpEngine::Next OpEngine::decide(const Shapes& shapes, Call& call, std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  if (engine_ == nullptr && config_.calibrate && !calibration_) return Next::Calibrate;
+  if (engine_ != nullptr && engine_->planned(shapes)) return Next::Execute;
+  const auto known = std::find_if(failed_.begin(), failed_.end(), [&](const auto& f) { return f.first == shapes; });
+  if (known != failed_.end()) {
+    reason = known->second;
+    return Next::Native;
+  }
+  if (engine_ == nullptr && failed_builds_ >= kMaxFailedBuilds) {
+    reason = failed_.front().second;
+    return Next::Native;
+  }
+  if (!config_.allow_build) {
+    reason = "no engine was built for these shapes, and building at run time is not allowed";
+    return Next::Native;
+  }
+  std::vector<Call>& waiting = waiting_[text_of(shapes)];
+  waiting.push_back(std::move(call));
+  return waiting.size() == 1 ? Next::Build : Next::Wait;
+}
+
+void OpEngine::run(Call call) {
+  const Shapes shapes = shapes_of(call.inputs);
+  const std::function<SegmentGraph()> segment = call.segment;
+  std::string reason;
+  switch (decide(shapes, call, reason)) {
+    case Next::Native:
+      count_native(reason);
+      call.done(native(std::move(reason)));
+      return;
+    case Next::Wait:
+      return;
+    case Next::Build:
+      Runners::builds().run(1, [self = shared_from_this(), shapes, segment] { self->build(shapes, segment); });
+      return;
+    case Next::Calibrate:
+    case Next::Execute:
+      start(std::move(call));
+  }
+}
+
+void OpEngine::start(Call call) {
+  // std::function wants copies.
+  auto shared = std::make_shared<Call>(std::move(call));
+  Runners::engines().run(config_.threads, [self = shared_from_this(), shared] {
+    Outcome outcome;
+    try {
+      if (self->calibrating()) {
+        self->calibrate(*shared);
+      } else {
+        self->execute(*shared);
+      }
+    } catch (const OutOfMemory&) {
+      outcome = failed(std::current_exception());
+    } catch (const Error& error) {
+      outcome = native(error.what());
+      self->count_native(outcome.reason);
+    } catch (...) {
+      outcome = failed(std::current_exception());
+    }
+    const auto done = std::move(shared->done);
+    done(std::move(outcome));
+  });
+}
+
+void OpEngine::execute(const Call& call) {
+  const HostMemoryScope memory(allocator_);
+  std::shared_ptr<const Engine> engine;
+  {
+    const std::lock_guard lock(mutex_);
+    engine = engine_;
+    ++engine_calls_;
+  }
+  check(engine != nullptr, "'{}' has no engine to run", config_.name);
+  engine->run_into(call.inputs, call.allocate(engine->output_shapes(shapes_of(call.inputs))));
+}
+
+void OpEngine::calibrate(const Call& call) {
+  const HostMemoryScope memory(allocator_);
+  const std::lock_guard observing(calibrating_);
+  if (calibrator_ == nullptr) calibrator_ = make_calibrator(call.segment);
+  calibrator_->run_into(call.inputs, call.allocate(calibrator_->output_shapes(shapes_of(call.inputs))));
+}
+
+std::unique_ptr<Calibrator> OpEngine::make_calibrator(const std::function<SegmentGraph()>& segment) {
+  if (!calibration_failure_.empty()) fail<InvalidModel>("{}", calibration_failure_);
+  CalibrateOptions options;
+  options.threads = config_.threads;
+  options.allocator = allocator_.get();
+  options.max_workspace_size_bytes = config_.max_workspace_size_bytes;
+  try {
+    return std::make_unique<Calibrator>(model(segment()), options);
+  } catch (const OutOfMemory&) {
+    throw;
+  } catch (const Error& error) {
+    calibration_failure_ = fmt::format("'{}' cannot be calibrated: {}", config_.name, error.what());
+    throw;
+  }
+}
+
+Model OpEngine::model(const SegmentGraph& segment) const {
+  LoadOptions load;
+  load.inputs = segment.inputs;
+  load.outputs = segment.outputs;
+  return Model::from_graph_def(segment.bytes, segment.owner, load, config_.name);
+}
+
+void OpEngine::build_engine(const Shapes& shapes, const std::function<SegmentGraph()>& segment) {
+  if (config_.refuse_builds) fail<BackendFailure>("TF_TRT_ABORT_CUDA_ENGINE_BUILD is set");
+  const HostMemoryScope memory(allocator_);
+  std::shared_ptr<const Engine> engine;
+  std::optional<Calibration> calibration;
+  {
+    const std::lock_guard lock(mutex_);
+    engine = engine_;
+    calibration = calibration_;
+  }
+  if (engine == nullptr) {
+    ConvertOptions options;
+    options.precision = config_.precision;
+    options.calibration_table = config_.calibration_table;
+    if (calibration) options.calibration = &*calibration;
+    options.calibrator = config_.calibrator;
+    options.input_shapes = {shapes};
+    options.engine = engine_options();
+    options.tag = config_.tag;
+    engine = std::make_shared<const Engine>(convert(model(segment()), options));
+  }
+  engine->prepare(shapes);
+  const std::lock_guard lock(mutex_);
+  ++builds_;
+  engine_ = std::move(engine);
+}
+
+void OpEngine::build(const Shapes& shapes, const std::function<SegmentGraph()>& segment) {
+  Outcome outcome;
+  try {
+    build_engine(shapes, segment);
+  } catch (const OutOfMemory&) {
+    // Memory may be there the next time: nothing is remembered.
+    outcome = failed(std::current_exception());
+  } catch (const std::exception& error) {
+    outcome = native(fmt::format("no engine for input shapes {}: {}", text_of(shapes), error.what()));
+    remember_failure(shapes, outcome.reason);
+  } catch (...) {
+    outcome = failed(std::current_exception());
+  }
+  std::vector<Call> calls;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto waiting = waiting_.find(text_of(shapes));
+    calls = std::move(waiting->second);
+    waiting_.erase(waiting);
+    if (outcome.kind == Outcome::Kind::Native) native_calls_[outcome.reason] += static_cast<int64_t>(calls.size());
+  }
+  for (Call& call : calls) {
+    if (outcome.kind == Outcome::Kind::Done) {
+      start(std::move(call));
+    } else {
+      call.done(outcome);
+    }
+  }
+}
+
+void OpEngine::remember_failure(const Shapes& shapes, const std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  ++failed_builds_;
+  failed_.emplace_front(shapes, reason);
+  if (failed_.size() > kMaxFailures) failed_.pop_back();
+}
+
+void OpEngine::count_native(const std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  ++native_calls_[reason];
+}
+
+bool OpEngine::calibrating() const {
+  const std::lock_guard lock(mutex_);
+  return engine_ == nullptr && config_.calibrate && !calibration_;
+}
+
+std::string OpEngine::calibration_table() {
+  const std::lock_guard observing(calibrating_);
+  std::optional<Calibration> finished = calibration();
+  if (!finished) {
+    if (!config_.calibrate) {
+      fail<InvalidArgument>(
+          "'{}' is not calibrated: that takes precision INT8, use_calibration and no calibration_data", config_.name);
+    }
+    if (!calibration_failure_.empty()) fail<InvalidArgument>("{}", calibration_failure_);
+    if (calibrator_ == nullptr || calibrator_->samples() == 0) {
+      fail<InvalidArgument>(
+          "'{}' saw no calibration data: run the graph with inputs that reach it before asking for its table",
+          config_.name);
+    }
+    finished = calibrator_->result();
+  }
+  std::string table = finished->table(config_.calibrator);
+  calibrator_.reset();
+  const std::lock_guard lock(mutex_);
+  calibration_ = std::move(finished);
+  return table;
+}
+
+std::optional<Calibration> OpEngine::calibration() const {
+  const std::lock_guard lock(mutex_);
+  return calibration_;
+}
+
+std::optional<Engine> OpEngine::engine() const {
+  const std::lock_guard lock(mutex_);
+  return engine_ == nullptr ? std::nullopt : std::optional<Engine>(*engine_);
+}
+
+}  // namespace tfengine::plugin

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one TRTEngineOp runs: a float plan with observers while it is to be calibrated, then one engine with a plan for each
+// set of input shapes. It decides, for each call, between engine and native segment, and counts both. It knows nothing of
+// TensorFlow: inputs, outputs, memory and the segment's bytes come through plain types and functions.
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tfengine/calibrate.h"
+#include "tfengine/convert.h"
+#include "tfengine/engine.h"
+
+namespace tfengine::plugin {
+
+struct OpConfig {
+  std::string name;  // for messages
+  std::string precision = "fp32";
+  uint64_t max_workspace_size_bytes = uint64_t{1} << 30;
+  int maximum_cached_engines = 1;
+  int threads = 1;
+  bool allow_build = true;
+  bool refuse_builds = false;     // every build fails: to try how a program lives with that
+  bool calibrate = false;         // there is no table yet and one is wanted
+  std::string calibration_table;  // TensorRT's cache text
+  std::string calibrator = "entropy";
+  std::string tag;  // fingerprint of the segment, kept in engine files
+};
+
+// A GraphDef whose placeholders and returned tensors are the segment's, in order.
+struct SegmentGraph {
+  std::string_view bytes;
+  std::shared_ptr<const void> owner;
+  std::vector<std::string> inputs, outputs;
+};
+
+// How a call ended: outputs are written, or the native segment has to be run (and why), or it failed.
+struct Outcome {
+  enum class Kind : uint8_t { Done, Native, Failed };
+  Kind kind = Kind::Done;
+  std::string reason;
+  std::exception_ptr error;
+};
+
+struct Call {
+  std::vector<NamedTensor> inputs;  // nameless, in order; valid until `done`
+  // Buffers for outputs of these shapes; called at most once, may throw.
+  std::function<std::vector<void*>(const std::vector<Shape>&)> allocate;
+  std::function<SegmentGraph()> segment;
+  // Called once, on any thread, with nothing of the call in use any more.
+  std::function<void(Outcome)> done;
+};
+
+class OpEngine : public std::enable_shared_from_this<OpEngine> {
+ public:
+  OpEngine(OpConfig config, std::shared_ptr<Allocator> allocator);
+
+  // Takes an engine that was built before, if it is this segment's: its tag and precision say so. False if it is not.
+  // `surely_ours`: it came with the operation itself.
+  bool adopt(Engine engine, bool surely_ours = false);
+  void run(Call call);
+  // A call that the caller runs natively for a reason of its own.
+  void count_native(const std::string& reason);
+
+  bool calibrating() const;
+  // Ends calibration and gives TensorRT's table; later calls use the engine built with it. InvalidArgument naming the
+  // operation when no data was seen, or when it is not calibrated.
+  std::string calibration_table();
+  // Of the finished calibration; empty without one.
+  std::optional<Calibration> calibration() const;
+  std::optional<Engine> engine() const;
+  EngineOptions engine_options() const;
+  const OpConfig& config() const { return config_; }
+  uint64_t allocated_bytes() const { return allocator_->bytes_in_use(); }
+  std::string status_json() const;
+
+ private:
+  using Shapes = std::vector<Shape>;
+  enum class Next : uint8_t { Calibrate, Execute, Build, Wait, Native };
+  Next decide(const Shapes& shapes, Call& call, std::string& reason);
+  void start(Call call);
+  void execute(const Call& call);
+  void calibrate(const Call& call);
+  std::unique_ptr<Calibrator> make_calibrator(const std::function<SegmentGraph()>& segment);
+  void build(const Shapes& shapes, const std::function<SegmentGraph()>& segment);
+  void build_engine(const Shapes& shapes, const std::function<SegmentGraph()>& segment);
+  void remember_failure(const Shapes& shapes, const std::string& reason);
+  Model model(const SegmentGraph& segment) const;
+
+  OpConfig config_;
+  std::shared_ptr<Allocator> allocator_;
+  mutable std::mutex mutex_;  // for moments only
+  std::shared_ptr<const Engine> engine_;
+  std::optional<Calibration> calibration_;
+  std::map<std::string, std::vector<Call>> waiting_;  // for a build, by shapes
+  std::list<std::pair<Shapes, std::string>> failed_;  // latest first
+  int builds_ = 0;
+  int failed_builds_ = 0;
+  int64_t engine_calls_ = 0;
+  std::map<std::string, int64_t> native_calls_;
+  std::vector<std::string> notes_;
+
+  std::mutex calibrating_;  // held while a batch is observed; taken before mutex_
+  std::unique_ptr<Calibrator> calibrator_;
+  std::string calibration_failure_;  // why there can be none
+};
+
+}  // namespace tfengine::plugin

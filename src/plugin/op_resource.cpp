@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugin/op_resource.h"
+
+#include <algorithm>
+
+#include "base/host_memory.h"
+#include "plugin/conversions.h"
+#include "plugin/notices.h"
+
+namespace tfengine::plugin {
+
+namespace tf = tensorflow;
+
+namespace {
+
+std::string key_of(const OpConfig& config) {
+  return absl::StrCat(config.tag, "|", config.precision, "|", config.max_workspace_size_bytes, "|",
+                      config.maximum_cached_engines, "|", config.threads, "|", config.allow_build, "|",
+                      config.calibrate, "|", config.calibrator, "|", config.calibration_table);
+}
+
+std::shared_ptr<OpResource> share(OpResource* referenced) {
+  return {referenced, [](OpResource* resource) { resource->Unref(); }};
+}
+
+}  // namespace
+
+std::string OpResource::DebugString() const { return "tfengine engines of " + name_; }
+
+int64_t OpResource::MemoryUsed() const {
+  const std::lock_guard lock(mutex_);
+  uint64_t bytes = 0;
+  for (const auto& [key, engine] : engines_) bytes += engine->allocated_bytes();
+  return static_cast<int64_t>(bytes);
+}
+
+std::shared_ptr<OpEngine> OpResource::engine_for(const OpConfig& config, const std::shared_ptr<Allocator>& allocator) {
+  const std::string key = key_of(config);
+  const std::lock_guard lock(mutex_);
+  for (const auto& [known, engine] : engines_) {
+    if (known == key) return engine;
+  }
+  auto engine = std::make_shared<OpEngine>(config, allocator);
+  const HostMemoryScope memory(allocator);
+  for (const EngineBytes& file : files_) {
+    std::optional<Engine> read = read_engine(file, engine->engine_options());
+    if (read && engine->adopt(std::move(*read))) break;
+    if (read) {
+      notice_once("other engine", "'" + file.name + "' holds an engine of another segment than that of '" +
+                                      config.name + "': it is built anew");
+    }
+  }
+  engines_.emplace_front(key, engine);
+  return engine;
+}
+
+std::shared_ptr<OpEngine> OpResource::latest() const {
+  const std::lock_guard lock(mutex_);
+  return engines_.empty() ? nullptr : engines_.front().second;
+}
+
+void OpResource::touch(const std::shared_ptr<OpEngine>& engine) {
+  const std::lock_guard lock(mutex_);
+  const auto at = std::find_if(engines_.begin(), engines_.end(), [&](const auto& e) { return e.second == engine; });
+  if (at != engines_.end()) engines_.splice(engines_.begin(), engines_, at);
+}
+
+void OpResource::add_file(EngineBytes file) {
+  const std::lock_guard lock(mutex_);
+  files_.push_back(std::move(file));
+}
+
+std::string canonical_name(const std::string& node_name) { return node_name.substr(node_name.rfind('/') + 1); }
+
+std::shared_ptr<OpResource> find_or_make_resource(tf::ResourceMgr* manager, const std::string& name) {
+  OpResource* resource = nullptr;
+  throw_if_error(manager->LookupOrCreate<OpResource>(kContainer, name, &resource, [&](OpResource** made) {
+    *made = new OpResource(name);
+    return absl::OkStatus();
+  }));
+  return share(resource);
+}
+
+std::shared_ptr<OpResource> find_resource(tf::ResourceMgr* manager, const std::string& name) {
+  OpResource* resource = nullptr;
+  if (!manager->Lookup<OpResource>(kContainer, name, &resource).ok()) {
+    throw StatusError(absl::NotFoundError("no engine of the name '" + name +
+                                          "' on this device: no TRTEngineOp of that name was run or loaded here"));
+  }
+  return share(resource);
+}
+
+}  // namespace tfengine::plugin

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// The operations on what TRTEngineOps of one name share: load and save engines, take the calibration table, look inside.
+#include "plugin/conversions.h"
+#include "plugin/op_resource.h"
+#include "tensorflow/core/framework/op_kernel.h"
+#include "tfengine/error.h"
+
+namespace tfengine::plugin {
+
+namespace tf = tensorflow;
+
+namespace {
+
+// A scalar string input; StatusError otherwise.
+std::string text_input(tf::OpKernelContext* context, int index, const char* name) {
+  const tf::Tensor& tensor = context->input(index);
+  if (tensor.dims() != 0) {
+    throw StatusError(absl::InvalidArgumentError(
+        absl::StrCat("input '", name, "': got shape ", tensor.shape().DebugString(), ", expected a scalar")));
+  }
+  std::string text = tensor.scalar<tf::tstring>()();
+  if (text.empty()) throw StatusError(absl::InvalidArgumentError(absl::StrCat("input '", name, "' is empty")));
+  return text;
+}
+
+void set_text(tf::OpKernelContext* context, const std::string& text) {
+  tf::Tensor* output = nullptr;
+  throw_if_error(context->allocate_output(0, {}, &output));
+  output->scalar<tf::tstring>()() = text;
+}
+
+// A kernel whose work may throw.
+class ThrowingKernel : public tf::OpKernel {
+ public:
+  using OpKernel::OpKernel;
+  void Compute(tf::OpKernelContext* context) final {
+    const absl::Status status = guarded(type_string(), [&] {
+      work(context);
+      return absl::OkStatus();
+    });
+    OP_REQUIRES_OK(context, status);
+  }
+  virtual void work(tf::OpKernelContext* context) = 0;
+};
+
+class CreateTRTResourceHandle : public tf::OpKernel {
+ public:
+  explicit CreateTRTResourceHandle(tf::OpKernelConstruction* construction) : OpKernel(construction) {
+    OP_REQUIRES_OK(construction, construction->GetAttr("resource_name", &resource_name_));
+  }
+  void Compute(tf::OpKernelContext* context) override {
+    tf::Tensor handle(tf::DT_RESOURCE, tf::TensorShape({}));
+    handle.scalar<tf::ResourceHandle>()() =
+        tf::MakeResourceHandle<OpResource>(context, kContainer, canonical_name(resource_name_));
+    context->set_output(0, handle);
+  }
+
+ private:
+  std::string resource_name_;
+};
+
+class InitializeTRTResource : public ThrowingKernel {
+ public:
+  using ThrowingKernel::ThrowingKernel;
+  void work(tf::OpKernelContext* context) override {
+    const tf::ResourceHandle& handle = tf::HandleFromInput(context, 0);
+    EngineBytes file = map_engine_file(context->env(), text_input(context, 1, "filename"));
+    const auto resource = find_or_make_resource(context->resource_manager(), handle.name());
+    // Read now, so that what is wrong with it is told now; its weights are packed at the first run.
+    if (read_engine(file, {})) resource->add_file(std::move(file));
+  }
+};
+
+class SerializeTRTResource : public ThrowingKernel {
+ public:
+  explicit SerializeTRTResource(tf::OpKernelConstruction* construction) : ThrowingKernel(construction) {
+    OP_REQUIRES_OK(construction, construction->GetAttr("delete_resource", &delete_resource_));
+    OP_REQUIRES_OK(construction, construction->GetAttr("save_gpu_specific_engines", &save_engines_));
+  }
+  void work(tf::OpKernelContext* context) override {
+    const std::string name = canonical_name(text_input(context, 0, "resource_name"));
+    const std::string file = text_input(context, 1, "filename");
+    const auto resource = find_resource(context->resource_manager(), name);
+    const auto op = resource->latest();
+    if (op != nullptr && op->calibrating()) op->calibration_table();
+    const std::optional<Engine> engine = op == nullptr || !save_engines_ ? std::nullopt : op->engine();
+    write_engine_file(context->env(), file, engine ? &*engine : nullptr);
+    if (delete_resource_) throw_if_error(context->resource_manager()->Delete<OpResource>(kContainer, name));
+  }
+
+ private:
+  bool delete_resource_ = false;
+  bool save_engines_ = true;
+};
+
+// The operation that ran last under the name; StatusError when none did.
+std::shared_ptr<OpEngine> latest_engine(tf::OpKernelContext* context) {
+  const std::string name = canonical_name(text_input(context, 0, "resource_name"));
+  const auto op = find_resource(context->resource_manager(), name)->latest();
+  if (op == nullptr) throw StatusError(absl::NotFoundError("TRTEngineOp '" + name + "' was loaded, but never run"));
+  return op;
+}
+
+class GetCalibrationData : public ThrowingKernel {
+ public:
+  using ThrowingKernel::ThrowingKernel;
+  void work(tf::OpKernelContext* context) override {
+    const auto op = latest_engine(context);
+    try {
+      set_text(context, op->calibration_table());
+    } catch (const InvalidArgument& error) {
+      // TF-TRT's code for it, which its callers catch.
+      throw StatusError(absl::UnknownError(error.what()));
+    }
+  }
+};
+
+class CalibrationHistograms : public ThrowingKernel {
+ public:
+  using ThrowingKernel::ThrowingKernel;
+  void work(tf::OpKernelContext* context) override {
+    const auto op = latest_engine(context);
+    const std::optional<Calibration> calibration = op->calibration();
+    if (!calibration) {
+      throw StatusError(absl::FailedPreconditionError("TRTEngineOp '" + op->config().name +
+                                                      "' has no finished calibration: GetCalibrationDataOp ends it"));
+    }
+    set_text(context, calibration->serialize());
+  }
+};
+
+class EngineStatus : public ThrowingKernel {
+ public:
+  using ThrowingKernel::ThrowingKernel;
+  void work(tf::OpKernelContext* context) override { set_text(context, latest_engine(context)->status_json()); }
+};
+
+#define TFE_CPU_KERNEL(NAME, CLASS) REGISTER_KERNEL_BUILDER(Name(NAME).Device(tf::DEVICE_CPU), CLASS)
+TFE_CPU_KERNEL("CreateTRTResourceHandle", CreateTRTResourceHandle);
+TFE_CPU_KERNEL("InitializeTRTResource", InitializeTRTResource);
+TFE_CPU_KERNEL("SerializeTRTResource", SerializeTRTResource);
+TFE_CPU_KERNEL("GetCalibrationDataOp", GetCalibrationData);
+TFE_CPU_KERNEL("TfengineCalibrationHistograms", CalibrationHistograms);
+TFE_CPU_KERNEL("TfengineEngineStatus", EngineStatus);
+
+}  // namespace
+
+}  // namespace tfengine::plugin

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The native segment of a TRTEngineOp, a function of TensorFlow's library, as a GraphDef that tfengine reads.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "plugin/op_engine.h"
+#include "tensorflow/core/framework/function.h"
+#include "tensorflow/core/framework/partial_tensor_shape.h"
+
+namespace tfengine::plugin {
+
+struct SegmentSignature {
+  std::string function;
+  tensorflow::DataTypeVector inputs, outputs;
+  std::vector<tensorflow::PartialTensorShape> input_shapes;
+};
+
+// The bytes lie in host memory (see base/host_memory.h). StatusError when the library lacks the function.
+SegmentGraph segment_graph(const tensorflow::FunctionLibraryDefinition& library, const SegmentSignature& signature);
+
+// A fingerprint of the function: nodes, operations, edges, and the first bytes of each constant. It does not depend on names
+// that loading a SavedModel changes.
+std::string segment_fingerprint(const tensorflow::FunctionLibraryDefinition& library, const std::string& function);
+
+}  // namespace tfengine::plugin
