@@ -66,9 +66,7 @@ def main():
 
     graph_def = tf.GraphDef.FromString((DIGITS / "cnn.pb").read_bytes())
     images, _ = read_split("calibration")
-    ranges = {
-        name: float(abs(values).max()) for name, values in zip(QUANTIZED, run(graph_def, QUANTIZED, images))
-    }
+    ranges = {name: float(abs(values).max()) for name, values in zip(QUANTIZED, run(graph_def, QUANTIZED, images))}
     quantized = with_quantization_nodes(graph_def, ranges)
 
     converter = trt.TrtGraphConverter(

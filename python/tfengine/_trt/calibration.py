@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tfengine.tensorflow import ops
+
 from .nodes import canonical_name, engine_nodes
-from .op_library import ops
 from .params import logger
 
 
@@ -72,8 +73,10 @@ class _Readers:
         if node.device not in self._ops:
             with self._graph.as_default(), self._graph.device(node.device):
                 name = tf.compat.v1.placeholder(tf.string, [])
-                with tf.control_dependencies([histograms := ops().tfengine_calibration_histograms(resource_name=name)]):
-                    table = ops().get_calibration_data_op(resource_name=name)
+                table = ops.get_calibration_data_op(resource_name=name)
+                # Ends the calibration, so it comes first.
+                with tf.control_dependencies([table]):
+                    histograms = ops.tfengine_calibration_histograms(resource_name=name)
                 self._ops[node.device] = name, [table, histograms]
         name, wanted = self._ops[node.device]
         return EngineCalibration(*session.run(wanted, {name: canonical_name(node.name)}))
@@ -92,8 +95,8 @@ def read_eagerly(nodes: Iterable) -> dict[str, EngineCalibration]:
     for node in nodes:
         name = canonical_name(node.name)
         with tf.device(node.device or None):
-            histograms = ops().tfengine_calibration_histograms(resource_name=name)
-            table = ops().get_calibration_data_op(resource_name=name)
+            table = ops.get_calibration_data_op(resource_name=name)
+            histograms = ops.tfengine_calibration_histograms(resource_name=name)
         results[node.name] = EngineCalibration(table.numpy(), histograms.numpy())
     return results
 

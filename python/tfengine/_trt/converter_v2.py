@@ -9,12 +9,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfengine.tensorflow import ops
+
 from . import functions
 from .calibration import EngineCalibration, as_arguments, read_eagerly, store_tables, write_calibration
 from .engine_resource import EngineResource
 from .engines import convert_frozen
 from .nodes import canonical_name, engine_nodes, node_of
-from .op_library import ops
 from .params import (
     DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES,
     PROFILE_STRATEGY_RANGE,
@@ -116,6 +117,7 @@ class TrtGraphConverterV2:
         self._converted_graph_def: tf.compat.v1.GraphDef | None = None
         self._converted_func: Any = None
         self._build_called_once = False
+        self._engines_kept = self._conversion_params.maximum_cached_engines
 
     def convert(self, calibration_input_fn: InputFunction | None = None):
         """Converts, calibrates if INT8 asks for it, and returns the converted function.
@@ -192,41 +194,30 @@ class TrtGraphConverterV2:
             raise RuntimeError("build(): input_fn is None, expected a function that gives inputs")
         if self._converted_func is None:
             raise RuntimeError("build() comes after convert()")
+        batches = {self._shapes_of(batch): batch for batch in input_fn()}
+        kept = self._conversion_params.maximum_cached_engines
         if self._use_dynamic_shape:
-            self._collect_profiles(input_fn)
-        else:
-            shapes = set()
-            for batch in input_fn():
-                arguments, keywords = as_arguments(batch)
-                shapes.add(
-                    tuple(tuple(value.shape) for value in (*arguments, *(v for _, v in sorted(keywords.items()))))
-                )
-                self._run(batch)
-            kept = self._conversion_params.maximum_cached_engines
-            if len(shapes) > kept:
-                logger.warning(
-                    "build(): %d sets of input shapes, but maximum_cached_engines is %d: the others' engines are gone",
-                    len(shapes),
-                    kept,
-                )
+            # One engine of TF-TRT's holds the profiles of all shapes.
+            self._engines_kept = max(kept, len(batches))
+            self._set_attribute("max_cached_engines_count", "i", self._engines_kept)
+        elif len(batches) > kept:
+            logger.warning(
+                "build(): %d sets of input shapes, but maximum_cached_engines is %d: only the latest engines stay",
+                len(batches),
+                kept,
+            )
+        for batch in batches.values():
+            self._run(batch)
         self._build_called_once = True
 
-    def _collect_profiles(self, input_fn: InputFunction) -> None:
-        """The engines note the shapes that they meet, and are built for all of them by the first run after that."""
-        first = None
-        self._set_attribute("_profile_generation_mode", True)
-        try:
-            for batch in input_fn():
-                first = batch if first is None else first
-                self._run(batch)
-        finally:
-            self._set_attribute("_profile_generation_mode", False)
-        if first is not None:
-            self._run(first)
+    def _shapes_of(self, batch: Any) -> tuple:
+        arguments, keywords = as_arguments(batch)
+        named = {**dict(zip(functions.argument_names(self._frozen), arguments)), **keywords}
+        return tuple((name, tuple(value.shape)) for name, value in sorted(named.items()))
 
-    def _set_attribute(self, name: str, value: bool) -> None:
+    def _set_attribute(self, name: str, kind: str, value: Any) -> None:
         for node in engine_nodes(self._converted_graph_def):
-            node.attr[name].b = value
+            setattr(node.attr[name], kind, value)
         self._rebuild()
 
     def save(
@@ -252,7 +243,7 @@ class TrtGraphConverterV2:
             resources = self._serialize_engines(folder, save_gpu_specific_engines)
             if not self._conversion_params.allow_build_at_runtime:
                 # Not before: build() needs it.
-                self._set_attribute("_allow_build_at_runtime", False)
+                self._set_attribute("_allow_build_at_runtime", "b", False)
             root = tf.Module()
             root.trt_engine_resources = resources
             signatures = self._signatures(root)
@@ -267,7 +258,7 @@ class TrtGraphConverterV2:
             filename = os.path.join(folder, f"trt-serialized-engine.{name}")
             try:
                 with tf.device(node.device or None):
-                    ops().serialize_trt_resource(
+                    ops.serialize_trt_resource(
                         resource_name=name,
                         filename=filename,
                         delete_resource=False,
@@ -276,9 +267,7 @@ class TrtGraphConverterV2:
             except tf.errors.NotFoundError:
                 logger.info("%s has not run yet: its engine will be built where the model is served", name)
                 continue
-            resources[name] = EngineResource(
-                name, filename, self._conversion_params.maximum_cached_engines, node.device or "CPU"
-            )
+            resources[name] = EngineResource(name, filename, self._engines_kept, node.device or "CPU")
         return resources
 
     def _signatures(self, root: tf.Module) -> dict:

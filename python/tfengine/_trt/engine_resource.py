@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from .op_library import ops
+from tfengine.tensorflow import ops
 
 
 class EngineResource(tf.saved_model.experimental.TrackableResource):
@@ -19,10 +19,10 @@ class EngineResource(tf.saved_model.experimental.TrackableResource):
 
     def _create_resource(self):
         with tf.device(self._device_name):
-            return ops().create_trt_resource_handle(resource_name=self._name)
+            return ops.create_trt_resource_handle(resource_name=self._name)
 
     def _initialize(self) -> None:
-        ops().initialize_trt_resource(
+        ops.initialize_trt_resource(
             self.resource_handle, self._filename.asset_path, max_cached_engines_count=self._maximum_cached_engines
         )
 
