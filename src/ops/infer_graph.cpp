@@ -22,13 +22,27 @@ class Inference {
       : graph_(graph), known_(static_cast<size_t>(graph.value_count())), partial_(known_.size()) {}
 
   void run() {
-    for (ir::ValueId id = 0; id < graph_.value_count(); ++id) {
-      ir::Value& value = graph_.value(id);
-      if (!value.is_constant()) continue;
-      value.dtype = value.constant.dtype();
-      value.shape = value.constant.shape();
-    }
+    take_constants();
     for (const ir::NodeId id : graph_.order()) visit(graph_.node(id));
+  }
+
+  // As run(), but no node's failure ends it.
+  std::vector<InferFailure> run_where_possible(std::span<const Shape> hints) {
+    std::vector<InferFailure> failures;
+    const auto take_hint = [&](ir::ValueId id) {
+      if (static_cast<size_t>(id) < hints.size()) fill_in(graph_.value(id).shape, hints[static_cast<size_t>(id)]);
+    };
+    take_constants();
+    for (const ir::ValueId id : graph_.inputs) take_hint(id);
+    for (const ir::NodeId id : graph_.order()) {
+      try {
+        visit(graph_.node(id));
+      } catch (const Error& error) {
+        failures.push_back({id, error.what()});
+      }
+      for (const ir::ValueId out : graph_.node(id).outputs) take_hint(out);
+    }
+    return failures;
   }
 
   std::vector<Tensor> take_known() { return std::move(known_); }
@@ -39,6 +53,24 @@ class Inference {
     std::vector<Tensor> constants;
     std::vector<std::optional<Elements>> partials;
   };
+
+  void take_constants() {
+    for (ir::ValueId id = 0; id < graph_.value_count(); ++id) {
+      ir::Value& value = graph_.value(id);
+      if (!value.is_constant()) continue;
+      value.dtype = value.constant.dtype();
+      value.shape = value.constant.shape();
+    }
+  }
+
+  static void fill_in(Shape& shape, const Shape& hint) {
+    if (!hint.ranked()) return;
+    if (!shape.ranked()) shape = hint;
+    if (shape.rank() != hint.rank()) return;
+    for (size_t axis = 0; axis < shape.rank(); ++axis) {
+      if (shape[axis] < 0) shape[axis] = hint[axis];
+    }
+  }
 
   Inputs gather(const ir::Node& node) const {
     Inputs inputs;
@@ -186,6 +218,12 @@ void infer_graph(ir::Graph& graph, std::span<const Shape> input_shapes, std::vec
   Inference inference(graph);
   inference.run();
   if (known != nullptr) *known = inference.take_known();
+}
+
+std::vector<InferFailure> infer_graph_where_possible(ir::Graph& graph, std::span<const Shape> input_shapes,
+                                                     std::span<const Shape> hints) {
+  set_input_shapes(graph, input_shapes);
+  return Inference(graph).run_where_possible(hints);
 }
 
 }  // namespace tfengine::ops

@@ -107,6 +107,15 @@ std::vector<Tensor> evaluate_node(const ir::Graph& graph, const ir::Node& node, 
 // (indexed by ValueId; undefined elsewhere) when it is given. Nodes of unknown ops leave their outputs' types alone.
 void infer_graph(ir::Graph& graph, std::span<const Shape> input_shapes = {}, std::vector<Tensor>* known = nullptr);
 
+// The same for graphs that need not be valid as a whole: a node that inference refuses leaves its outputs' types alone, and
+// is told. `hints` (by ValueId; may be shorter) are shapes known from elsewhere: they fill in what inference leaves open.
+struct InferFailure {
+  ir::NodeId node = ir::kNone;
+  std::string reason;
+};
+std::vector<InferFailure> infer_graph_where_possible(ir::Graph& graph, std::span<const Shape> input_shapes,
+                                                     std::span<const Shape> hints);
+
 // The whole graph with evaluate_node: slow, exact, the oracle. Inputs in graph order; all values' tensors are passed
 // to `observe` if given.
 std::vector<Tensor> evaluate_graph(const ir::Graph& graph, std::span<const Tensor> inputs,

@@ -56,7 +56,7 @@ void require_static(const Graph& graph) {
 
 }  // namespace
 
-Graph specialize(const Graph& graph, std::span<const Shape> input_shapes) {
+Graph specialize_where_possible(const Graph& graph, std::span<const Shape> input_shapes) {
   if (input_shapes.size() != graph.inputs.size()) {
     fail<InvalidArgument>("got {} input shapes, expected {}: one per input of '{}'", input_shapes.size(),
                           graph.inputs.size(), graph.name);
@@ -68,6 +68,11 @@ Graph specialize(const Graph& graph, std::span<const Shape> input_shapes) {
   fold_known(result, known);
   remove_idle_reshapes(result);
   if (result.remove_dead() > 0) result = result.compacted();
+  return result;
+}
+
+Graph specialize(const Graph& graph, std::span<const Shape> input_shapes) {
+  Graph result = specialize_where_possible(graph, input_shapes);
   require_static(result);
   return result;
 }

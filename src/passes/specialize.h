@@ -14,4 +14,7 @@ namespace tfengine::passes {
 // InvalidArgument when a shape does not fit the input; InvalidModel naming a node whose shape depends on data.
 ir::Graph specialize(const ir::Graph& graph, std::span<const Shape> input_shapes);
 
+// The same without that last demand: shapes that depend on data stay unknown.
+ir::Graph specialize_where_possible(const ir::Graph& graph, std::span<const Shape> input_shapes);
+
 }  // namespace tfengine::passes

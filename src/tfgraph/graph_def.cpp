@@ -16,6 +16,7 @@ std::string_view checked_name(std::string_view name, const char* what) {
 
 NodeDef read_node(std::string_view message) {
   NodeDef node;
+  node.message = message;
   Reader proto = reader(message);
   while (proto.next()) {
     switch (proto.tag_and_type()) {
@@ -27,6 +28,9 @@ NodeDef read_node(std::string_view message) {
         break;
       case bytes(3):
         node.inputs.push_back(checked_name(get_view(proto), "a node's input"));
+        break;
+      case bytes(4):
+        node.device = checked_name(get_view(proto), "a node's device");
         break;
       case bytes(5):
         node.attrs.push_back(map_entry(get_view(proto)));
@@ -87,6 +91,9 @@ FunctionDef read_function(std::string_view message) {
         function.returns[entry.key] = entry.value;
         break;
       }
+      case bytes(6):
+        function.control_returns.push_back(map_entry(get_view(proto)).value);
+        break;
       default:
         proto.skip();
     }
@@ -195,6 +202,22 @@ T find_field(const NodeDef& node, std::string_view key, uint32_t wanted, T fallb
   return fallback;
 }
 
+Reader attr_list(const NodeDef& node, std::string_view key) {
+  return reader(find_field(node, key, bytes(1), std::string_view(), get_view));
+}
+
+// The strings or messages of a list.
+std::vector<std::string_view> list_messages(Reader list, uint32_t field) {
+  std::vector<std::string_view> messages;
+  while (list.next()) {
+    if (list.tag_and_type() == bytes(field))
+      messages.push_back(get_view(list));
+    else
+      list.skip();
+  }
+  return messages;
+}
+
 }  // namespace
 
 const std::string_view* NodeDef::attr(std::string_view key) const {
@@ -207,21 +230,24 @@ const std::string_view* NodeDef::attr(std::string_view key) const {
 GraphDef read_graph_def(std::string_view message) {
   GraphDef graph;
   Reader proto = reader(message);
-  while (proto.next()) {
+  const char* field = message.data();
+  for (; proto.next(); field = proto.data().data()) {
     switch (proto.tag_and_type()) {
       case bytes(1):
         if (graph.nodes.size() == kMaxNodes) fail<InvalidModel>("the graph has more than {} nodes", kMaxNodes);
         graph.nodes.push_back(read_node(get_view(proto)));
-        break;
+        continue;
       case bytes(2):
-        read_library(get_view(proto), graph);
-        break;
+        graph.libraries.push_back(get_view(proto));
+        read_library(graph.libraries.back(), graph);
+        continue;
       case bytes(4):
         graph.producer_version = read_producer(get_view(proto));
         break;
       default:
         proto.skip();
     }
+    graph.others.emplace_back(field, static_cast<size_t>(proto.data().data() - field));
   }
   return graph;
 }
@@ -270,6 +296,25 @@ uint64_t attr_type(const NodeDef& node, std::string_view key) {
 }
 int64_t attr_int(const NodeDef& node, std::string_view key, int64_t fallback) {
   return find_field(node, key, varint(3), fallback, [](Reader& proto) { return proto.get_int64(); });
+}
+std::vector<uint64_t> attr_types(const NodeDef& node, std::string_view key) {
+  std::vector<uint64_t> types;
+  Reader list = attr_list(node, key);
+  while (list.next()) {
+    if (list.tag_and_type() == bytes(6))
+      append_varints(get_view(list), types);
+    else if (list.tag_and_type() == varint(6))
+      types.push_back(list.get_uint64());
+    else
+      list.skip();
+  }
+  return types;
+}
+std::vector<std::string_view> attr_strings(const NodeDef& node, std::string_view key) {
+  return list_messages(attr_list(node, key), 2);
+}
+std::vector<Shape> attr_shapes(const NodeDef& node, std::string_view key) {
+  return read_shapes(list_messages(attr_list(node, key), 7));
 }
 std::string_view attr_function(const NodeDef& node, std::string_view key) {
   // NameAttrList { name = 1 }

@@ -17,6 +17,8 @@ struct NodeDef {
   std::string_view op;
   std::vector<std::string_view> inputs;  // "node", "node:1", "^control"; in functions "arg", "node:output:0"
   std::vector<MapEntry> attrs;           // values are AttrValue messages
+  std::string_view device;
+  std::string_view message;  // the NodeDef as it was read
 
   // The AttrValue's bytes, or null.
   const std::string_view* attr(std::string_view key) const;
@@ -28,12 +30,15 @@ struct FunctionDef {
   std::vector<std::string_view> outputs;
   std::vector<NodeDef> nodes;
   std::unordered_map<std::string_view, std::string_view> returns;  // output -> "node:output:0"
+  std::vector<std::string_view> control_returns;                   // nodes that a call waits for
 };
 
 struct GraphDef {
   std::vector<NodeDef> nodes;
   std::unordered_map<std::string_view, FunctionDef> functions;
   uint64_t producer_version = 0;
+  std::vector<std::string_view> libraries;  // FunctionDefLibrary messages as they were read; usually one
+  std::vector<std::string_view> others;     // all other fields with their tags: versions, debug information
 };
 
 GraphDef read_graph_def(std::string_view message);
@@ -44,6 +49,9 @@ std::optional<ir::Attr> read_attr(std::string_view attr_value, ConstantBudget& b
 std::string_view attr_string(const NodeDef& node, std::string_view key);
 uint64_t attr_type(const NodeDef& node, std::string_view key);
 int64_t attr_int(const NodeDef& node, std::string_view key, int64_t fallback);
+std::vector<uint64_t> attr_types(const NodeDef& node, std::string_view key);
+std::vector<std::string_view> attr_strings(const NodeDef& node, std::string_view key);
+std::vector<Shape> attr_shapes(const NodeDef& node, std::string_view key);
 std::string_view attr_function(const NodeDef& node, std::string_view key);
 // The TensorProto or TensorShapeProto message of an attribute, or null.
 std::optional<std::string_view> attr_tensor(const NodeDef& node, std::string_view key);

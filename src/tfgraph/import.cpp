@@ -169,33 +169,15 @@ class Importer {
                            : value_of(inputs[0], fmt::format("ReadVariableOp '{}'", def.name)));
   }
 
-  ir::Attrs attributes(const NodeDef& def) {
-    ir::Attrs attrs;
-    for (const MapEntry& entry : def.attrs) {
-      if (!entry.key.empty() && entry.key[0] == '_') continue;  // notes of TensorFlow to itself
-      try {
-        if (auto attr = read_attr(entry.value, budget_)) attrs.emplace(entry.key, std::move(*attr));
-      } catch (const InvalidModel& error) {
-        fail<InvalidModel>("{} '{}': attribute '{}': {}", def.op, def.name, entry.key, error.what());
-      }
-    }
-    return attrs;
-  }
-
   bool is_denylisted(const std::string& name, const NodeDef& def) const {
     return denylist_.count(name) > 0 || denylist_.count(def.name) > 0;
   }
 
   // Older ops that differ from newer ones in their inputs alone.
   std::string modernize(int id, const NodeDef& def, std::vector<ir::ValueId>& inputs, const std::string& name) {
-    std::string op(def.op);
-    if (op == "Concat" && inputs.size() > 1) {
-      std::rotate(inputs.begin(), inputs.begin() + 1, inputs.end());
-      op = "ConcatV2";
-    } else if ((op == "Gather" || op == "ResourceGather") && inputs.size() == 2) {
-      inputs.push_back(graph_.add_constant(unique(name + "/axis"), Tensor(DType::S32, Shape{})));
-      op = "GatherV2";
-    }
+    const std::string op = modern_op(def.op, inputs, [&] {
+      return graph_.add_constant(unique(name + "/axis"), Tensor(DType::S32, Shape{}));
+    });
     if (const ops::Op* known = ops::find_op(op)) return known->name;
     report_unknown(id, op);
     return op;
@@ -227,7 +209,7 @@ class Importer {
     const std::string name = unique(flat_.full_name(id));
     std::vector<ir::ValueId> inputs = input_values(id, def);
     std::string op = modernize(id, def, inputs, name);
-    ir::Attrs attrs = attributes(def);
+    ir::Attrs attrs = read_attrs(def, budget_);
     // A matrix has its channels last in either format.
     const bool matrix = op == "BiasAdd" && is_nchw(def.op, attrs) && is_matmul(inputs);
     if (matrix) attrs["data_format"] = std::string("NHWC");
@@ -267,6 +249,32 @@ class Importer {
 };
 
 }  // namespace
+
+ir::Attrs read_attrs(const NodeDef& node, ConstantBudget& budget) {
+  ir::Attrs attrs;
+  for (const MapEntry& entry : node.attrs) {
+    if (!entry.key.empty() && entry.key[0] == '_') continue;  // notes of TensorFlow to itself
+    try {
+      if (auto attr = read_attr(entry.value, budget)) attrs.emplace(entry.key, std::move(*attr));
+    } catch (const InvalidModel& error) {
+      fail<InvalidModel>("{} '{}': attribute '{}': {}", node.op, node.name, entry.key, error.what());
+    }
+  }
+  return attrs;
+}
+
+std::string modern_op(std::string_view op, std::vector<ir::ValueId>& inputs,
+                      const std::function<ir::ValueId()>& zero) {
+  if (op == "Concat" && inputs.size() > 1) {
+    std::rotate(inputs.begin(), inputs.begin() + 1, inputs.end());
+    return "ConcatV2";
+  }
+  if ((op == "Gather" || op == "ResourceGather") && inputs.size() == 2) {
+    inputs.push_back(zero());
+    return "GatherV2";
+  }
+  return std::string(op);
+}
 
 ir::Graph import_graph(const ImportJob& job, ConstantBudget& budget, ImportReport& report) {
   return Importer(job, budget, report).run();

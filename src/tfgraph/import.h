@@ -3,6 +3,7 @@
 // ends was decided before (read.cpp).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 namespace tfengine::tfgraph {
 
 struct GraphDef;
+struct NodeDef;
 class Bundle;
 
 // An input or output of the graph to be.
@@ -41,6 +43,12 @@ std::vector<Endpoint> sinks(const GraphDef& graph);
 // A Placeholder's declared type.
 DType placeholder_dtype(const GraphDef& graph, std::string_view tensor);
 std::optional<Shape> placeholder_shape(const GraphDef& graph, std::string_view tensor);
+
+// A node's attributes, but for TensorFlow's notes to itself. InvalidModel naming node and attribute.
+ir::Attrs read_attrs(const NodeDef& node, ConstantBudget& budget);
+// The op that newer graphs have instead of `op`, its inputs brought into their order; `zero` makes a constant.
+std::string modern_op(std::string_view op, std::vector<ir::ValueId>& inputs,
+                      const std::function<ir::ValueId()>& zero);
 
 ir::Graph import_graph(const ImportJob& job, ConstantBudget& budget, ImportReport& report);
 

@@ -240,6 +240,21 @@ Tensor read_tensor(std::string_view message, ConstantBudget& budget) {
   return from_lists(dtype, fields, budget);
 }
 
+std::pair<DType, Shape> read_tensor_type(std::string_view message) {
+  uint64_t dtype = 0;
+  Shape shape;
+  Reader proto = reader(message);
+  while (proto.next()) {
+    if (proto.tag_and_type() == varint(1))
+      dtype = proto.get_uint64();
+    else if (proto.tag_and_type() == bytes(2))
+      shape = read_shape(get_view(proto));
+    else
+      proto.skip();
+  }
+  return {dtype_from_proto(dtype), std::move(shape)};
+}
+
 std::vector<std::string_view> read_strings(std::string_view message) {
   std::vector<std::string_view> strings;
   Reader proto = reader(message);

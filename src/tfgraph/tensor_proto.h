@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tfengine/tensor.h"
@@ -21,6 +22,8 @@ struct ConstantBudget {
 Shape read_shape(std::string_view message);
 // InvalidModel where shape, type and contents disagree. String tensors keep type and shape only.
 Tensor read_tensor(std::string_view message, ConstantBudget& budget);
+// Type and shape alone. DType::Invalid for a type that tfengine does not have.
+std::pair<DType, Shape> read_tensor_type(std::string_view message);
 // The elements of a string tensor as written (fewer than the shape's where the last repeats).
 std::vector<std::string_view> read_strings(std::string_view message);
 // A view of `contents` when aligned for the type, else a copy.
