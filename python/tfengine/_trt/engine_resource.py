@@ -30,3 +30,6 @@ class EngineResource(tf.saved_model.experimental.TrackableResource):
         handle = self._create_resource()
         with tf.device(self._device_name):
             tf.raw_ops.DestroyResourceOp(resource=handle, ignore_lookup_error=True)
+
+    def __del__(self) -> None:
+        """Deletes nothing: in this process the engines are the converted function's, and this only describes them."""
