@@ -41,8 +41,8 @@ struct GraphDefParams {
 };
 
 struct GraphDefEngine {
-  std::string name;  // of the node
-  int nodes = 0;     // in its segment, constants not counted
+  std::string name;                         // of the node
+  int nodes = 0;                            // in its segment, constants not counted
   std::vector<TensorSpec> inputs, outputs;  // tensors of the graph that was given
   std::map<std::string, int> ops;           // how often each op occurs in the segment, constants not counted
   std::string device;

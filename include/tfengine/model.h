@@ -55,9 +55,9 @@ class TFE_API Model {
   std::string dump(const std::string& after = "import") const;
 
   const std::shared_ptr<const detail::ModelImpl>& impl() const { return impl_; }
+  explicit Model(std::shared_ptr<const detail::ModelImpl> impl) : impl_(std::move(impl)) {}
 
  private:
-  explicit Model(std::shared_ptr<const detail::ModelImpl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const detail::ModelImpl> impl_;
 };
 

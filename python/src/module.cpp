@@ -11,4 +11,5 @@ NB_MODULE(_core, m) {
   bind_calibration(m);
   bind_engine(m);
   bind_convert(m);
+  bind_graph_def(m);
 }

@@ -13,5 +13,6 @@ void bind_data(nanobind::module_& m);
 void bind_calibration(nanobind::module_& m);
 void bind_engine(nanobind::module_& m);
 void bind_convert(nanobind::module_& m);
+void bind_graph_def(nanobind::module_& m);
 
 }  // namespace tfengine::python

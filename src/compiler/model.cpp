@@ -97,6 +97,16 @@ int resolve_threads(int threads) {
   return std::max(1, CPU_COUNT(&allowed));
 }
 
+std::shared_ptr<const ModelImpl> make_impl(ir::Graph graph, const std::filesystem::path& path) {
+  auto impl = std::make_shared<ModelImpl>();
+  impl->path = path;
+  impl->imported = std::move(graph);
+  if (impl->imported.name.empty()) impl->imported.name = path.stem().string();
+  ops::infer_graph(impl->imported);
+  impl->hash = fingerprint(impl->imported);
+  return impl;
+}
+
 }  // namespace detail
 
 namespace {
@@ -110,20 +120,10 @@ tfgraph::ImportOptions import_options(const LoadOptions& options) {
   return import;
 }
 
-std::shared_ptr<const detail::ModelImpl> make_impl(ir::Graph graph, const std::filesystem::path& path) {
-  auto impl = std::make_shared<detail::ModelImpl>();
-  impl->path = path;
-  impl->imported = std::move(graph);
-  if (impl->imported.name.empty()) impl->imported.name = path.stem().string();
-  ops::infer_graph(impl->imported);
-  impl->hash = detail::fingerprint(impl->imported);
-  return impl;
-}
-
 }  // namespace
 
 Model Model::load(const std::filesystem::path& path, const LoadOptions& options) {
-  return Model(make_impl(tfgraph::read_model(path, import_options(options)), path));
+  return Model(detail::make_impl(tfgraph::read_model(path, import_options(options)), path));
 }
 
 Model Model::from_graph_def(std::string_view bytes, std::shared_ptr<const void> owner, const LoadOptions& options,
@@ -135,7 +135,7 @@ Model Model::from_graph_def(std::string_view bytes, std::shared_ptr<const void> 
   }
   ir::Graph graph = tfgraph::read_graph_bytes(bytes, std::move(owner), name, import_options(options));
   graph.name = name;
-  return Model(make_impl(std::move(graph), name));
+  return Model(detail::make_impl(std::move(graph), name));
 }
 
 std::vector<TensorSpec> Model::inputs() const {

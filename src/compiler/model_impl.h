@@ -20,6 +20,9 @@ struct ModelImpl {
   std::string hash;
 };
 
+// Of an imported graph; its types are inferred. `path`, or a name, is what messages call it.
+std::shared_ptr<const ModelImpl> make_impl(ir::Graph graph, const std::filesystem::path& path);
+
 struct Optimized {
   ir::Graph graph;
   passes::PassReport report;

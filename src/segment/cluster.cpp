@@ -86,7 +86,9 @@ bool give_away(const Adjacency& graph, int block, bool from_the_end, Partition& 
     if (from_the_end) std::reverse(members.begin(), members.end());
     for (const int node : members) {
       for (const int other : graph.linked[at(node)]) {
-        if (graph.work > kMaxWork || partition.block(other) == block || !partition.try_move(node, partition.block(other))) continue;
+        if (graph.work > kMaxWork || partition.block(other) == block ||
+            !partition.try_move(node, partition.block(other)))
+          continue;
         changed = any = true;
         break;
       }

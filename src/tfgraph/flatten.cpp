@@ -46,8 +46,8 @@ bool is_generated_call(const NodeDef& call) {
 
 }  // namespace
 
-Flattener::Flattener(const GraphDef& graph, std::unordered_set<std::string_view> kept)
-    : graph_(graph), kept_(std::move(kept)) {
+Flattener::Flattener(const GraphDef& graph, std::unordered_set<std::string_view> kept, Choices choices)
+    : graph_(graph), kept_(std::move(kept)), choices_(std::move(choices)) {
   scopes_.emplace_back();
   add_nodes(0, graph.nodes);
 }
@@ -82,6 +82,7 @@ std::string Flattener::where(int id) const {
 }
 
 const FunctionDef* Flattener::called_function(const NodeDef& def) const {
+  if (choices_.keeps_call && choices_.keeps_call(def)) return nullptr;
   const bool indirect = def.op == "PartitionedCall" || def.op == "StatefulPartitionedCall";
   const std::string_view name = indirect ? attr_function(def, "f") : def.op;
   const auto found = graph_.functions.find(name);
@@ -121,7 +122,7 @@ int Flattener::enter(int call, const FunctionDef& function) {
 }
 
 bool Flattener::is_alias(const NodeDef& def) const {
-  return std::find(kAliases.begin(), kAliases.end(), def.op) != kAliases.end() && kept_.count(def.name) == 0;
+  return !choices_.keep_identities && std::find(kAliases.begin(), kAliases.end(), def.op) != kAliases.end() && kept_.count(def.name) == 0;
 }
 
 Ref Flattener::find(std::string_view tensor) const {
@@ -227,6 +228,57 @@ std::vector<Ref> Flattener::inputs_of(int id) {
   std::vector<Ref> inputs;
   for (const std::string_view text : data_inputs(*node(id).def)) inputs.push_back(resolve(resolve_input(scope, text)));
   return inputs;
+}
+
+void Flattener::add_returns(int call, std::vector<int>& controls) {
+  const FunctionDef* function = called_function(*node(call).def);
+  if (function == nullptr) return controls.push_back(call);
+  const int body = enter(call, *function);
+  for (size_t i = 0; i < function->outputs.size(); ++i) {
+    controls.push_back(resolve({call, static_cast<int>(i)}).node);
+  }
+  for (const std::string_view name : function->control_returns) {
+    const auto found = scopes_[static_cast<size_t>(body)].nodes.find(name);
+    if (found == scopes_[static_cast<size_t>(body)].nodes.end()) {
+      fail<InvalidModel>("function '{}' uses '{}', which it does not define", function->name, name);
+    }
+    add_returns(found->second, controls);
+  }
+}
+
+void Flattener::add_controls(int scope, const NodeDef& def, std::vector<int>& controls) {
+  for (const std::string_view input : def.inputs) {
+    if (!is_control(input)) continue;
+    const Scope& own = scopes_[static_cast<size_t>(scope)];
+    const std::string_view name = input.substr(1);
+    if (const auto found = own.nodes.find(name); found != own.nodes.end()) {
+      add_returns(found->second, controls);
+    } else if (const auto arg = own.args.find(name); arg != own.args.end()) {
+      controls.push_back(resolve(resolve_input(scope, name)).node);
+    } else {
+      fail<InvalidModel>("'{}' waits for '{}', which the graph does not define", def.name, name);
+    }
+  }
+}
+
+std::vector<int> Flattener::controls_of(int id) {
+  std::vector<int> controls;
+  add_controls(node(id).scope, *node(id).def, controls);
+  int waiting = id;
+  for (int scope = node(id).scope; scope != 0; scope = node(waiting).scope) {
+    // Who takes something from its own body waits for the call already.
+    const Scope& own = scopes_[static_cast<size_t>(scope)];
+    const std::vector<std::string_view>& inputs = node(waiting).def->inputs;
+    const bool first = std::all_of(inputs.begin(), inputs.end(), [&](std::string_view input) {
+      return own.args.count(is_control(input) ? input.substr(1) : input) > 0;
+    });
+    if (!first) break;
+    waiting = own.call;
+    add_controls(node(waiting).scope, *node(waiting).def, controls);
+  }
+  std::sort(controls.begin(), controls.end());
+  controls.erase(std::unique(controls.begin(), controls.end()), controls.end());
+  return controls;
 }
 
 std::vector<int> Flattener::inline_call(int call) {

@@ -4,6 +4,7 @@
 // It knows names and edges, nothing of tensors.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -28,8 +29,14 @@ struct FlatNode {
 
 class Flattener {
  public:
+  // Which calls stay calls although their function is there, and whether Identity and the like stay nodes.
+  struct Choices {
+    std::function<bool(const NodeDef& call)> keeps_call;  // null: none
+    bool keep_identities = false;
+  };
   // `graph` outlives this. Nodes named in `kept` are not looked through.
-  Flattener(const GraphDef& graph, std::unordered_set<std::string_view> kept);
+  Flattener(const GraphDef& graph, std::unordered_set<std::string_view> kept) : Flattener(graph, std::move(kept), {}) {}
+  Flattener(const GraphDef& graph, std::unordered_set<std::string_view> kept, Choices choices);
 
   // A tensor of the main graph by its name as users write it ("node", "node:1"); node -1 when there is none.
   Ref find(std::string_view tensor) const;
@@ -45,6 +52,12 @@ class Flattener {
   std::vector<int> inline_call(int call);
   // Producers of a node's data inputs.
   std::vector<Ref> inputs_of(int id);
+  // Nodes that `id` waits for without taking a tensor. In the place of a call stands what it returns; what a call waits
+  // for, the nodes of its body wait for that wait for no other of them.
+  std::vector<int> controls_of(int id);
+  // Whether node `id` is a call that is, or can be, inlined.
+  bool is_call(int id) const { return called_function(*node(id).def) != nullptr; }
+  size_t call_outputs(int id) const { return called_function(*node(id).def)->outputs.size(); }
 
   const FlatNode& node(int id) const { return nodes_[static_cast<size_t>(id)]; }
   int main_node_count() const { return static_cast<int>(graph_.nodes.size()); }
@@ -72,8 +85,12 @@ class Flattener {
   bool step(Ref& ref);
   std::string where(int id) const;
 
+  void add_controls(int scope, const NodeDef& def, std::vector<int>& controls);
+  void add_returns(int call, std::vector<int>& controls);
+
   const GraphDef& graph_;
   std::unordered_set<std::string_view> kept_;
+  Choices choices_;
   std::vector<Scope> scopes_;
   std::vector<FlatNode> nodes_;
   std::unordered_set<uint64_t> cuts_;

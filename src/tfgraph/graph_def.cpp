@@ -14,7 +14,9 @@ std::string_view checked_name(std::string_view name, const char* what) {
   return name;
 }
 
-NodeDef read_node(std::string_view message) {
+}  // namespace
+
+NodeDef read_node_def(std::string_view message) {
   NodeDef node;
   node.message = message;
   Reader proto = reader(message);
@@ -43,6 +45,8 @@ NodeDef read_node(std::string_view message) {
   if (node.op.empty()) fail<InvalidModel>("node '{}' has no op", node.name);
   return node;
 }
+
+namespace {
 
 std::string_view read_arg_name(std::string_view message) {
   std::string_view name;
@@ -84,13 +88,16 @@ FunctionDef read_function(std::string_view message) {
         read_signature(get_view(proto), function);
         break;
       case bytes(3):
-        function.nodes.push_back(read_node(get_view(proto)));
+        function.nodes.push_back(read_node_def(get_view(proto)));
         break;
       case bytes(4): {
         const MapEntry entry = map_entry(get_view(proto));
         function.returns[entry.key] = entry.value;
         break;
       }
+      case bytes(5):
+        function.attrs.push_back(map_entry(get_view(proto)));
+        break;
       case bytes(6):
         function.control_returns.push_back(map_entry(get_view(proto)).value);
         break;
@@ -235,7 +242,7 @@ GraphDef read_graph_def(std::string_view message) {
     switch (proto.tag_and_type()) {
       case bytes(1):
         if (graph.nodes.size() == kMaxNodes) fail<InvalidModel>("the graph has more than {} nodes", kMaxNodes);
-        graph.nodes.push_back(read_node(get_view(proto)));
+        graph.nodes.push_back(read_node_def(get_view(proto)));
         continue;
       case bytes(2):
         graph.libraries.push_back(get_view(proto));
@@ -320,6 +327,25 @@ std::string_view attr_function(const NodeDef& node, std::string_view key) {
   // NameAttrList { name = 1 }
   const std::string_view function = find_field(node, key, bytes(10), std::string_view(), get_view);
   return read_arg_name(function);
+}
+bool attr_bool(std::string_view attr_value) {
+  bool value = false;
+  Reader proto = reader(attr_value);
+  while (proto.next()) {
+    if (proto.tag_and_type() == varint(5))
+      value = get_flag(proto);
+    else
+      proto.skip();
+  }
+  return value;
+}
+bool is_attr_placeholder(std::string_view attr_value) {
+  Reader proto = reader(attr_value);
+  while (proto.next()) {
+    if (proto.tag_and_type() == bytes(9)) return true;
+    proto.skip();
+  }
+  return false;
 }
 std::optional<std::string_view> attr_tensor(const NodeDef& node, std::string_view key) {
   return find_field(node, key, bytes(8), std::optional<std::string_view>(), get_view);

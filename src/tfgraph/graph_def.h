@@ -31,6 +31,7 @@ struct FunctionDef {
   std::vector<NodeDef> nodes;
   std::unordered_map<std::string_view, std::string_view> returns;  // output -> "node:output:0"
   std::vector<std::string_view> control_returns;                   // nodes that a call waits for
+  std::vector<MapEntry> attrs;                                     // values are AttrValue messages
 };
 
 struct GraphDef {
@@ -42,6 +43,7 @@ struct GraphDef {
 };
 
 GraphDef read_graph_def(std::string_view message);
+NodeDef read_node_def(std::string_view message);
 // Null for what tfengine keeps no attribute of (functions, placeholders, lists of tensors).
 std::optional<ir::Attr> read_attr(std::string_view attr_value, ConstantBudget& budget);
 
@@ -53,6 +55,9 @@ std::vector<uint64_t> attr_types(const NodeDef& node, std::string_view key);
 std::vector<std::string_view> attr_strings(const NodeDef& node, std::string_view key);
 std::vector<Shape> attr_shapes(const NodeDef& node, std::string_view key);
 std::string_view attr_function(const NodeDef& node, std::string_view key);
+bool attr_bool(std::string_view attr_value);
+// Whether the attribute is left for the caller of the function to say.
+bool is_attr_placeholder(std::string_view attr_value);
 // The TensorProto or TensorShapeProto message of an attribute, or null.
 std::optional<std::string_view> attr_tensor(const NodeDef& node, std::string_view key);
 std::optional<std::string_view> attr_shape(const NodeDef& node, std::string_view key);

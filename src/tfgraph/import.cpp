@@ -175,9 +175,8 @@ class Importer {
 
   // Older ops that differ from newer ones in their inputs alone.
   std::string modernize(int id, const NodeDef& def, std::vector<ir::ValueId>& inputs, const std::string& name) {
-    const std::string op = modern_op(def.op, inputs, [&] {
-      return graph_.add_constant(unique(name + "/axis"), Tensor(DType::S32, Shape{}));
-    });
+    const std::string op = modern_op(
+        def.op, inputs, [&] { return graph_.add_constant(unique(name + "/axis"), Tensor(DType::S32, Shape{})); });
     if (const ops::Op* known = ops::find_op(op)) return known->name;
     report_unknown(id, op);
     return op;
@@ -263,8 +262,7 @@ ir::Attrs read_attrs(const NodeDef& node, ConstantBudget& budget) {
   return attrs;
 }
 
-std::string modern_op(std::string_view op, std::vector<ir::ValueId>& inputs,
-                      const std::function<ir::ValueId()>& zero) {
+std::string modern_op(std::string_view op, std::vector<ir::ValueId>& inputs, const std::function<ir::ValueId()>& zero) {
   if (op == "Concat" && inputs.size() > 1) {
     std::rotate(inputs.begin(), inputs.begin() + 1, inputs.end());
     return "ConcatV2";

@@ -47,8 +47,7 @@ std::optional<Shape> placeholder_shape(const GraphDef& graph, std::string_view t
 // A node's attributes, but for TensorFlow's notes to itself. InvalidModel naming node and attribute.
 ir::Attrs read_attrs(const NodeDef& node, ConstantBudget& budget);
 // The op that newer graphs have instead of `op`, its inputs brought into their order; `zero` makes a constant.
-std::string modern_op(std::string_view op, std::vector<ir::ValueId>& inputs,
-                      const std::function<ir::ValueId()>& zero);
+std::string modern_op(std::string_view op, std::vector<ir::ValueId>& inputs, const std::function<ir::ValueId()>& zero);
 
 ir::Graph import_graph(const ImportJob& job, ConstantBudget& budget, ImportReport& report);
 

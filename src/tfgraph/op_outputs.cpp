@@ -10,28 +10,40 @@ namespace {
 
 struct Row {
   std::string_view op;
-  std::array<std::string_view, 6> outputs;
+  std::array<std::string_view, 7> outputs;
 };
 
 // From tensorflow/core/ops/*.cc: ops with more than one output argument.
 constexpr Row kOutputs[] = {
+    {"BlockLSTM", {"i", "cs", "f", "o", "ci", "co", "h"}},
+    {"BlockLSTMV2", {"i", "cs", "f", "o", "ci", "co", "h"}},
     {"CombinedNonMaxSuppression", {"nmsed_boxes", "nmsed_scores", "nmsed_classes", "valid_detections"}},
     {"FusedBatchNorm", {"y", "batch_mean", "batch_variance", "reserve_space_1", "reserve_space_2"}},
     {"FusedBatchNormV2", {"y", "batch_mean", "batch_variance", "reserve_space_1", "reserve_space_2"}},
     {"FusedBatchNormV3",
      {"y", "batch_mean", "batch_variance", "reserve_space_1", "reserve_space_2", "reserve_space_3"}},
+    {"GRUBlockCell", {"r", "u", "c", "h"}},
+    {"LSTMBlockCell", {"i", "cs", "f", "o", "ci", "co", "h"}},
     {"ListDiff", {"out", "idx"}},
     {"MaxPoolWithArgmax", {"output", "argmax"}},
     {"Merge", {"output", "value_index"}},
     {"NonMaxSuppressionV4", {"selected_indices", "valid_outputs"}},
     {"NonMaxSuppressionV5", {"selected_indices", "selected_scores", "valid_outputs"}},
+    {"Qr", {"q", "r"}},
     {"QuantizeV2", {"output", "output_min", "output_max"}},
+    {"Requantize", {"output", "output_min", "output_max"}},
+    {"SelfAdjointEigV2", {"e", "v"}},
+    {"StringSplitV2", {"indices", "values", "shape"}},
+    {"Svd", {"s", "u", "v"}},
     {"Switch", {"output_false", "output_true"}},
+    {"TensorArrayV3", {"handle", "flow"}},
+    {"TensorListPopBack", {"output_handle", "tensor"}},
     {"TopK", {"values", "indices"}},
     {"TopKV2", {"values", "indices"}},
     {"Unique", {"y", "idx"}},
     {"UniqueV2", {"y", "idx"}},
     {"UniqueWithCounts", {"y", "idx", "count"}},
+    {"UniqueWithCountsV2", {"y", "idx", "count"}},
 };
 
 const Row* find_row(std::string_view op) {

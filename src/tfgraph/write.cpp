@@ -95,9 +95,8 @@ std::string strings_attr(const std::vector<std::string_view>& values) {
   });
 }
 std::string function_attr(std::string_view function) {
-  return message([&](Writer& attr) {
-    attr.add_message(10, message([&](Writer& named) { named.add_bytes(1, view(function)); }));
-  });
+  return message(
+      [&](Writer& attr) { attr.add_message(10, message([&](Writer& named) { named.add_bytes(1, view(function)); })); });
 }
 
 std::string node_message(std::string_view name, std::string_view op, const std::vector<std::string>& inputs,
@@ -121,7 +120,8 @@ std::string changed_node(const NodeDef& node, const NodeChange& change) {
   }
   if (!change.device.empty()) writer.add_bytes(4, view(change.device));
   const auto replaced = [&](std::string_view key) {
-    return std::any_of(change.attrs.begin(), change.attrs.end(), [key](const AttrMessage& a) { return a.first == key; });
+    return std::any_of(change.attrs.begin(), change.attrs.end(),
+                       [key](const AttrMessage& a) { return a.first == key; });
   };
   Reader proto = reader(node.message);
   for (const char* field = node.message.data(); proto.next(); field = proto.data().data()) {
@@ -173,8 +173,9 @@ std::string graph_message(const GraphDef& source, const std::vector<std::string_
       // A message appended to another merges with it: the functions of both are there.
       Reader fields = reader(text);
       while (fields.next()) {
+        const uint32_t field = fields.tag();
         if (fields.wire_type() == protozero::pbf_wire_type::length_delimited)
-          library.add_bytes(fields.tag(), view(get_view(fields)));
+          library.add_bytes(field, view(get_view(fields)));
         else
           fields.skip();
       }

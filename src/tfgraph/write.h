@@ -52,9 +52,9 @@ struct FunctionText {
   std::string name;
   std::vector<FunctionArg> args;
   std::vector<FunctionArg> outputs;
-  std::vector<std::string> returns;         // one per output: "node:output:0"
-  std::vector<std::string> nodes;           // NodeDef messages
-  std::vector<std::string> control_nodes;   // that a call waits for
+  std::vector<std::string> returns;        // one per output: "node:output:0"
+  std::vector<std::string> nodes;          // NodeDef messages
+  std::vector<std::string> control_nodes;  // that a call waits for
 };
 std::string function_message(const FunctionText& function);
 

@@ -56,24 +56,21 @@ TEST_P(Clusters, OfSmallGraphs) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, Clusters,
-    testing::Values(
-        Case{"Chain", "abc: ab bc", "abc"},
-        Case{"ChainWithAHole", "aBc: aB Bc", "a c"},
-        Case{"DiamondOfCandidates", "abcd: ab ac bd cd", "abcd"},
-        // b goes with one side; both a and d in one cluster would be a cycle through C.
-        Case{"DiamondWithAHole", "abCd: ab aC bd Cd", "ab d"},
-        Case{"NoCandidates", "AB: AB", ""},
-        Case{"ApartStaysApart", "abcd: ab cd", "ab cd"},
-        Case{"SharedInputConnectsNothing", "Abc: Ab Ac", "b c"},
-        // a^c orders and does not connect; with the way round through B they could not be one anyway.
-        Case{"ControlEdgesDoNotConnect", "ab: a^b", "a b"},
-        Case{"ControlEdgesMakeCycles", "aBc: a^B B^c ac", "a c"},
-        Case{"ControlEdgeInside", "abc: ab bc a^c", "abc"},
-        // Two towers that meet behind what splits one of them: one cluster for each side of the hole.
-        Case{"LateTower", "abCdef: ab bC Cd ef fd", "ab def"},
-        // A greedy walk from the outputs would put b with d and leave a alone.
-        Case{"TwoHoles", "abCdEf: ab aC bd Cd dE Ef", "ab d f"},
-        Case{"ResidualAroundAHole", "aBcd: aB Bc ac cd", "a cd"}),
+    testing::Values(Case{"Chain", "abc: ab bc", "abc"}, Case{"ChainWithAHole", "aBc: aB Bc", "a c"},
+                    Case{"DiamondOfCandidates", "abcd: ab ac bd cd", "abcd"},
+                    // b goes with one side; both a and d in one cluster would be a cycle through C.
+                    Case{"DiamondWithAHole", "abCd: ab aC bd Cd", "ab d"}, Case{"NoCandidates", "AB: AB", ""},
+                    Case{"ApartStaysApart", "abcd: ab cd", "ab cd"},
+                    Case{"SharedInputConnectsNothing", "Abc: Ab Ac", "b c"},
+                    // a^c orders and does not connect; with the way round through B they could not be one anyway.
+                    Case{"ControlEdgesDoNotConnect", "ab: a^b", "a b"},
+                    Case{"ControlEdgesMakeCycles", "aBc: a^B B^c ac", "a c"},
+                    Case{"ControlEdgeInside", "abc: ab bc a^c", "abc"},
+                    // Two towers that meet behind what splits one of them: one cluster for each side of the hole.
+                    Case{"LateTower", "abCdef: ab bC Cd ef fd", "ab def"},
+                    // A greedy walk from the outputs would put b with d and leave a alone.
+                    Case{"TwoHoles", "abCdEf: ab aC bd Cd dE Ef", "ab d f"},
+                    Case{"ResidualAroundAHole", "aBcd: aB Bc ac cd", "a cd"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(Clusters, GroupsStayApartAndNoGroupGoesWithAll) {
@@ -93,9 +90,7 @@ TEST(Clusters, TheHeavySideGetsWhatCouldGoToEither) {
   EXPECT_EQ(clusters("abCd", problem), "a bd");
 }
 
-TEST(Clusters, ACycleIsAnError) {
-  EXPECT_THROW(find_clusters(graph("ab: ab ba")), InternalError);
-}
+TEST(Clusters, ACycleIsAnError) { EXPECT_THROW(find_clusters(graph("ab: ab ba")), InternalError); }
 
 // --- random graphs --------------------------------------------------------------------------------------------------
 

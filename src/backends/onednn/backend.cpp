@@ -95,7 +95,9 @@ class OnednnBackend : public plan::Backend {
     if (lowering == nullptr) return Refusal{fmt::format("{} has no fast form here", spec.node->op)};
     if (spec.node->denylisted) return Refusal{"it is in nodes_denylist"};
     if (spec.outputs[0].shape.elements() == 0) return Refusal{"its output is empty"};
-    if (touches_int8(spec) && !lowering->int8) return Refusal{fmt::format("{} has no INT8 form here", spec.node->op)};
+    if (touches_int8(spec) && !lowering->int8) {
+      return Refusal{fmt::format("{} has no fast form here for tensors of 8-bit integers", spec.node->op)};
+    }
     return lowering->tactics(spec);
   }
 

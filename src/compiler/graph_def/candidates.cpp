@@ -25,8 +25,8 @@ constexpr const char* kNothingToDo = "nothing has to be done: TensorFlow runs it
 
 // They compute nothing, or are no part of what an engine could take over; saying so of each would hide what matters.
 bool says_nothing(const ViewNode& node) {
-  constexpr std::array<std::string_view, 8> kOps = {"Const",  "NoOp",        "Placeholder",     "PlaceholderV2",
-                                                    "_Arg",   "VarHandleOp", "ControlTrigger",  "_Retval"};
+  constexpr std::array<std::string_view, 8> kOps = {"Const", "NoOp",        "Placeholder",    "PlaceholderV2",
+                                                    "_Arg",  "VarHandleOp", "ControlTrigger", "_Retval"};
   if (!node.needed || node.constant) return true;
   if (node.is_output && is_identity(node.def->op)) return true;  // the name that the output is fetched by
   return std::find(kOps.begin(), kOps.end(), node.def->op) != kOps.end();
@@ -77,7 +77,8 @@ std::optional<Reason> argument_reason(const GraphView& view, int id) {
   }
   for (const auto* types : {&*inputs, &*outputs}) {
     for (const uint64_t type : *types) {
-      if (type == 0) return Reason{"it does not say of what type its tensors are", "write the graph with its attributes"};
+      if (type == 0)
+        return Reason{"it does not say of what type its tensors are", "write the graph with its attributes"};
       if (tfgraph::dtype_from_proto(type) == DType::Invalid || tfgraph::dtype_from_proto(type) == DType::String) {
         return Reason{fmt::format("tfengine has no arithmetic for {}", tfgraph::proto_dtype_name(type)), kNothingToDo};
       }
@@ -147,7 +148,10 @@ Candidates find_candidates(const GraphView& view, const GraphTypes& types, const
   result.refusals.resize(static_cast<size_t>(view.size()));
   for (const int id : view.order()) {
     if (says_nothing(view.node(id))) continue;
-    if (auto reason = reason_of(view, types, id, nodes, ops, options.int8))
+    auto reason = reason_of(view, types, id, nodes, ops, options.int8);
+    // An Identity that stays is nothing to tell, unless it was asked for.
+    if (reason && is_identity(view.node(id).def->op) && nodes.count(view.node(id).def->name) == 0) continue;
+    if (reason)
       result.refuse(view, id, std::move(reason->text), std::move(reason->remedy));
     else
       result.candidate[static_cast<size_t>(id)] = true;

@@ -121,8 +121,7 @@ class Emitter {
         const int producer = view_.find(node_name(text));
         const int number = segment_of_[static_cast<size_t>(producer)];
         changed |= number >= 0;
-        const std::string control =
-            number >= 0 ? "^" + engines_[static_cast<size_t>(number)].name : std::string(text);
+        const std::string control = number >= 0 ? "^" + engines_[static_cast<size_t>(number)].name : std::string(text);
         if (controls.insert(control).second) inputs.push_back(control);
         continue;
       }
@@ -166,8 +165,8 @@ class Emitter {
     std::set<std::string> controls;
     for (const int control : segment.controls) {
       const int other = segment_of_[static_cast<size_t>(control)];
-      controls.insert("^" + (other >= 0 ? engines_[static_cast<size_t>(other)].name
-                                        : std::string(view_.node(control).def->name)));
+      controls.insert(
+          "^" + (other >= 0 ? engines_[static_cast<size_t>(other)].name : std::string(view_.node(control).def->name)));
     }
     inputs.insert(inputs.end(), controls.begin(), controls.end());
     return tfgraph::node_message(engine.name, "TRTEngineOp", inputs, device(segment), engine_attrs(segment, engine));
@@ -236,8 +235,8 @@ class Emitter {
   // As function bodies write it: "node:output:0".
   std::string inside_name(TensorRef ref) const {
     const tfgraph::NodeDef& def = *view_.node(ref.node).def;
-    const auto arg = shared_.holds(ref.node) ? std::optional(tfgraph::OutputArg{"output", 0})
-                                             : tfgraph::output_arg(def, ref.output);
+    const auto arg =
+        shared_.holds(ref.node) ? std::optional(tfgraph::OutputArg{"output", 0}) : tfgraph::output_arg(def, ref.output);
     check(arg.has_value(), "{} has no output {}", view_.where(ref.node), ref.output);
     return fmt::format("{}:{}:{}", def.name, arg->arg, arg->index);
   }

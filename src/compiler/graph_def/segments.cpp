@@ -33,10 +33,10 @@ bool is_heavy(std::string_view op) {
 // Moves elements or makes them from nothing.
 bool only_moves(std::string_view op) {
   constexpr std::array<std::string_view, 32> kOps = {
-      "BatchToSpaceND", "BroadcastTo", "Cast",    "Concat",       "ConcatV2",       "DepthToSpace", "ExpandDims",
-      "Fill",           "Gather",      "GatherNd", "GatherV2",    "MirrorPad",      "OneHot",       "OnesLike",
-      "Pack",           "Pad",         "PadV2",   "Range",        "Rank",           "Reshape",      "ReverseV2",
-      "Shape",          "ShapeN",      "Size",    "Slice",        "SpaceToBatchND", "SpaceToDepth", "Split",
+      "BatchToSpaceND", "BroadcastTo", "Cast",         "Concat",   "ConcatV2",       "DepthToSpace", "ExpandDims",
+      "Fill",           "Gather",      "GatherNd",     "GatherV2", "MirrorPad",      "OneHot",       "OnesLike",
+      "Pack",           "Pad",         "PadV2",        "Range",    "Rank",           "Reshape",      "ReverseV2",
+      "Shape",          "ShapeN",      "Size",         "Slice",    "SpaceToBatchND", "SpaceToDepth", "Split",
       "SplitV",         "Squeeze",     "StridedSlice", "Transpose"};
   return contains(kOps, op) || op == "Tile" || op == "Unpack" || op == "ZerosLike" || is_identity(op);
 }
@@ -76,7 +76,8 @@ class Segmenter {
       problem_.nodes.push_back({false, group, is_identity(def.op) ? 0 : 1});
     }
     std::vector<int> place(static_cast<size_t>(view_.size()), -1);
-    for (size_t i = 0; i < view_.order().size(); ++i) place[static_cast<size_t>(view_.order()[i])] = static_cast<int>(i);
+    for (size_t i = 0; i < view_.order().size(); ++i)
+      place[static_cast<size_t>(view_.order()[i])] = static_cast<int>(i);
     const auto add = [&](int from, int to, bool data) {
       // What comes later in the order is the way back of a loop.
       if (place[static_cast<size_t>(from)] < place[static_cast<size_t>(to)]) problem_.edges.push_back({from, to, data});
@@ -199,8 +200,9 @@ class Segmenter {
       elements += type.sample.elements();
     }
     if (!computes) {
-      return fmt::format("its segment of {} nodes only moves elements and computes shapes, where an engine gains nothing",
-                         segment.nodes.size());
+      return fmt::format(
+          "its segment of {} nodes only moves elements and computes shapes, where an engine gains nothing",
+          segment.nodes.size());
     }
     if (elements > kFewElements) return {};
     return fmt::format("its segment computes {} numbers, and calling an engine costs more than that", elements);
@@ -232,16 +234,15 @@ class Segmenter {
     std::sort(by_size.begin(), by_size.end());
     std::vector<bool> kept(segments.size(), false);
     for (size_t i = 0; i < most; ++i) kept[by_size[i].second] = true;
-    result_.notes.push_back(fmt::format("{} segments could become engines, the largest {} do: TF_TRT_MAX_ALLOWED_ENGINES",
-                                        segments.size(), most));
+    result_.notes.push_back(fmt::format(
+        "{} segments could become engines, the largest {} do: TF_TRT_MAX_ALLOWED_ENGINES", segments.size(), most));
     std::vector<Segment> rest;
     for (size_t i = 0; i < segments.size(); ++i) {
       if (kept[i]) {
         rest.push_back(std::move(segments[i]));
         continue;
       }
-      refuse_all(segments[i],
-                 fmt::format("{} segments are larger, and no more than {} engines are made", most, most),
+      refuse_all(segments[i], fmt::format("{} segments are larger, and no more than {} engines are made", most, most),
                  "raise TF_TRT_MAX_ALLOWED_ENGINES, or leave it: many small engines are rarely faster");
     }
     segments = std::move(rest);

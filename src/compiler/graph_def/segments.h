@@ -19,8 +19,8 @@ struct SegmentationOptions {
 };
 
 struct SegmentationResult {
-  std::vector<Segment> segments;                // in the order of their first node
-  std::vector<segment::RefusedNode> refusals;   // in the order of the nodes
+  std::vector<Segment> segments;               // in the order of their first node
+  std::vector<segment::RefusedNode> refusals;  // in the order of the nodes
   std::vector<std::string> notes;
 };
 

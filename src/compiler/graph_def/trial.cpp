@@ -79,7 +79,8 @@ std::optional<std::vector<Shape>> sample_shapes(const GraphTypes& types, const S
     if (!shape.ranked()) shape = type.sample;
     if (!shape.ranked()) return std::nullopt;
     for (size_t axis = 0; axis < shape.rank(); ++axis) {
-      if (shape[axis] < 0 && type.sample.ranked() && type.sample.rank() == shape.rank()) shape[axis] = type.sample[axis];
+      if (shape[axis] < 0 && type.sample.ranked() && type.sample.rank() == shape.rank())
+        shape[axis] = type.sample[axis];
       if (shape[axis] < 0) shape[axis] = axis == 0 ? sizes.first : sizes.second;
     }
     shapes.push_back(std::move(shape));

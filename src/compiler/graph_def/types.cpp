@@ -106,9 +106,8 @@ void GraphTypes::add_known(int id, std::vector<ir::ValueId> inputs) {
   try {
     tfgraph::ConstantBudget budget;
     ir::Attrs attrs = tfgraph::read_attrs(def, budget);
-    std::string op = tfgraph::modern_op(def.op, inputs, [&] {
-      return graph_.add_constant(name + "/axis", Tensor(DType::S32, Shape{}));
-    });
+    std::string op = tfgraph::modern_op(
+        def.op, inputs, [&] { return graph_.add_constant(name + "/axis", Tensor(DType::S32, Shape{})); });
     const ops::Op* known = ops::find_op(op);
     if (known == nullptr) return;
     const bool nchw = tfgraph::is_nchw(def.op, attrs) && !inputs.empty();
@@ -159,7 +158,8 @@ TensorType GraphTypes::type(TensorRef ref) const {
   TensorType type = found == types_.end() ? TensorType{} : found->second;
   // What the node itself says is exact: quantized types are not integers.
   const auto declared = tfgraph::output_types(*view_.node(ref.node).def);
-  if (declared && static_cast<size_t>(ref.output) < declared->size() && (*declared)[static_cast<size_t>(ref.output)] != 0)
+  if (declared && static_cast<size_t>(ref.output) < declared->size() &&
+      (*declared)[static_cast<size_t>(ref.output)] != 0)
     type.type = (*declared)[static_cast<size_t>(ref.output)];
   return type;
 }
