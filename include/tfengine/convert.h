@@ -20,6 +20,8 @@ struct ConvertOptions {
   std::string calibration_table;
   std::string calibrator = "auto";
   double percentile = 99.99;
+  // int8 with no range from anywhere: a float engine and a note in the report, rather than InvalidArgument.
+  bool float_without_ranges = false;
   // "auto": u8 where provably non-negative; "tensorrt": s8 everywhere.
   std::string int8_grid = "auto";
   // Nodes kept out of fusion and INT8, by name; they run one by one in float.

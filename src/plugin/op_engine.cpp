@@ -177,6 +177,7 @@ void OpEngine::build_engine(const Shapes& shapes, const std::function<SegmentGra
     options.calibration_table = config_.calibration_table;
     if (calibration) options.calibration = &*calibration;
     options.calibrator = config_.calibrator;
+    options.float_without_ranges = true;
     options.input_shapes = {shapes};
     options.engine = engine_options();
     options.tag = config_.tag;
