@@ -55,6 +55,8 @@ def engine_graph(function: Any, name: str = ENGINE, input_shapes: bool = True, *
     segment = function_pb2.FunctionDef()
     segment.CopyFrom(function.function_def)
     segment.signature.name = f"{name}_native_segment_{function.function_def.signature.name}"
+    # What keeps Grappler from rewriting the function: the segment stays as it was converted.
+    segment.attr["_tf_data_function"].b = True
     graph = tf.compat.v1.GraphDef()
     graph.versions.CopyFrom(function.graph.as_graph_def().versions)
     graph.library.CopyFrom(function.graph.as_graph_def().library)

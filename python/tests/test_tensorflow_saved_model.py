@@ -58,10 +58,11 @@ def save_model(folder, graph_def, engine: bytes, tmp_path, device: str = "", nam
     for node in graph_def.node:
         if node.op == "TRTEngineOp":
             node.device = device
-    call = tf.compat.v1.wrap_function(
-        lambda image: {"scores": tf.import_graph_def(graph_def, {"in_0": image}, [f"{name}:0"], name="")[0]},
-        [tf.TensorSpec(DIGITS_SHAPE, name="image")],
-    )
+
+    @tf.function(input_signature=[tf.TensorSpec(DIGITS_SHAPE, name="image")], autograph=False)
+    def call(image):
+        return {"scores": tf.import_graph_def(graph_def, {"in_0": image}, [f"{name}:0"], name="")[0]}
+
     root = tf.Module()
     root.call = call
     root.engines = [EngineResource(name, str(engine_file), device)]
