@@ -269,12 +269,17 @@ def test_create_inference_graph_from_and_to_a_saved_model(digits, tmp_path, imag
     trt.create_inference_graph(
         None, None, input_saved_model_dir=folder, is_dynamic_op=True, output_saved_model_dir=str(tmp_path / "out")
     )
-    with tf.init_scope():
-        results = [
-            tf.saved_model.load(path).signatures["serving_default"](image=tf.constant(images))["output_0"].numpy()
-            for path in (folder, str(tmp_path / "out"))
-        ]
-    np.testing.assert_allclose(*results, atol=1e-5)
+
+    def run(path):
+        with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
+            signature = v1.saved_model.load(session, ["serve"], path).signature_def["serving_default"]
+            ops = {node.op for node in graph.as_graph_def().node}
+            names = signature.outputs["output_0"].name, signature.inputs["image"].name
+            return session.run(names[0], {names[1]: images}), ops
+
+    (expected, before), (result, after) = run(folder), run(str(tmp_path / "out"))
+    assert "TRTEngineOp" not in before and "TRTEngineOp" in after
+    np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
 def test_contribs_calibration(frozen, images, test_split):

@@ -131,7 +131,7 @@ class TrtGraphConverter:
             graph_def,
             outputs,
             self._params,
-            nodes_denylist=list(dict.fromkeys([*self._denylist, *outputs])),
+            nodes_denylist=self._denylist,
             is_dynamic_op=self._is_dynamic_op,
             max_batch_size=1 if self._is_dynamic_op else self._max_batch_size,
             calibrator=self._calibrator,

@@ -147,7 +147,7 @@ class TrtGraphConverterV2:
             self._frozen.graph_def,
             self._frozen.outputs,
             self._conversion_params,
-            nodes_denylist=[*self._nodes_denylist, *map(node_of, self._frozen.inputs + self._frozen.outputs)],
+            nodes_denylist=self._nodes_denylist,
             is_dynamic_op=True,
             use_dynamic_shape=self._use_dynamic_shape,
             profile_strategy=self._profile_strategy,

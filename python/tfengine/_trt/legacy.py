@@ -102,7 +102,12 @@ def calib_graph_to_infer_graph(
     try:
         results = read_in_new_session(waiting)
     except tf.errors.OpError as error:
-        raise RuntimeError(f"calib_graph_to_infer_graph: {error.message}") from error
+        raise RuntimeError(f"calib_graph_to_infer_graph: {_reason(error)}") from error
     for node in waiting:
         node.attr["calibration_data"].s = results[node.name].table
     return graph_def
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    """The op's own message, without where in Python and in the graph it was."""
+    return error.message.rpartition("Node: ")[2].partition("\n")[2].partition("\n")[0] or error.message
