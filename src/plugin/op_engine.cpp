@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/host_memory.h"
+#include "plugin/left_calibrations.h"
 #include "plugin/runners.h"
 
 namespace tfengine::plugin {
@@ -36,6 +37,15 @@ Outcome native(std::string reason) { return {Outcome::Kind::Native, std::move(re
 
 OpEngine::OpEngine(OpConfig config, std::shared_ptr<Allocator> allocator)
     : config_(std::move(config)), allocator_(std::move(allocator)) {}
+
+OpEngine::~OpEngine() {
+  try {
+    if (calibrator_ == nullptr || calibrator_->samples() == 0) return;
+    leave_calibration(config_.name, {calibrator_->result(), config_.calibrator});
+  } catch (const std::exception&) {
+    // Whoever asks is told that there is none.
+  }
+}
 
 EngineOptions OpEngine::engine_options() const {
   EngineOptions options;
