@@ -10,6 +10,7 @@
 #include "compiler/graph_def/report.h"
 #include "compiler/graph_def/segments.h"
 #include "tfengine/graph_def.h"
+#include "tfgraph/format.h"
 #include "tfgraph/inline.h"
 #include "tfgraph/located.h"
 
@@ -40,6 +41,11 @@ void check_params(const GraphDefParams& params) {
   if (params.max_batch_size < 1) {
     fail<InvalidArgument>("max_batch_size is {}, expected at least 1", params.max_batch_size);
   }
+  constexpr std::string_view kCalibrators[] = {"entropy", "minmax", "percentile", "mse", "auto"};
+  if (std::find(std::begin(kCalibrators), std::end(kCalibrators), params.calibrator) == std::end(kCalibrators)) {
+    fail<InvalidArgument>("calibrator '{}' is unknown, expected entropy, minmax, percentile, mse or auto",
+                          params.calibrator);
+  }
   constexpr std::string_view kStrategies[] = {"", "RANGE", "OPTIMAL", "RANGE+OPTIMAL", "IMPLICITBATCHMODECOMPATIBLE"};
   if (std::find(std::begin(kStrategies), std::end(kStrategies), upper(params.profile_strategy)) ==
       std::end(kStrategies)) {
@@ -67,8 +73,10 @@ class Converter {
   // `batches` may be null.
   GraphDefConversion run(BatchSource* batches, const std::vector<std::string>& inputs) {
     return tfgraph::with_file("GraphDef", [&] {
-      const tfgraph::InlinedGraph inlined =
-          tfgraph::inline_calls(tfgraph::read_graph_def(bytes_), outputs_, params_.nodes_denylist);
+      if (!bytes_.empty()) tfgraph::require_binary_proto(bytes_);
+      const tfgraph::GraphDef graph = tfgraph::read_graph_def(bytes_);
+      if (graph.nodes.empty()) fail<InvalidModel>("this is no GraphDef: it has no nodes");
+      const tfgraph::InlinedGraph inlined = tfgraph::inline_calls(graph, outputs_, params_.nodes_denylist);
       const GraphView view(inlined.graph, outputs_, params_.nodes_denylist);
       const GraphTypes types(view, params_.max_batch_size);
       SegmentationResult found;
@@ -104,14 +112,15 @@ class Converter {
         engines[i].serialized =
             build_engine(view, types, found.segments[i], engines[i].name, params_, *shapes, nullptr, found.notes);
       } else {
-        found.notes.push_back(fmt::format("{} is built when it runs: the shapes of its inputs are not known now",
-                                          engines[i].name));
+        found.notes.push_back(
+            fmt::format("{} is built when it runs: the shapes of its inputs are not known now", engines[i].name));
       }
     }
   }
 
   void build_from(const GraphView& view, const GraphTypes& types, SegmentationResult& found,
-                  const std::vector<std::string>& inputs, BatchSource& batches, std::vector<EngineText>& engines) const {
+                  const std::vector<std::string>& inputs, BatchSource& batches,
+                  std::vector<EngineText>& engines) const {
     const std::vector<FedSegment> fed =
         feed_segments(view, types, found.segments, engines, inputs, batches, calibrates());
     for (size_t i = 0; i < engines.size(); ++i) {

@@ -45,19 +45,19 @@ class Bf16Rewrite {
     return narrow_[id] = result;
   }
 
-  // The node makes a bf16 value; other users read the float copy, which keeps the name.
+  // The node makes a bf16 value; other users read a float copy of it, which takes over the name.
   void widen_output(ir::NodeId id) {
     const ir::ValueId old = graph_.output(id);
-    const ir::ValueId made = graph_.add_value(graph_.value(old).name + "/bf16", DType::BF16, graph_.value(old).shape);
-    const ir::NodeId cast = graph_.add_node("Cast", graph_.value(old).name + "/float", {made}, {{"DstT", DType::F32}});
+    const std::string name = graph_.value(old).name;
+    const ir::ValueId made = graph_.add_value(name + "/bf16", DType::BF16, graph_.value(old).shape);
+    const ir::NodeId cast = graph_.add_node("Cast", name + "/float", {made}, {{"DstT", DType::F32}});
     const ir::ValueId copy = graph_.output(cast);
     graph_.value(copy).dtype = DType::F32;
     graph_.value(copy).shape = graph_.value(old).shape;
     graph_.replace_uses(old, copy);
     graph_.set_output(id, 0, made);
-    graph_.set_output(cast, 0, old);
-    graph_.replace_uses(copy, old);
-    narrow_[old] = made;
+    std::swap(graph_.value(old).name, graph_.value(copy).name);
+    narrow_[copy] = made;
   }
 
   ir::Graph graph_;

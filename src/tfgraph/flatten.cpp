@@ -122,7 +122,8 @@ int Flattener::enter(int call, const FunctionDef& function) {
 }
 
 bool Flattener::is_alias(const NodeDef& def) const {
-  return !choices_.keep_identities && std::find(kAliases.begin(), kAliases.end(), def.op) != kAliases.end() && kept_.count(def.name) == 0;
+  return !choices_.keep_identities && std::find(kAliases.begin(), kAliases.end(), def.op) != kAliases.end() &&
+         kept_.count(def.name) == 0;
 }
 
 Ref Flattener::find(std::string_view tensor) const {

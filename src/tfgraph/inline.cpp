@@ -28,8 +28,12 @@ class Screen {
   explicit Screen(const GraphDef& graph) : graph_(graph) {}
 
   const FunctionDef* called(const NodeDef& def) const {
-    const auto found = graph_.functions.find(is_indirect(def) ? attr_function(def, "f") : def.op);
-    return found == graph_.functions.end() ? nullptr : &found->second;
+    const bool indirect = is_indirect(def);
+    const std::string_view name = indirect ? attr_function(def, "f") : def.op;
+    const auto found = graph_.functions.find(name);
+    if (found != graph_.functions.end()) return &found->second;
+    if (!indirect) return nullptr;
+    fail<InvalidModel>("{} '{}' calls function '{}', which the model does not define", def.op, def.name, name);
   }
 
   // Empty: it may be.
@@ -56,7 +60,8 @@ class Screen {
     }
     for (const NodeDef& node : function.nodes) {
       for (const MapEntry& attr : node.attrs) {
-        if (is_attr_placeholder(attr.value)) return fmt::format("its node '{}' has attributes of the caller", node.name);
+        if (is_attr_placeholder(attr.value))
+          return fmt::format("its node '{}' has attributes of the caller", node.name);
       }
       if (const FunctionDef* inner = called(node)) {
         if (const std::string& text = reason(*inner); !text.empty()) {
@@ -69,9 +74,9 @@ class Screen {
 
   // Nodes that run for what they do, not for what they make, would be lost with the call.
   static std::string side_effect(const FunctionDef& function) {
-    constexpr std::array<std::string_view, 8> kNone = {"Const",           "Identity",       "IdentityN",
-                                                       "NoOp",            "PartitionedCall", "ReadVariableOp",
-                                                       "StatefulPartitionedCall", "VarHandleOp"};
+    constexpr std::array<std::string_view, 8> kNone = {
+        "Const",      "Identity", "IdentityN", "NoOp", "PartitionedCall", "ReadVariableOp", "StatefulPartitionedCall",
+        "VarHandleOp"};
     for (const std::string_view name : function.control_returns) {
       const auto node = std::find_if(function.nodes.begin(), function.nodes.end(),
                                      [name](const NodeDef& candidate) { return candidate.name == name; });
@@ -129,8 +134,8 @@ class Inliner {
       const FunctionDef* function = screen_.called(def);
       if (function == nullptr || kept_.count(def.name) > 0) continue;
       if (const std::string& reason = screen_.reason(*function); !reason.empty()) {
-        result_.notes.push_back(fmt::format("function '{}', called by '{}', is not looked into: {}", function->name,
-                                            def.name, reason));
+        result_.notes.push_back(
+            fmt::format("function '{}', called by '{}', is not looked into: {}", function->name, def.name, reason));
       }
     }
   }

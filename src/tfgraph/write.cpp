@@ -153,6 +153,7 @@ std::string function_message(const FunctionText& function) {
     for (size_t i = 0; i < function.outputs.size(); ++i) {
       add_map_entry(proto, 4, function.outputs[i].name, function.returns[i]);
     }
+    for (const auto& [key, value] : function.attrs) add_map_entry(proto, 5, key, value);
     for (const std::string& node : function.control_nodes) add_map_entry(proto, 6, node, node);
   });
 }

@@ -55,6 +55,7 @@ struct FunctionText {
   std::vector<std::string> returns;        // one per output: "node:output:0"
   std::vector<std::string> nodes;          // NodeDef messages
   std::vector<std::string> control_nodes;  // that a call waits for
+  std::vector<AttrMessage> attrs;
 };
 std::string function_message(const FunctionText& function);
 

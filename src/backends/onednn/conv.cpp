@@ -236,6 +236,9 @@ void add_own_winograd(const StepSpec& spec, const ConvProblem& p, std::vector<Ta
 Tactics conv_tactics(const StepSpec& spec) {
   if (!spec.constants[1].defined()) return Refusal{"its weights are computed at run time; they must be constant"};
   if (spec.inputs[0].shape.rank() != 4) return Refusal{"its input is not of rank 4"};
+  if (spec.inputs[0].shape.elements() == 0 || spec.inputs[1].shape.elements() == 0) {
+    return Refusal{"its input or its weights are empty"};
+  }
   if (spec.node->epilogue.bias != ir::kNone &&
       !spec.constants[static_cast<size_t>(spec.node->epilogue.bias)].defined()) {
     return Refusal{"its bias is computed at run time; it must be constant"};

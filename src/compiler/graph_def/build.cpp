@@ -99,9 +99,8 @@ class Front {
     for (size_t i = 0; i < batch.size(); ++i) {
       const std::string name(node_name(batch[i].name));
       const auto at = name.empty() ? inputs_.begin() + static_cast<std::ptrdiff_t>(std::min(i, inputs_.size()))
-                                   : std::find_if(inputs_.begin(), inputs_.end(), [&](const std::string& input) {
-                                       return node_name(input) == name;
-                                     });
+                                   : std::find_if(inputs_.begin(), inputs_.end(),
+                                                  [&](const std::string& input) { return node_name(input) == name; });
       if (at != inputs_.end()) ordered[static_cast<size_t>(at - inputs_.begin())] = batch[i].tensor;
     }
     for (size_t i = 0; i < ordered.size(); ++i) {

@@ -119,13 +119,17 @@ class Emitter {
     for (const std::string_view text : node.def->inputs) {
       if (text[0] == '^') {
         const int producer = view_.find(node_name(text));
+        if (view_.node(producer).inert) {
+          changed = true;
+          continue;
+        }
         const int number = segment_of_[static_cast<size_t>(producer)];
         changed |= number >= 0;
         const std::string control = number >= 0 ? "^" + engines_[static_cast<size_t>(number)].name : std::string(text);
         if (controls.insert(control).second) inputs.push_back(control);
         continue;
       }
-      const auto found = replaced_.find(node.inputs[inputs.size()]);
+      const auto found = replaced_.find(node.inputs[inputs.size()]);  // data inputs come first
       changed |= found != replaced_.end();
       inputs.push_back(found != replaced_.end() ? found->second : std::string(text));
     }
@@ -213,6 +217,9 @@ class Emitter {
     const Segment& segment = segments_[number];
     tfgraph::FunctionText function;
     function.name = engines_[number].name + "_native_segment";
+    // Grappler leaves such functions as they are. It would fold and rename what engines and calibration go by, and copy
+    // the weights.
+    function.attrs.push_back({"_tf_data_function", tfgraph::bool_attr(true)});
     std::map<TensorRef, std::string> args;
     for (size_t i = 0; i < segment.inputs.size(); ++i) {
       const std::string name = fmt::format("{}{}", kInputPrefix, i);
@@ -249,7 +256,7 @@ class Emitter {
       inputs.push_back(arg != args.end() ? arg->second : inside_name(input));
     }
     for (const int control : node.controls) {
-      if (std::binary_search(all.begin(), all.end(), control)) {
+      if (!view_.node(control).inert && std::binary_search(all.begin(), all.end(), control)) {
         inputs.push_back(fmt::format("^{}", view_.node(control).def->name));
       }
     }

@@ -102,6 +102,19 @@ std::optional<ir::Graph> specialized(const GraphTypes& types, const Segment& seg
   return std::nullopt;
 }
 
+// Libraries throw at sizes that nothing real has: for the graph that is one more step that does not run here.
+std::optional<Refusal> refused_step(const plan::StepSpec& spec, const plan::Backend& backend) {
+  try {
+    auto answer = backend.tactics(spec);
+    if (Refusal* refusal = std::get_if<Refusal>(&answer)) return std::move(*refusal);
+    return std::nullopt;
+  } catch (const InternalError&) {
+    throw;
+  } catch (const std::exception& error) {
+    return Refusal{fmt::format("the backend cannot plan it: {}", error.what())};
+  }
+}
+
 std::vector<Offender> refused_steps(const ir::Graph& graph, const Names& names, const plan::Backend& backend) {
   std::vector<Offender> offenders;
   const auto add = [&](const ir::Node& node, const std::string& reason) {
@@ -116,8 +129,7 @@ std::vector<Offender> refused_steps(const ir::Graph& graph, const Names& names, 
       add(node, "the shape of its output depends on the values of its inputs, and engines are planned for shapes");
       continue;
     }
-    const auto answer = backend.tactics(plan::step_spec(graph, node, descs, 1));
-    if (const Refusal* refusal = std::get_if<Refusal>(&answer)) add(node, refusal->reason);
+    if (const auto refusal = refused_step(plan::step_spec(graph, node, descs, 1), backend)) add(node, refusal->reason);
   }
   return offenders;
 }

@@ -84,14 +84,33 @@ void GraphTypes::add(int id) {
     if (values_.count(ref) == 0) {
       define(ref, graph_.add_value(view_.tensor_name(ref), DType::Invalid, Shape::unknown_rank()));
     }
-    const auto value = static_cast<size_t>(values_.at(ref));
-    hints_.resize(std::max(hints_.size(), value + 1), Shape::unknown_rank());
-    hints_[value] = declared[i];
-    // Values without a producer are not visited by inference.
-    if (graph_.value(static_cast<ir::ValueId>(value)).producer == ir::kNone) {
-      graph_.value(static_cast<ir::ValueId>(value)).shape = declared[i];
-    }
+    hint(values_.at(ref), declared[i]);
   }
+}
+
+void GraphTypes::hint(ir::ValueId id, const Shape& shape) {
+  const auto index = static_cast<size_t>(id);
+  hints_.resize(std::max(hints_.size(), index + 1), Shape::unknown_rank());
+  if (!hints_[index].ranked()) hints_[index] = shape;
+  // Values without a producer are not visited by inference.
+  ir::Value& value = graph_.value(id);
+  if (value.producer == ir::kNone && !value.is_constant() && !value.shape.ranked()) value.shape = shape;
+}
+
+// What an op takes tells of tensors that nothing else is known of.
+Shape GraphTypes::wanted_input(int id, bool nchw) const {
+  const tfgraph::NodeDef& def = *view_.node(id).def;
+  if (def.op == "MatMul") return {-1, -1};
+  if (def.op == "MaxPool" || def.op == "AvgPool") return {-1, -1, -1, -1};
+  if (def.op != "Conv2D" && def.op != "DepthwiseConv2dNative") return Shape::unknown_rank();
+  TensorRef weights = view_.node(id).inputs.size() > 1 ? view_.node(id).inputs[1] : TensorRef{};
+  while (weights.node >= 0 && view_.node(weights.node).constant && is_identity(view_.node(weights.node).def->op)) {
+    weights = view_.node(weights.node).inputs[0];
+  }
+  const auto found = values_.find(weights);
+  const Shape shape = found == values_.end() ? Shape::unknown_rank() : graph_.value(found->second).shape;
+  const int64_t channels = shape.rank() == 4 ? shape[2] : -1;
+  return nchw ? Shape{-1, channels, -1, -1} : Shape{-1, -1, -1, channels};
 }
 
 bool GraphTypes::is_matmul(ir::ValueId value) const {
@@ -113,6 +132,7 @@ void GraphTypes::add_known(int id, std::vector<ir::ValueId> inputs) {
     const bool nchw = tfgraph::is_nchw(def.op, attrs) && !inputs.empty();
     // As the importer does it: the node works on NHWC between two Transposes. A matrix has its channels last anyway.
     const bool transposed = nchw && !(def.op == "BiasAdd" && is_matmul(inputs[0]));
+    if (!inputs.empty()) hint(inputs[0], wanted_input(id, nchw));
     if (nchw) tfgraph::to_nhwc(def.name, attrs);
     if (transposed) inputs[0] = tfgraph::add_transpose(graph_, inputs[0], {0, 2, 3, 1}, name + "/to_nhwc");
     const ir::NodeId added =

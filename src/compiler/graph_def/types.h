@@ -34,6 +34,8 @@ class GraphTypes {
   void add_constant(int id);
   void add_known(int id, std::vector<ir::ValueId> inputs);
   void define(TensorRef ref, ir::ValueId value);
+  void hint(ir::ValueId id, const Shape& shape);
+  Shape wanted_input(int id, bool nchw) const;
   bool is_matmul(ir::ValueId value) const;
   void infer(int64_t batch);
 

@@ -50,6 +50,7 @@ GraphView::GraphView(const tfgraph::GraphDef& graph, const std::vector<std::stri
     }
   }
   link();
+  drop_idle_controls();
   mark_outputs(outputs);
   mark_needed();
   sort();
@@ -119,6 +120,33 @@ void GraphView::link() {
       }
       at(id).inputs.push_back(ref);
     }
+  }
+}
+
+// Graphs that TensorFlow froze end in Identities that wait for the reading of what once were variables.
+void GraphView::drop_idle_controls() {
+  std::vector<size_t> waiting(nodes_.size(), 0);
+  std::vector<std::vector<int>> users(nodes_.size());
+  std::vector<int> done;
+  for (int id = 0; id < size(); ++id) {
+    const ViewNode& current = node(id);
+    const std::string_view op = current.def->op;
+    if (op != "Const" && op != "NoOp" && !is_identity(op)) continue;
+    for (const TensorRef input : current.inputs) users[static_cast<size_t>(input.node)].push_back(id);
+    for (const int control : current.controls) users[static_cast<size_t>(control)].push_back(id);
+    waiting[static_cast<size_t>(id)] = current.inputs.size() + current.controls.size();
+    if (waiting[static_cast<size_t>(id)] == 0) done.push_back(id);
+  }
+  while (!done.empty()) {
+    const int id = done.back();
+    done.pop_back();
+    at(id).inert = true;
+    for (const int user : users[static_cast<size_t>(id)]) {
+      if (--waiting[static_cast<size_t>(user)] == 0) done.push_back(user);
+    }
+  }
+  for (ViewNode& current : nodes_) {
+    std::erase_if(current.controls, [&](int control) { return node(control).inert; });
   }
 }
 

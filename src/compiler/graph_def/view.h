@@ -29,6 +29,8 @@ struct ViewNode {
   bool is_output = false;         // its name is asked for
   // A Const, or an Identity of one: a copy of it goes into every segment that needs it.
   bool constant = false;
+  // A constant, or a NoOp, that waits for nothing but such: waiting for it orders nothing, and is dropped.
+  bool inert = false;
   // Part of, or behind the beginning of, a loop or branch of TensorFlow 1 (Enter, Switch).
   bool in_control_flow = false;
 };
@@ -57,6 +59,7 @@ class GraphView {
   ViewNode& at(int id) { return nodes_[static_cast<size_t>(id)]; }
   TensorRef parse(std::string_view text, int user) const;
   void link();
+  void drop_idle_controls();
   void mark_outputs(const std::vector<std::string>& outputs);
   void mark_needed();
   void sort();
