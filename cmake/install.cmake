@@ -4,8 +4,15 @@ include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
 if(NOT SKBUILD) # a wheel sets its own
-  # oneDNN may lie where the loader does not look.
-  set_target_properties(tfengine PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  # oneDNN comes from a Python environment, where the loader does not look and which may go away: it is installed beside
+  # us. One that the system's own folders hold stays there.
+  set_target_properties(tfengine PROPERTIES INSTALL_RPATH "$ORIGIN")
+  get_target_property(onednn DNNL::dnnl LOCATION)
+  get_filename_component(onednn_folder ${onednn} DIRECTORY)
+  if(NOT onednn_folder IN_LIST CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES)
+    install(FILES $<TARGET_FILE:DNNL::dnnl> DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime
+      RENAME $<TARGET_SONAME_FILE_NAME:DNNL::dnnl>)
+  endif()
 endif()
 install(TARGETS tfengine EXPORT tfengineTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT development)

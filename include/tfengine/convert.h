@@ -24,7 +24,9 @@ struct ConvertOptions {
   bool float_without_ranges = false;
   // "auto": u8 where provably non-negative; "tensorrt": s8 everywhere.
   std::string int8_grid = "auto";
-  // Nodes kept out of fusion and INT8, by name; they run one by one in float.
+  // Nodes kept out of fusion and INT8, by name; they run one by one in float. A node of the file that reading removes
+  // (Identity, calls, constants) has no effect here and is noted in the report; InvalidArgument for a name that the
+  // file does not have.
   std::vector<std::string> nodes_denylist;
   // Shapes to plan for now; empty: the model's own with `batch_size` for unknown first dimensions.
   std::vector<std::vector<Shape>> input_shapes;

@@ -50,7 +50,8 @@ def convert(
         threads: of calibration and of the engine; 0: all cores.
         max_workspace_size_bytes: what an implementation of a layer may ask for as scratch memory.
         timing_cache: file of measured times, read and extended, which makes later conversions faster.
-        nodes_denylist: names of nodes to keep out of fusion and INT8.
+        nodes_denylist: names of nodes to keep out of fusion and INT8. Those that reading the model removes (Identity, ...)
+            are noted in the report and have no effect.
         int8_grid: "auto" (uint8 for tensors that cannot be negative) or "tensorrt" (int8 everywhere).
         input_shapes: the shapes to tune for: a dict of name to shape, a list in the order of the inputs, or one shape;
             or a list of such sets.

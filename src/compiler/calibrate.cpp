@@ -10,6 +10,7 @@
 #include "compiler/inputs.h"
 #include "compiler/model_impl.h"
 #include "compiler/observer.h"
+#include "compiler/outputs.h"
 #include "passes/specialize.h"
 #include "quantize/calibration_cache.h"
 #include "quantize/rules.h"
@@ -37,21 +38,6 @@ std::set<std::string> seen_non_negative(const quantize::HistogramSet& set) {
     if (histogram.moments().min >= 0.0f) names.insert(name);
   }
   return names;
-}
-
-struct OutputBuffers {
-  std::vector<Tensor> tensors;
-  std::vector<void*> addresses;
-};
-
-OutputBuffers make_outputs(const plan::Plan& plan) {
-  OutputBuffers buffers;
-  for (const ir::GraphOutput& out : plan.graph.outputs) {
-    const plan::TensorDesc& desc = plan.descs[static_cast<size_t>(out.value)];
-    buffers.tensors.emplace_back(desc.dtype, desc.shape);
-    buffers.addresses.push_back(buffers.tensors.back().mutable_data());
-  }
-  return buffers;
 }
 
 std::vector<std::string> observed_names(const ir::Graph& graph) {
@@ -141,11 +127,7 @@ std::vector<NamedTensor> Calibrator::run(const Batch& batch) {
   impl_->plan_for(inputs.shapes);
   detail::OutputBuffers outputs = detail::make_outputs(impl_->entry->plan());
   impl_->run(inputs, outputs.addresses);
-  std::vector<NamedTensor> results;
-  for (size_t i = 0; i < outputs.tensors.size(); ++i) {
-    results.push_back({impl_->entry->plan().graph.outputs[i].name, std::move(outputs.tensors[i])});
-  }
-  return results;
+  return std::move(outputs.tensors);
 }
 
 void Calibrator::run_into(const Batch& batch, const std::vector<void*>& outputs) {

@@ -147,6 +147,7 @@ class Compiler {
     }
     options.missing = quantize::MissingRange::KeepFloat;
     options.int8_ok = [&](const ir::Node& node) { return config_.backends[0]->refuses_int8(graph, node); };
+    options.cache = &quantized_;
     options.prefer_float = [&slow](const ir::Node& node) { return slow.count(node.name) > 0; };
     return quantize::rewrite_to_int8(graph, table, options);
   }
@@ -225,6 +226,7 @@ class Compiler {
   std::string precision_;
   runtime::EngineConfig config_;
   detail::ConversionReport report_;
+  quantize::WeightsCache quantized_;  // trials of which nodes stay float differ in nodes, not in weights
 };
 
 }  // namespace

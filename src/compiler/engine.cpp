@@ -12,6 +12,7 @@
 #include "compiler/engine_impl.h"
 #include "compiler/inputs.h"
 #include "compiler/model_impl.h"
+#include "compiler/outputs.h"
 #include "ir/printer.h"
 #include "passes/specialize.h"
 #include "plan/image_format.h"
@@ -185,15 +186,9 @@ int64_t Engine::evictions() const { return impl_->core->evictions(); }
 std::vector<NamedTensor> Engine::run(const std::vector<NamedTensor>& inputs) const {
   const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
   const auto entry = detail::entry_for(*impl_, bound.shapes);
-  std::vector<NamedTensor> results;
-  std::vector<void*> addresses;
-  for (const ir::GraphOutput& out : entry->plan().graph.outputs) {
-    const plan::TensorDesc& desc = entry->plan().descs[static_cast<size_t>(out.value)];
-    results.push_back({out.name, Tensor(desc.dtype, desc.shape)});
-    addresses.push_back(results.back().tensor.mutable_data());
-  }
-  entry->lease()->run(bound.addresses, addresses);
-  return results;
+  detail::OutputBuffers outputs = detail::make_outputs(entry->plan());
+  entry->lease()->run(bound.addresses, outputs.addresses);
+  return std::move(outputs.tensors);
 }
 
 void Engine::run_into(const std::vector<NamedTensor>& inputs, const std::vector<void*>& outputs) const {
@@ -220,17 +215,11 @@ std::vector<LayerProfile> Engine::profile(const std::vector<NamedTensor>& inputs
   const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
   const auto entry = detail::entry_for(*impl_, bound.shapes);
   const plan::Plan& plan = entry->plan();
-  std::vector<Tensor> keep;
-  std::vector<void*> addresses;
-  for (const ir::GraphOutput& out : plan.graph.outputs) {
-    const plan::TensorDesc& desc = plan.descs[static_cast<size_t>(out.value)];
-    keep.emplace_back(desc.dtype, desc.shape);
-    addresses.push_back(keep.back().mutable_data());
-  }
+  const detail::OutputBuffers outputs = detail::make_outputs(plan);
   std::vector<std::vector<double>> times(plan.steps.size());
   const auto lease = entry->lease();
   for (int run = 0; run <= runs; ++run) {
-    lease->run_observed(bound.addresses, addresses, [&](int step, double elapsed_us) {
+    lease->run_observed(bound.addresses, outputs.addresses, [&](int step, double elapsed_us) {
       if (run > 0) times[static_cast<size_t>(step)].push_back(elapsed_us);  // the first run warms up
     });
   }

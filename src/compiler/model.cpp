@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/check.h"
 #include "compiler/model_impl.h"
@@ -58,18 +59,25 @@ Optimized optimize(const ModelImpl& model, const std::vector<std::string>& denyl
                    const passes::PassOptions& options) {
   Optimized result;
   result.graph = model.imported.compacted();
-  std::vector<std::string> unknown = denylist;
+  std::set<std::string> unknown(denylist.begin(), denylist.end());
   for (ir::NodeId id = 0; id < result.graph.node_count(); ++id) {
     ir::Node& node = result.graph.node(id);
-    if (std::find(denylist.begin(), denylist.end(), node.name) == denylist.end()) continue;
-    node.denylisted = true;
-    std::erase(unknown, node.name);
+    if (unknown.erase(node.name) > 0) node.denylisted = true;
   }
+  std::vector<std::string> notes;
+  std::erase_if(unknown, [&](const std::string& name) {
+    const auto removed = model.removed_nodes.find(name);
+    if (removed == model.removed_nodes.end()) return false;
+    notes.push_back(fmt::format("nodes_denylist: {} '{}' has no effect: nothing of it is left once the model is read",
+                                removed->second, name));
+    return true;
+  });
   if (!unknown.empty()) {
     fail<InvalidArgument>("nodes_denylist: the model has no node {}; names are those of `tfengine inspect --nodes`",
                           fmt::join(unknown, ", "));
   }
   result.report = passes::run_pipeline(result.graph, options);
+  result.report.notes.insert(result.report.notes.begin(), notes.begin(), notes.end());
   result.graph = result.graph.compacted();
   return result;
 }
@@ -97,9 +105,11 @@ int resolve_threads(int threads) {
   return std::max(1, CPU_COUNT(&allowed));
 }
 
-std::shared_ptr<const ModelImpl> make_impl(ir::Graph graph, const std::filesystem::path& path) {
+std::shared_ptr<const ModelImpl> make_impl(ir::Graph graph, const std::filesystem::path& path,
+                                           std::map<std::string, std::string> removed_nodes) {
   auto impl = std::make_shared<ModelImpl>();
   impl->path = path;
+  impl->removed_nodes = std::move(removed_nodes);
   impl->imported = std::move(graph);
   if (impl->imported.name.empty()) impl->imported.name = path.stem().string();
   ops::infer_graph(impl->imported);
@@ -123,7 +133,9 @@ tfgraph::ImportOptions import_options(const LoadOptions& options) {
 }  // namespace
 
 Model Model::load(const std::filesystem::path& path, const LoadOptions& options) {
-  return Model(detail::make_impl(tfgraph::read_model(path, import_options(options)), path));
+  tfgraph::ImportReport report;
+  ir::Graph graph = tfgraph::read_model(path, import_options(options), &report);
+  return Model(detail::make_impl(std::move(graph), path, std::move(report.removed)));
 }
 
 Model Model::from_graph_def(std::string_view bytes, std::shared_ptr<const void> owner, const LoadOptions& options,
@@ -133,9 +145,10 @@ Model Model::from_graph_def(std::string_view bytes, std::shared_ptr<const void> 
     bytes = *copy;
     owner = std::move(copy);
   }
-  ir::Graph graph = tfgraph::read_graph_bytes(bytes, std::move(owner), name, import_options(options));
+  tfgraph::ImportReport report;
+  ir::Graph graph = tfgraph::read_graph_bytes(bytes, std::move(owner), name, import_options(options), &report);
   graph.name = name;
-  return Model(detail::make_impl(std::move(graph), name));
+  return Model(detail::make_impl(std::move(graph), name, std::move(report.removed)));
 }
 
 std::vector<TensorSpec> Model::inputs() const {

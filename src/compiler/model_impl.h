@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,16 +19,20 @@ struct ModelImpl {
   ir::Graph imported;  // types inferred
   // Of the imported graph's structure and constants.
   std::string hash;
+  // Nodes of the file that are no nodes of `imported`, with their op.
+  std::map<std::string, std::string> removed_nodes;
 };
 
 // Of an imported graph; its types are inferred. `path`, or a name, is what messages call it.
-std::shared_ptr<const ModelImpl> make_impl(ir::Graph graph, const std::filesystem::path& path);
+std::shared_ptr<const ModelImpl> make_impl(ir::Graph graph, const std::filesystem::path& path,
+                                           std::map<std::string, std::string> removed_nodes = {});
 
 struct Optimized {
   ir::Graph graph;
   passes::PassReport report;
 };
-// Steps 2 of the line. `denylist` marks nodes; InvalidArgument naming those that do not exist.
+// Step 2 of the line. `denylist` marks nodes; names of the file's nodes that reading left out are noted in the report,
+// since nothing of them can be fused or quantized. InvalidArgument naming those that do not exist.
 Optimized optimize(const ModelImpl& model, const std::vector<std::string>& denylist,
                    const passes::PassOptions& options = {});
 

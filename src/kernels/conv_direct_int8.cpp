@@ -5,6 +5,7 @@
 
 #include "kernels/conv_plan.h"
 #include "kernels/epilogue_tile.h"
+#include "kernels/pack.h"
 #include "kernels/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -245,7 +246,6 @@ size_t packed_bytes(const ConvShape& shape) {
 
 void pack(const ConvShape& shape, const int8_t* weights, int8_t* packed) {
   const ConvPlan p(shape, 1);
-  const int64_t pairs = ceil_div(p.run_len, 2);
   for (int64_t group = 0; group < shape.groups; ++group) {
     for (int64_t block = 0; block < p.oc_blocks; ++block) {
       const int64_t channel = group * p.out_c + block * kOcBlock;
@@ -253,13 +253,7 @@ void pack(const ConvShape& shape, const int8_t* weights, int8_t* packed) {
       for (int64_t run = 0; run < p.runs; ++run) {
         // TensorFlow's order has the elements of a run as neighbouring rows of out_c values.
         const int8_t* rows = weights + run * p.run_len * shape.out_c + channel;
-        for (int64_t k = 0; k < 2 * pairs; ++k) {
-          int8_t* to = packed + k / 2 * 2 * kOcBlock + k % 2;
-          for (int64_t oc = 0; oc < kOcBlock; ++oc) {
-            to[2 * oc] = k < p.run_len && oc < channels ? rows[k * shape.out_c + oc] : int8_t{0};
-          }
-        }
-        packed += pairs * 2 * kOcBlock;
+        packed = interleave_rows(rows, shape.out_c, p.run_len, channels, 2, packed);
       }
     }
   }
@@ -273,26 +267,21 @@ void run(const ConvShape& shape, Elem src_elem, const void* src, const int8_t* p
          void* dst, std::byte* workspace, int threads) {
   const ConvPlan p(shape, threads);
   const ConvDirectScratch layout(p);
-  const int64_t blocks = shape.groups * p.oc_blocks;
-  const auto part = [&](int64_t cell) {
-    const int64_t m = cell / p.threads_n;
-    const int64_t n = cell % p.threads_n;
-    const ConvDirectArgs args{&p,
-                              src_elem == Elem::S8,
-                              static_cast<const uint8_t*>(src),
-                              packed,
-                              &epilogue,
-                              dst,
-                              p.chunks * m / p.threads_m,
-                              p.chunks * (m + 1) / p.threads_m,
-                              blocks * n / p.threads_n,
-                              blocks * (n + 1) / p.threads_n,
-                              workspace + static_cast<size_t>(cell) * layout.bytes};
-    HWY_DYNAMIC_DISPATCH(conv_direct)(args);
-  };
-  parallel_ranges(p.threads_m * p.threads_n, threads, [&](int64_t begin, int64_t end, int) {
-    for (int64_t cell = begin; cell < end; ++cell) part(cell);
-  });
+  for_each_grid_part(p.threads_m, p.threads_n, p.chunks, shape.groups * p.oc_blocks, threads,
+                     [&](const GridPart& part) {
+                       const ConvDirectArgs args{&p,
+                                                 src_elem == Elem::S8,
+                                                 static_cast<const uint8_t*>(src),
+                                                 packed,
+                                                 &epilogue,
+                                                 dst,
+                                                 part.chunk_begin,
+                                                 part.chunk_end,
+                                                 part.block_begin,
+                                                 part.block_end,
+                                                 workspace + static_cast<size_t>(part.index) * layout.bytes};
+                       HWY_DYNAMIC_DISPATCH(conv_direct)(args);
+                     });
 }
 
 }  // namespace conv_direct_int8

@@ -10,6 +10,7 @@
 
 #include "kernels/conv_plan.h"
 #include "kernels/epilogue_tile.h"
+#include "kernels/pack.h"
 #include "kernels/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -308,24 +309,6 @@ namespace tfengine::kernels {
 HWY_EXPORT(conv_split);
 
 namespace conv_split_int8 {
-namespace {
-
-// Whether 127 times the weights that meet in one 16-bit sum, all of equal sign, could leave [-32768, 32767].
-bool octet_is_unsafe(const int8_t* octet) {
-  constexpr int kLargest = 32767 / 127;
-  for (int lane = 0; lane < 2 * kOcBlock; ++lane) {
-    int positive = 0, negative = 0;
-    for (int i = 0; i < 4; ++i) {
-      const int w = octet[i / 2 * 4 * kOcBlock + 2 * lane + i % 2];
-      (w > 0 ? positive : negative) += std::abs(w);
-    }
-    if (positive > kLargest || negative > kLargest) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
 bool supports(const ConvShape& s, Elem src_elem) {
   return s.kernel_h == 1 && s.kernel_w == 1 && s.pad_top == 0 && s.pad_left == 0 && s.groups == 1 &&
          (s.out_h - 1) * s.stride_h < s.in_h && (s.out_w - 1) * s.stride_w < s.in_w && s.in_c <= kMaxSplitChannels &&
@@ -342,21 +325,19 @@ void pack(const ConvShape& s, const int8_t* weights, int8_t* packed) {
   const SplitPacked layout(s.in_c, oc_blocks);
   std::memset(packed, 0, static_cast<size_t>(layout.weights_at));
   for (int64_t block = 0; block < oc_blocks; ++block) {
-    int8_t* to = packed + layout.weights_at + block * layout.block_bytes;
-    for (int64_t octet = 0; octet < layout.octets; ++octet) {
-      for (int64_t i = 0; i < 8 * kOcBlock; ++i) {
-        const int64_t k = octet * 8 + i / (4 * kOcBlock) * 4 + i % 4;
-        const int64_t oc = block * kOcBlock + i / 4 % kOcBlock;
-        to[i] = k < s.in_c && oc < s.out_c ? weights[k * s.out_c + oc] : int8_t{0};
-      }
-      if (octet_is_unsafe(to)) {
-        int8_t* word = packed + (block * layout.mask_words + octet / 64) * 8;
-        uint64_t bits;
-        std::memcpy(&bits, word, sizeof(bits));
-        bits |= uint64_t{1} << (octet % 64);
-        std::memcpy(word, &bits, sizeof(bits));
-      }
-      to += 8 * kOcBlock;
+    int8_t* octet = packed + layout.weights_at + block * layout.block_bytes;
+    int8_t* end = octet + layout.block_bytes;
+    const int64_t channels = std::min(kOcBlock, s.out_c - block * kOcBlock);
+    int8_t* written = interleave_rows(weights + block * kOcBlock, s.out_c, s.in_c, channels, 4, octet);
+    std::memset(written, 0, static_cast<size_t>(end - written));
+    for (int64_t i = 0; i < layout.octets; ++i, octet += 8 * kOcBlock) {
+      // 127 times the weights that meet in one 16-bit sum, all of equal sign, could leave [-32768, 32767].
+      if (!octet_exceeds(octet, 32767 / 127)) continue;
+      int8_t* word = packed + (block * layout.mask_words + i / 64) * 8;
+      uint64_t bits;
+      std::memcpy(&bits, word, sizeof(bits));
+      bits |= uint64_t{1} << (i % 64);
+      std::memcpy(word, &bits, sizeof(bits));
     }
   }
 }
@@ -369,23 +350,19 @@ void run(const ConvShape& s, Elem src_elem, const void* src, const int8_t* packe
          std::byte* workspace, int threads) {
   const ConvPlan p(s, threads);
   const SplitScratch layout(p);
-  parallel_ranges(p.threads_m * p.threads_n, threads, [&](int64_t begin, int64_t end, int) {
-    for (int64_t cell = begin; cell < end; ++cell) {
-      const int64_t m = cell / p.threads_n;
-      const int64_t n = cell % p.threads_n;
-      const SplitArgs args{&p,
-                           src_elem == Elem::S8,
-                           static_cast<const uint8_t*>(src),
-                           packed,
-                           &epilogue,
-                           dst,
-                           layout.chunks * m / p.threads_m,
-                           layout.chunks * (m + 1) / p.threads_m,
-                           p.oc_blocks * n / p.threads_n,
-                           p.oc_blocks * (n + 1) / p.threads_n,
-                           workspace + static_cast<size_t>(cell) * layout.bytes};
-      HWY_DYNAMIC_DISPATCH(conv_split)(args);
-    }
+  for_each_grid_part(p.threads_m, p.threads_n, layout.chunks, p.oc_blocks, threads, [&](const GridPart& part) {
+    const SplitArgs args{&p,
+                         src_elem == Elem::S8,
+                         static_cast<const uint8_t*>(src),
+                         packed,
+                         &epilogue,
+                         dst,
+                         part.chunk_begin,
+                         part.chunk_end,
+                         part.block_begin,
+                         part.block_end,
+                         workspace + static_cast<size_t>(part.index) * layout.bytes};
+    HWY_DYNAMIC_DISPATCH(conv_split)(args);
   });
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/conv_winograd_f32.h"
 
+#include <algorithm>
+
 #include "kernels/conv_winograd_plan.h"
+#include "kernels/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/conv_winograd_f32.cpp"
@@ -26,9 +29,9 @@ struct WinogradF32Traits {
 };
 
 void conv_winograd_f32_part(const WinogradPlan& p, const float* src, const float* packed, const Epilogue& e, void* dst,
-                            const int64_t (&ranges)[4], std::byte* scratch) {
-  conv_winograd_part<WinogradF32Traits>(
-      WinogradArgs<float, float>{&p, src, packed, &e, dst, ranges[0], ranges[1], ranges[2], ranges[3], scratch});
+                            const GridPart& part, std::byte* scratch) {
+  conv_winograd_part<WinogradF32Traits>(WinogradArgs<float, float>{
+      &p, src, packed, &e, dst, part.chunk_begin, part.chunk_end, part.block_begin, part.block_end, scratch});
 }
 
 }  // namespace tfengine::kernels::HWY_NAMESPACE
@@ -49,11 +52,11 @@ size_t conv_winograd_f32_packed_bytes(const ConvShape& s) {
 void conv_winograd_f32_pack(const ConvShape& s, const float* weights, void* packed) {
   auto* to = static_cast<float*>(packed);
   for (int64_t oc0 = 0; oc0 < s.out_c; oc0 += kOcBlock) {
+    const int64_t channels = std::min(kOcBlock, s.out_c - oc0);
     for (int64_t ic = 0; ic < s.in_c; ++ic) {
-      for (int64_t tap = 0; tap < 9; ++tap) {
-        for (int64_t oc = oc0; oc < oc0 + kOcBlock; ++oc) {
-          *to++ = oc < s.out_c ? weights[(tap * s.in_c + ic) * s.out_c + oc] : 0.0f;
-        }
+      for (int64_t tap = 0; tap < 9; ++tap, to += kOcBlock) {
+        std::copy_n(weights + (tap * s.in_c + ic) * s.out_c + oc0, channels, to);
+        std::fill(to + channels, to + kOcBlock, 0.0f);
       }
     }
   }
@@ -67,10 +70,10 @@ void conv_winograd_f32_run(const ConvShape& s, const float* src, const void* pac
                            void* dst, void* workspace, int threads) {
   const WinogradPlan p(s, kWinogradF32, threads);
   const size_t scratch_bytes = WinogradScratch(p).bytes;
-  for_each_winograd_part(p, threads, [&](const int64_t(&ranges)[4], int64_t part) {
+  for_each_grid_part(p.threads_m, p.threads_n, p.chunks, p.oc_blocks, threads, [&](const GridPart& part) {
     HWY_DYNAMIC_DISPATCH(conv_winograd_f32_part)
-    (p, src, static_cast<const float*>(packed), epilogue, dst, ranges,
-     static_cast<std::byte*>(workspace) + static_cast<size_t>(part) * scratch_bytes);
+    (p, src, static_cast<const float*>(packed), epilogue, dst, part,
+     static_cast<std::byte*>(workspace) + static_cast<size_t>(part.index) * scratch_bytes);
   });
 }
 

@@ -3,7 +3,11 @@
 // transforms (conv_winograd_math-inl.h).
 #include "kernels/conv_winograd_int8.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "kernels/conv_winograd_plan.h"
+#include "kernels/pack.h"
 #include "kernels/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -31,11 +35,11 @@ struct WinogradInt8Traits {
 
 // The structure of arguments differs per instruction set in name only; void keeps the dispatch table's types equal.
 void conv_winograd_int8_part(bool src_signed, const WinogradPlan& p, const void* src, const int8_t* packed,
-                             const Epilogue& e, void* dst, const int64_t (&ranges)[4], std::byte* scratch) {
+                             const Epilogue& e, void* dst, const GridPart& part, std::byte* scratch) {
   const auto run = [&](auto* typed) {
     using Src = std::remove_const_t<std::remove_pointer_t<decltype(typed)>>;
-    conv_winograd_part<WinogradInt8Traits>(
-        WinogradArgs<Src, int8_t>{&p, typed, packed, &e, dst, ranges[0], ranges[1], ranges[2], ranges[3], scratch});
+    conv_winograd_part<WinogradInt8Traits>(WinogradArgs<Src, int8_t>{
+        &p, typed, packed, &e, dst, part.chunk_begin, part.chunk_end, part.block_begin, part.block_end, scratch});
   };
   src_signed ? run(static_cast<const int8_t*>(src)) : run(static_cast<const uint8_t*>(src));
 }
@@ -53,14 +57,19 @@ namespace {
 // Whether every possible sum fits the 26 bits that the transforms keep.
 bool sums_fit(const ConvShape& s, Elem src_elem, const int8_t* weights) {
   constexpr int64_t kLimit = int64_t{1} << 25;
-  const int64_t taps = 9 * s.in_c;
-  for (int64_t oc = 0; oc < s.out_c; ++oc) {
-    int64_t positive = 0, negative = 0;
-    for (int64_t k = 0; k < taps; ++k) {
-      const int64_t w = weights[k * s.out_c + oc];
-      (w > 0 ? positive : negative) += std::abs(w);
+  // Beyond this a channel's sum of magnitudes may leave 32 bits, and no product of that size is worth transforming.
+  if (s.in_c > int64_t{1} << 20) return false;
+  const auto channels = static_cast<size_t>(s.out_c);
+  std::vector<int32_t> positive(channels, 0), negative(channels, 0);
+  for (int64_t row = 0; row < 9 * s.in_c; ++row, weights += s.out_c) {
+    for (size_t oc = 0; oc < channels; ++oc) {
+      positive[oc] += std::max<int>(weights[oc], 0);
+      negative[oc] -= std::min<int>(weights[oc], 0);
     }
-    const int64_t largest = src_elem == Elem::S8 ? 128 * (positive + negative) : 255 * std::max(positive, negative);
+  }
+  for (size_t oc = 0; oc < channels; ++oc) {
+    const int64_t largest = src_elem == Elem::S8 ? int64_t{128} * (positive[oc] + negative[oc])
+                                                 : int64_t{255} * std::max(positive[oc], negative[oc]);
     if (largest >= kLimit) return false;
   }
   return true;
@@ -82,11 +91,9 @@ void pack(const ConvShape& s, const int8_t* weights, int8_t* packed) {
   for (int64_t oc0 = 0; oc0 < s.out_c; oc0 += kOcBlock) {
     for (int64_t ic0 = 0; ic0 < s.in_c; ic0 += 2) {
       for (int64_t tap = 0; tap < 9; ++tap) {
-        for (int64_t i = 0; i < 2 * kOcBlock; ++i) {
-          const int64_t oc = oc0 + i / 2;
-          const int64_t ic = ic0 + i % 2;
-          *packed++ = oc < s.out_c && ic < s.in_c ? weights[(tap * s.in_c + ic) * s.out_c + oc] : int8_t{0};
-        }
+        const int8_t* rows = weights + (tap * s.in_c + ic0) * s.out_c + oc0;
+        const int64_t channels = std::min(kOcBlock, s.out_c - oc0);
+        packed = interleave_rows(rows, s.out_c, std::min<int64_t>(2, s.in_c - ic0), channels, 2, packed);
       }
     }
   }
@@ -100,10 +107,10 @@ void run(const ConvShape& s, Elem src_elem, const void* src, const int8_t* packe
          std::byte* workspace, int threads) {
   const WinogradPlan p(s, kWinogradInt8, threads);
   const size_t scratch_bytes = WinogradScratch(p).bytes;
-  for_each_winograd_part(p, threads, [&](const int64_t(&ranges)[4], int64_t part) {
+  for_each_grid_part(p.threads_m, p.threads_n, p.chunks, p.oc_blocks, threads, [&](const GridPart& part) {
     HWY_DYNAMIC_DISPATCH(conv_winograd_int8_part)
-    (src_elem == Elem::S8, p, src, packed, epilogue, dst, ranges,
-     workspace + static_cast<size_t>(part) * scratch_bytes);
+    (src_elem == Elem::S8, p, src, packed, epilogue, dst, part,
+     workspace + static_cast<size_t>(part.index) * scratch_bytes);
   });
 }
 

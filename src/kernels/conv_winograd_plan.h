@@ -9,7 +9,6 @@
 
 #include "kernels/conv_plan.h"
 #include "kernels/conv_shape.h"
-#include "kernels/parallel.h"
 
 namespace tfengine::kernels {
 
@@ -58,19 +57,5 @@ struct WinogradScratch {
 
   explicit WinogradScratch(const WinogradPlan& p);
 };
-
-// Calls f({chunk begin, chunk end, block begin, block end}, part) for each part of the grid of threads, in parallel.
-template <class F>
-void for_each_winograd_part(const WinogradPlan& p, int threads, F&& f) {
-  parallel_ranges(p.threads_m * p.threads_n, threads, [&](int64_t begin, int64_t end, int) {
-    for (int64_t part = begin; part < end; ++part) {
-      const int64_t m = part / p.threads_n;
-      const int64_t n = part % p.threads_n;
-      const int64_t ranges[4] = {p.chunks * m / p.threads_m, p.chunks * (m + 1) / p.threads_m,
-                                 p.oc_blocks * n / p.threads_n, p.oc_blocks * (n + 1) / p.threads_n};
-      f(ranges, part);
-    }
-  });
-}
 
 }  // namespace tfengine::kernels

@@ -36,4 +36,23 @@ void parallel_ranges(int64_t units, int threads, F&& f) {
   }
 }
 
+// A part of a grid of threads: chunks of pixels by blocks of output channels.
+struct GridPart {
+  int64_t chunk_begin, chunk_end;
+  int64_t block_begin, block_end;
+  int64_t index;  // among the parts: of the scratch memory that is the part's own
+};
+
+// Calls f(part) for each part of a grid of `rows` by `columns` over `chunks` and `blocks`, in parallel.
+template <class F>
+void for_each_grid_part(int rows, int columns, int64_t chunks, int64_t blocks, int threads, F&& f) {
+  parallel_ranges(int64_t{rows} * columns, threads, [&](int64_t begin, int64_t end, int) {
+    for (int64_t index = begin; index < end; ++index) {
+      const int64_t m = index / columns;
+      const int64_t n = index % columns;
+      f(GridPart{chunks * m / rows, chunks * (m + 1) / rows, blocks * n / columns, blocks * (n + 1) / columns, index});
+    }
+  });
+}
+
 }  // namespace tfengine::kernels

@@ -78,6 +78,23 @@ std::optional<Act> activation_of(const ir::Node& node) {
   return row->act(node);
 }
 
+bool act_non_negative(const Act& act, bool argument) {
+  switch (act.kind) {
+    case ActKind::Relu:
+    case ActKind::Sigmoid:
+    case ActKind::HardSigmoid:
+    case ActKind::Softplus:
+      return true;
+    case ActKind::Clip:
+      return act.alpha >= 0.0f || (argument && act.beta >= 0.0f);
+    case ActKind::Elu:
+      return argument && act.alpha >= 0.0f;
+    // Signs stay through all others: x times something in (0, 1], or an odd function.
+    default:
+      return argument;
+  }
+}
+
 float apply_activation(const Act& act, float x) {
   const auto sigmoid = [](float v) { return 1.0f / (1.0f + std::exp(-v)); };
   switch (act.kind) {

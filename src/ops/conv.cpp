@@ -21,7 +21,9 @@ void check_channels(const ir::Node& node, int64_t in, int64_t filter_in, int64_t
   }
 }
 
-std::vector<TypeInfo> infer_conv(const InferContext& context) {
+// `out_channels` answers for inputs and filters whose ranks are known.
+template <typename OutChannels>
+std::vector<TypeInfo> infer_window(const InferContext& context, OutChannels&& out_channels) {
   require_inputs(context, 2);
   require_nhwc(context.node);
   const bool input_ranked = has_rank(context, 0, 4);
@@ -31,27 +33,24 @@ std::vector<TypeInfo> infer_conv(const InferContext& context) {
   const Shape& in = context.inputs[0].shape;
   if (!filter_ranked) return {{dtype, {in[0], -1, -1, -1}}};
   const Shape& filter = context.inputs[1].shape;
-  check_channels(context.node, in[3], filter[2], filter[3]);
-  if (filter[0] < 0 || filter[1] < 0) return {{dtype, {in[0], -1, -1, filter[3]}}};
+  const int64_t channels = out_channels(in, filter);
+  if (filter[0] < 0 || filter[1] < 0) return {{dtype, {in[0], -1, -1, channels}}};
   const Window w = conv_window(context.node, in[1], in[2], filter[0], filter[1]);
-  return {{dtype, {in[0], w.out_h, w.out_w, filter[3]}}};
+  return {{dtype, {in[0], w.out_h, w.out_w, channels}}};
+}
+
+std::vector<TypeInfo> infer_conv(const InferContext& context) {
+  return infer_window(context, [&](const Shape& in, const Shape& filter) {
+    check_channels(context.node, in[3], filter[2], filter[3]);
+    return filter[3];
+  });
 }
 
 std::vector<TypeInfo> infer_depthwise(const InferContext& context) {
-  require_inputs(context, 2);
-  require_nhwc(context.node);
-  const bool input_ranked = has_rank(context, 0, 4);
-  const bool filter_ranked = has_rank(context, 1, 4);
-  const DType dtype = context.inputs[0].dtype;
-  if (!input_ranked) return {{dtype, unknown_dims(4)}};
-  const Shape& in = context.inputs[0].shape;
-  if (!filter_ranked) return {{dtype, {in[0], -1, -1, -1}}};
-  const Shape& filter = context.inputs[1].shape;
-  const int64_t channels = merge_dims(context.node, filter[2], in[3], "the input's channel count");
-  const int64_t out_channels = channels < 0 || filter[3] < 0 ? -1 : channels * filter[3];
-  if (filter[0] < 0 || filter[1] < 0) return {{dtype, {in[0], -1, -1, out_channels}}};
-  const Window w = conv_window(context.node, in[1], in[2], filter[0], filter[1]);
-  return {{dtype, {in[0], w.out_h, w.out_w, out_channels}}};
+  return infer_window(context, [&](const Shape& in, const Shape& filter) {
+    const int64_t channels = merge_dims(context.node, filter[2], in[3], "the input's channel count");
+    return channels < 0 || filter[3] < 0 ? int64_t{-1} : channels * filter[3];
+  });
 }
 
 // Calls tap(kernel_y, kernel_x, in_y, in_x) for the window's taps that lie inside the input.

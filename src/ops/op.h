@@ -96,6 +96,8 @@ int own_input_count(const ir::Node& node);
 
 // The activation that a node of a unary activation op computes ("Relu6" is Clip 0..6); empty for other ops.
 std::optional<Act> activation_of(const ir::Node& node);
+// Whether the activation's results are non-negative, given whether its arguments are known to be.
+bool act_non_negative(const Act& act, bool argument);
 
 // Runs a node on real (dequantized) or quantized tensors: inputs whose value has a Quant are dequantized first, the
 // epilogue is applied in float, and outputs whose value has a Quant are quantized: the definition of every INT8 step.

@@ -153,20 +153,6 @@ std::optional<Act> activation_of(const Graph& graph, const Node& node) {
 
 namespace {
 
-bool act_non_negative(const Act& act) {
-  switch (act.kind) {
-    case ActKind::Relu:
-    case ActKind::Sigmoid:
-    case ActKind::HardSigmoid:
-    case ActKind::Softplus:
-      return true;
-    case ActKind::Clip:
-      return act.alpha >= 0.0f;
-    default:
-      return false;
-  }
-}
-
 bool is_non_negative(const Graph& graph, ValueId value, int depth, int& budget) {
   const ir::Value& v = graph.value(value);
   if (v.is_constant()) {
@@ -176,9 +162,9 @@ bool is_non_negative(const Graph& graph, ValueId value, int depth, int& budget) 
   }
   if (v.producer == kNone || depth == 0 || --budget < 0) return false;
   const Node& node = graph.node(v.producer);
-  if (node.epilogue.after_add.kind != ActKind::None) return act_non_negative(node.epilogue.after_add);
+  if (node.epilogue.after_add.kind != ActKind::None) return ops::act_non_negative(node.epilogue.after_add, false);
   if (!node.epilogue.empty()) return false;
-  if (const auto act = activation_of(graph, node)) return act_non_negative(*act);
+  if (const auto act = activation_of(graph, node)) return ops::act_non_negative(*act, false);
   const ops::Op* op = ops::find_op(node.op);
   if (op == nullptr || op->int8.sign == ops::Sign::Any) return false;
   if (op->int8.sign == ops::Sign::NonNegative) return true;

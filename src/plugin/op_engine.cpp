@@ -212,6 +212,7 @@ void OpEngine::build(const Shapes& shapes, const std::function<SegmentGraph()>& 
   } catch (...) {
     outcome = failed(std::current_exception());
   }
+  Runners::release_team();
   std::vector<Call> calls;
   {
     const std::lock_guard lock(mutex_);

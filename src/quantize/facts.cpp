@@ -22,24 +22,6 @@ bool constant_non_negative(const Tensor& tensor) {
   return std::all_of(data, data + tensor.elements(), [](float x) { return x >= 0.0f; });
 }
 
-// Whether the activation's results are non-negative, given whether its arguments are.
-bool act_non_negative(const Act& act, bool argument) {
-  switch (act.kind) {
-    case ActKind::Relu:
-    case ActKind::Sigmoid:
-    case ActKind::HardSigmoid:
-    case ActKind::Softplus:
-      return true;
-    case ActKind::Clip:
-      return act.alpha >= 0.0f || (argument && act.beta >= 0.0f);
-    case ActKind::Elu:
-      return argument && act.alpha >= 0.0f;
-    // Signs stay through all others: x times something in (0, 1], or an odd function.
-    default:
-      return argument;
-  }
-}
-
 std::optional<float> act_bound(const Act& act, std::optional<float> argument) {
   switch (act.kind) {
     case ActKind::Clip:
@@ -64,13 +46,13 @@ bool node_non_negative(const ir::Graph& graph, const ir::Node& node, const std::
     const std::vector<int> inputs = data_inputs(graph, node);
     result = !inputs.empty() && std::all_of(inputs.begin(), inputs.end(), of_input);
   }
-  if (const std::optional<Act> act = ops::activation_of(node)) result = act_non_negative(*act, of_input(0));
+  if (const std::optional<Act> act = ops::activation_of(node)) result = ops::act_non_negative(*act, of_input(0));
   const ir::Epilogue& epilogue = node.epilogue;
   if (epilogue.bias != ir::kNone)
     result = result && constant_non_negative(graph.input_value(node, epilogue.bias).constant);
-  result = act_non_negative(epilogue.before_add, result);
+  result = ops::act_non_negative(epilogue.before_add, result);
   if (epilogue.residual != ir::kNone) result = result && of_input(epilogue.residual);
-  return act_non_negative(epilogue.after_add, result);
+  return ops::act_non_negative(epilogue.after_add, result);
 }
 
 // A bound by the op alone; averaging and moving data keep that of the inputs.

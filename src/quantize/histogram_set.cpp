@@ -3,9 +3,10 @@
 
 #include <cmath>
 
+#include "base/atomic_file.h"
 #include "base/check.h"
+#include "base/mapped_file.h"
 #include "quantize/bytes.h"
-#include "quantize/files.h"
 
 namespace tfengine::quantize {
 
@@ -176,7 +177,7 @@ void save_histogram_set(const HistogramSet& set, const std::string& path) {
 }
 
 HistogramSet load_histogram_set(const std::string& path) {
-  return parse_histogram_set(read_whole_file(path), "'" + path + "'");
+  return parse_histogram_set(MappedFile::open(path)->text(), "'" + path + "'");
 }
 
 }  // namespace tfengine::quantize

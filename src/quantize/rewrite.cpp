@@ -116,8 +116,10 @@ class Builder {
     const auto [place, added] = weights_.try_emplace({value, axis}, ir::kNone);
     if (added) {
       const std::string what = fmt::format("{} '{}'", node.op, node.name);
-      QuantizedWeights quantized = quantize_weights(source_.value(value).constant, axis, options_.weights, what);
-      place->second = add_constant(value, std::move(quantized.tensor), std::move(quantized.quant));
+      WeightsCache own;
+      WeightsCache& cache = options_.cache != nullptr ? *options_.cache : own;
+      const QuantizedWeights& quantized = cache.get(source_.value(value).constant, axis, options_.weights, what);
+      place->second = add_constant(value, quantized.tensor, quantized.quant);
     }
     return place->second;
   }

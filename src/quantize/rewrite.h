@@ -35,6 +35,8 @@ struct RewriteOptions {
   std::function<std::optional<Refusal>(const ir::Node&)> int8_ok;
   // True where INT8 is possible and expected to be slower than float. Unset: nowhere.
   std::function<bool(const ir::Node&)> prefer_float;
+  // Weights that former rewrites quantized, and this one adds to. Null: each rewrite quantizes its own.
+  WeightsCache* cache = nullptr;
 };
 
 enum class NodeReason : uint8_t {

@@ -134,4 +134,13 @@ QuantizedWeights quantize_weights(const Tensor& weights, ChannelAxis axis, Weigh
   return result;
 }
 
+const QuantizedWeights& WeightsCache::get(const Tensor& weights, ChannelAxis axis, WeightRange range,
+                                          std::string_view what) {
+  const std::tuple key{weights.data(), axis, range};
+  const auto found = entries_.find(key);
+  if (found != entries_.end() && found->second.source.shape() == weights.shape()) return found->second.quantized;
+  return entries_.insert_or_assign(key, Entry{weights, quantize_weights(weights, axis, range, what)})
+      .first->second.quantized;
+}
+
 }  // namespace tfengine::quantize

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <compare>
+#include <map>
 #include <string_view>
+#include <tuple>
 
 #include "ir/graph.h"
 
@@ -29,5 +31,20 @@ struct ChannelAxis {
 
 // `weights`: F32 with finite elements. InvalidModel naming `what` otherwise.
 QuantizedWeights quantize_weights(const Tensor& weights, ChannelAxis axis, WeightRange range, std::string_view what);
+
+// Weights quantized once for several rewrites of one graph: the rewrites then share their bytes too. Entries are told apart
+// by where the float weights lie, which the cache keeps alive.
+class WeightsCache {
+ public:
+  // As quantize_weights().
+  const QuantizedWeights& get(const Tensor& weights, ChannelAxis axis, WeightRange range, std::string_view what);
+
+ private:
+  struct Entry {
+    Tensor source;
+    QuantizedWeights quantized;
+  };
+  std::map<std::tuple<const void*, ChannelAxis, WeightRange>, Entry> entries_;
+};
 
 }  // namespace tfengine::quantize

@@ -37,6 +37,10 @@ bool split_index(std::string_view text, std::string_view& head, int& index) {
   return true;
 }
 
+bool is_pass_through(const NodeDef& def) {
+  return std::find(kAliases.begin(), kAliases.end(), def.op) != kAliases.end();
+}
+
 // Names that TensorFlow's exporters give to calls: they say nothing about the model.
 bool is_generated_call(const NodeDef& call) {
   const std::string_view name =
@@ -46,8 +50,7 @@ bool is_generated_call(const NodeDef& call) {
 
 }  // namespace
 
-Flattener::Flattener(const GraphDef& graph, std::unordered_set<std::string_view> kept, Choices choices)
-    : graph_(graph), kept_(std::move(kept)), choices_(std::move(choices)) {
+Flattener::Flattener(const GraphDef& graph, Choices choices) : graph_(graph), choices_(std::move(choices)) {
   scopes_.emplace_back();
   add_nodes(0, graph.nodes);
 }
@@ -122,8 +125,7 @@ int Flattener::enter(int call, const FunctionDef& function) {
 }
 
 bool Flattener::is_alias(const NodeDef& def) const {
-  return !choices_.keep_identities && std::find(kAliases.begin(), kAliases.end(), def.op) != kAliases.end() &&
-         kept_.count(def.name) == 0;
+  return !choices_.keep_identities && is_pass_through(def) && kept_.count(def.name) == 0;
 }
 
 Ref Flattener::find(std::string_view tensor) const {

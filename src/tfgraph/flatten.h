@@ -34,9 +34,9 @@ class Flattener {
     std::function<bool(const NodeDef& call)> keeps_call;  // null: none
     bool keep_identities = false;
   };
-  // `graph` outlives this. Nodes named in `kept` are not looked through.
-  Flattener(const GraphDef& graph, std::unordered_set<std::string_view> kept) : Flattener(graph, std::move(kept), {}) {}
-  Flattener(const GraphDef& graph, std::unordered_set<std::string_view> kept, Choices choices);
+  // `graph` outlives this.
+  explicit Flattener(const GraphDef& graph) : Flattener(graph, Choices()) {}
+  Flattener(const GraphDef& graph, Choices choices);
 
   // A tensor of the main graph by its name as users write it ("node", "node:1"); node -1 when there is none.
   Ref find(std::string_view tensor) const;
@@ -60,6 +60,7 @@ class Flattener {
   size_t call_outputs(int id) const { return called_function(*node(id).def)->outputs.size(); }
 
   const FlatNode& node(int id) const { return nodes_[static_cast<size_t>(id)]; }
+  int node_count() const { return static_cast<int>(nodes_.size()); }  // grows while functions are inlined
   int main_node_count() const { return static_cast<int>(graph_.nodes.size()); }
   // The node's name, under the names of the calls that it was inlined from (calls that TensorFlow named itself are left out).
   std::string full_name(int id) const;
@@ -78,10 +79,10 @@ class Flattener {
   const FunctionDef* called_function(const NodeDef& node) const;
   void add_nodes(int scope, const std::vector<NodeDef>& nodes);
   int enter(int call, const FunctionDef& function);
-  bool is_alias(const NodeDef& node) const;
   // A reference as written in `scope`, not looked through. False: it is argument `arg` of the scope's function.
   bool parse(int scope, std::string_view text, Ref& ref, size_t& arg) const;
   Ref resolve_input(int scope, std::string_view text);
+  bool is_alias(const NodeDef& node) const;
   bool step(Ref& ref);
   std::string where(int id) const;
 
@@ -89,7 +90,6 @@ class Flattener {
   void add_returns(int call, std::vector<int>& controls);
 
   const GraphDef& graph_;
-  std::unordered_set<std::string_view> kept_;
   Choices choices_;
   std::vector<Scope> scopes_;
   std::vector<FlatNode> nodes_;

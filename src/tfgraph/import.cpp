@@ -18,10 +18,6 @@ namespace {
 
 constexpr const char* kNchwToNhwc = "/to_nhwc";
 
-std::unordered_set<std::string_view> views(const std::vector<std::string>& names) {
-  return {names.begin(), names.end()};
-}
-
 // "node" for "node:0".
 std::string canonical(const std::string& tensor) {
   return tensor.size() > 2 && tensor.compare(tensor.size() - 2, 2, ":0") == 0 ? tensor.substr(0, tensor.size() - 2)
@@ -31,11 +27,7 @@ std::string canonical(const std::string& tensor) {
 class Importer {
  public:
   Importer(const ImportJob& job, ConstantBudget& budget, ImportReport& report)
-      : job_(job),
-        budget_(budget),
-        report_(report),
-        denylist_(views(job.options.nodes_denylist)),
-        flat_(job.graph, denylist_) {}
+      : job_(job), budget_(budget), report_(report), flat_(job.graph) {}
 
   ir::Graph run() {
     find_inputs();
@@ -49,6 +41,7 @@ class Importer {
     for (size_t i = 0; i < outputs.size(); ++i) add_output(job_.outputs[i], outputs[i]);
     report_.nodes_read = static_cast<int>(job_.graph.nodes.size());
     report_.functions_inlined = flat_.functions_inlined();
+    report_removed();
     return std::move(graph_);
   }
 
@@ -169,10 +162,6 @@ class Importer {
                            : value_of(inputs[0], fmt::format("ReadVariableOp '{}'", def.name)));
   }
 
-  bool is_denylisted(const std::string& name, const NodeDef& def) const {
-    return denylist_.count(name) > 0 || denylist_.count(def.name) > 0;
-  }
-
   // Older ops that differ from newer ones in their inputs alone.
   std::string modernize(int id, const NodeDef& def, std::vector<ir::ValueId>& inputs, const std::string& name) {
     const std::string op = modern_op(
@@ -221,7 +210,6 @@ class Importer {
     if (count > 65536)
       fail<InvalidModel>("output {} of {} '{}' is used, expected at most 65536", count - 1, def.op, def.name);
     const ir::NodeId node = graph_.add_node(std::move(op), name, std::move(inputs), std::move(attrs), count);
-    graph_.node(node).denylisted = is_denylisted(name, def);
     for (int i = nchw ? 1 : 0; i < count; ++i) values_.emplace(key({id, i}), graph_.output(node, i));
     if (!nchw) return;
     // The node keeps its name, and so does the tensor that TensorFlow knows by it.
@@ -231,10 +219,18 @@ class Importer {
     define(id, back);
   }
 
+  void report_removed() {
+    std::unordered_set<std::string_view> kept;
+    for (ir::NodeId id = 0; id < graph_.node_count(); ++id) kept.insert(graph_.node(id).name);
+    for (int id = 0; id < flat_.node_count(); ++id) {
+      std::string name = flat_.full_name(id);
+      if (kept.count(name) == 0) report_.removed.emplace(std::move(name), flat_.node(id).def->op);
+    }
+  }
+
   const ImportJob& job_;
   ConstantBudget& budget_;
   ImportReport& report_;
-  std::unordered_set<std::string_view> denylist_;
   Flattener flat_;
   std::optional<Variables> variables_;
   ir::Graph graph_;

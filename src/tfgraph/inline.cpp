@@ -115,7 +115,7 @@ class Inliner {
     Flattener::Choices choices;
     choices.keep_identities = true;
     choices.keeps_call = [this](const NodeDef& def) { return !inlines(def); };
-    flat_.emplace(source_, std::unordered_set<std::string_view>(), std::move(choices));
+    flat_.emplace(source_, std::move(choices));
     for (const NodeDef& def : source_.nodes) names_.insert(std::string(def.name));
     for (int id = 0; id < flat_->main_node_count(); ++id) add_main(id);
     return std::move(result_);

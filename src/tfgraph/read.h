@@ -25,8 +25,6 @@ struct ImportOptions {
   // Which MetaGraph and signature of a SavedModel.
   std::vector<std::string> tags = {"serve"};
   std::string signature_key = "serving_default";
-  // Names of nodes that are kept as they are: not looked through here, and marked for the passes.
-  std::vector<std::string> nodes_denylist;
 };
 
 struct ImportReport {
@@ -35,6 +33,9 @@ struct ImportReport {
   int functions_inlined = 0;
   uint64_t viewed_bytes = 0;  // of constants in the mapped files
   uint64_t copied_bytes = 0;  // of constants that were unaligned or not stored as bytes
+  // Nodes of the file that are no nodes of the graph, by name, with their op: what was looked through, calls, constants,
+  // and what the outputs do not need.
+  std::map<std::string, std::string> removed;
 };
 
 // InvalidModel (file and reason) when the model is malformed; InvalidArgument when it is missing or a name, tag or key

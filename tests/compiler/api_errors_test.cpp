@@ -69,6 +69,17 @@ TEST(ApiErrors, Options) {
   EXPECT_NE(convert_error(options).find("nodes_denylist: the model has no node no_such_node"), std::string::npos);
 }
 
+TEST(ApiErrors, DenylistedNodesThatReadingRemovedAreNoted) {
+  ConvertOptions options;
+  options.engine.threads = 1;
+  options.nodes_denylist = {"Identity"};
+  const std::string report = convert(Model::load(kModel), options).report_json();
+  EXPECT_NE(
+      report.find("nodes_denylist: Identity 'Identity' has no effect: nothing of it is left once the model is read"),
+      std::string::npos)
+      << report;
+}
+
 TEST(ApiErrors, DenylistedNodesRunOnTheReferenceBackend) {
   const Model model = Model::load(kModel);
   std::string name;

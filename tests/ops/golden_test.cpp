@@ -10,13 +10,12 @@
 
 #include "ops/op.h"
 #include "support/compare.h"
-#include "support/npy.h"
+#include "tfengine/data.h"
 #include "tfgraph/read.h"
 
 namespace tfengine {
 namespace {
 
-using testing::read_npy;
 using testing::tensors_near;
 
 const std::filesystem::path kGolden = std::filesystem::path(TFE_SOURCE_DIR) / "tests" / "golden";

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/op.h"
@@ -52,6 +53,21 @@ TEST(Weights, AreWithinHalfAStepOnAnyAxis) {
       EXPECT_NEAR(real.as<float>()[i], weights.as<float>()[i], 3.5f / 127 / 2 * 1.3f);
     }
   }
+}
+
+TEST(Weights, AreQuantizedOnceInACache) {
+  const Tensor weights = f32({2, 3}, {127.0f, -0.5f, 0.0f, -63.5f, 1.0f, 0.0f});
+  WeightsCache cache;
+  const QuantizedWeights first = cache.get(weights, {1}, WeightRange::Max, "w");
+  const QuantizedWeights again = cache.get(weights, {1}, WeightRange::Max, "w");
+  EXPECT_EQ(first.tensor.data(), again.tensor.data());
+  const QuantizedWeights alone = quantize_weights(weights, {1}, WeightRange::Max, "w");
+  EXPECT_TRUE(std::equal(alone.tensor.as<int8_t>(), alone.tensor.as<int8_t>() + 6, first.tensor.as<int8_t>()));
+  // Another axis, another rule and other weights are other entries, also where bytes are the same.
+  EXPECT_EQ(cache.get(weights, {0}, WeightRange::Max, "w").quant.scales.size(), 2u);
+  EXPECT_NE(cache.get(weights, {1}, WeightRange::Mse, "w").tensor.data(), first.tensor.data());
+  const Tensor turned(DType::F32, {3, 2}, weights.data(), nullptr);
+  EXPECT_EQ(cache.get(turned, {1}, WeightRange::Max, "w").quant.scales.size(), 2u);
 }
 
 TEST(Weights, MseIsNotWorseThanTheMaximum) {

@@ -13,7 +13,7 @@ def dev(*arguments: str) -> subprocess.CompletedProcess:
 
 def test_help_names_every_command():
     text = dev("help").stdout
-    scripts = (ROOT / "dev").read_text() + (ROOT / "cmake/dev/checks.sh").read_text()
+    scripts = "".join(path.read_text() for path in [ROOT / "dev", *(ROOT / "cmake/dev").glob("*.sh")])
     commands = re.findall(r"^cmd_(\w+)\(\)", scripts, re.MULTILINE)
     assert commands
     for command in commands:
@@ -28,7 +28,7 @@ def test_mistakes_are_told(arguments):
 
 
 @pytest.mark.parametrize(
-    "script", ["dev", "cmake/dev/common.sh", "cmake/dev/setup.sh", "cmake/dev/checks.sh", ".ci/run"]
+    "script", ["dev", ".ci/run", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "cmake/dev").glob("*.sh"))]
 )
 def test_scripts_parse(script):
     subprocess.run(["bash", "-n", ROOT / script], check=True)

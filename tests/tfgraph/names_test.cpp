@@ -43,16 +43,19 @@ TEST(Names, APlaceholderWithDefaultCanBeAnInput) {
   EXPECT_EQ(graph.value(graph.inputs[1]).dtype, DType::F32);
 }
 
-TEST(Names, DenylistedNodesStay) {
-  ImportOptions options;
-  options.nodes_denylist = {"last", "numerics", "mul"};
-  const ir::Graph graph = read_model(kData / "frozen.pb", options);
-  EXPECT_EQ(ops_of(graph),
-            (std::vector<std::string>{"Mul", "CheckNumerics", "Add", "ConcatV2", "Split", "Relu", "Identity"}));
-  for (ir::NodeId id = 0; id < graph.node_count(); ++id) {
-    const std::string& op = graph.node(id).op;
-    EXPECT_EQ(graph.node(id).denylisted, op == "Mul" || op == "CheckNumerics" || op == "Identity") << op;
-  }
+TEST(Names, NodesThatReadingLeavesOutAreTold) {
+  ImportReport report;
+  const ir::Graph graph = read_model(kData / "frozen.pb", {}, &report);
+  EXPECT_EQ(report.removed.at("last"), "Identity");
+  EXPECT_EQ(report.removed.at("numerics"), "CheckNumerics");
+  for (ir::NodeId id = 0; id < graph.node_count(); ++id) EXPECT_EQ(report.removed.count(graph.node(id).name), 0u);
+}
+
+TEST(Names, NodesOfFunctionsThatReadingLeavesOutAreTold) {
+  ImportReport report;
+  read_model(kData / "functions", {}, &report);
+  EXPECT_EQ(report.removed.at("StatefulPartitionedCall"), "StatefulPartitionedCall");
+  EXPECT_EQ(report.removed.count("Conv2D_1"), 0u);
 }
 
 TEST(Names, NodesOfFunctionsAreNamedUnderTheirCalls) {

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/onednn/conv.h"
 
-#include "backends/onednn/dnnl_kernel.h"
 #include "backends/onednn/int8_conv.h"
 #include "backends/onednn/matmul.h"
-
-#include <fmt/core.h>
-
+#include "backends/onednn/weighted.h"
 #include "kernels/conv_winograd_f32.h"
 #include "kernels/depthwise.h"
 #include "ops/geometry.h"
@@ -55,31 +52,6 @@ memory::desc any_layout(const memory::desc& given, memory::data_type type) {
   return memory::desc(given.get_dims(), type, memory::format_tag::any);
 }
 
-std::shared_ptr<const plan::Kernel> prepare_dnnl(const dnnl::convolution_forward::primitive_desc& pd,
-                                                 const StepSpec& spec, const memory::desc& given, bool int8,
-                                                 PackedStore& store) {
-  using From = DnnlArg::From;
-  std::vector<DnnlArg> args;
-  args.push_back({DNNL_ARG_SRC, From::Src, 0, pd.src_desc(), nullptr});
-  args.push_back({DNNL_ARG_WEIGHTS, From::Block, 0, pd.weights_desc(),
-                  packed_weights(store, spec.constants[1], given, pd.weights_desc())});
-  const int bias = spec.node->epilogue.bias;
-  if (bias != ir::kNone) args.push_back({DNNL_ARG_BIAS, From::Src, bias, pd.bias_desc(), nullptr});
-  args.push_back({DNNL_ARG_DST, From::Dst, 0, pd.dst_desc(), nullptr});
-  args.push_back({DNNL_ARG_SCRATCHPAD, From::Workspace, 0, pd.scratchpad_desc(), nullptr});
-  if (int8) {
-    const auto scale = [&](int arg, const std::vector<float>& values) {
-      const memory::desc desc({static_cast<int64_t>(values.size())}, memory::data_type::f32, memory::format_tag::x);
-      args.push_back(
-          {DNNL_ARG_ATTR_SCALES | arg, From::Block, 0, desc, packed_floats(store, spec.constants[1], values)});
-    };
-    scale(DNNL_ARG_SRC, {scale_of(spec.inputs[0])});
-    scale(DNNL_ARG_WEIGHTS, spec.inputs[1].quant.scales);
-    if (is_int8(spec.outputs[0].dtype)) scale(DNNL_ARG_DST, {scale_of(spec.outputs[0])});
-  }
-  return dnnl_kernel(dnnl::convolution_forward(pd), std::move(args));
-}
-
 // Every implementation that oneDNN lists for the problem.
 void add_dnnl_tactics(const StepSpec& spec, const ConvProblem& p, std::vector<Tactic>& tactics) {
   const bool int8 = is_int8(spec.inputs[0].dtype);
@@ -99,46 +71,25 @@ void add_dnnl_tactics(const StepSpec& spec, const ConvProblem& p, std::vector<Ta
       any_layout(given, weights_type), bias, dst, {w.stride_h, w.stride_w}, {w.dilation_h - 1, w.dilation_w - 1},
       {w.pad_top, w.pad_left}, {w.pad_bottom, w.pad_right}, fusion.attr, true);
   if (!pd) return;
-  int listed = 0;
-  do {
-    const std::string name = pd.impl_info_str();
-    // oneDNN 3.2's SSE4.1 depthwise kernel reads bias with aligned loads whatever its address, and crashes.
-    if (name.find("sse41") != std::string::npos) continue;
-    if (int8 && !is_exact_int8(name)) continue;
-    // The library's plain loops are hundreds of times slower than the rest: only when there is nothing else.
-    if (name.starts_with("ref") && !tactics.empty()) break;
-    Tactic tactic;
-    tactic.name = fmt::format("dnnl:{}{}", name, listed == 0 ? "" : fmt::format("#{}", listed));
-    tactic.workspace_bytes = pd.scratchpad_desc().get_size();
-    if (fusion.sum) tactic.inplace_input = spec.node->epilogue.residual;
-    tactic.prepare = [pd = detached(pd), spec, given, int8](PackedStore& store) {
-      return prepare_dnnl(pd, spec, given, int8, store);
-    };
-    tactics.push_back(std::move(tactic));
-  } while (++listed < kMaxImplementations && pd.next_impl());
+  // oneDNN 3.2's SSE4.1 depthwise kernel reads bias with aligned loads whatever its address, and crashes.
+  const WeightedListing listing{"dnnl:", given, fusion.sum, kMaxImplementations, "sse41"};
+  add_weighted_tactics<dnnl::convolution_forward>(listing, std::move(pd), spec, tactics);
+}
+
+template <typename KernelShape>
+KernelShape kernel_shape(const StepSpec& spec, const ConvProblem& p) {
+  auto shape = windowed_shape<KernelShape>(spec, p.window);
+  shape.kernel_h = p.window.kernel_h;
+  shape.kernel_w = p.window.kernel_w;
+  shape.dilation_h = p.window.dilation_h;
+  shape.dilation_w = p.window.dilation_w;
+  return shape;
 }
 
 kernels::DepthwiseShape depthwise_shape(const StepSpec& spec, const ConvProblem& p) {
-  kernels::DepthwiseShape shape;
-  const auto& w = p.window;
-  const Shape& src = spec.inputs[0].shape;
-  shape.batch = src[0];
-  shape.in_h = src[1];
-  shape.in_w = src[2];
+  auto shape = kernel_shape<kernels::DepthwiseShape>(spec, p);
   shape.channels = p.in_c;
   shape.multiplier = p.out_c / p.in_c;
-  shape.out_h = w.out_h;
-  shape.out_w = w.out_w;
-  shape.kernel_h = w.kernel_h;
-  shape.kernel_w = w.kernel_w;
-  shape.stride_h = w.stride_h;
-  shape.stride_w = w.stride_w;
-  shape.dilation_h = w.dilation_h;
-  shape.dilation_w = w.dilation_w;
-  shape.pad_top = w.pad_top;
-  shape.pad_left = w.pad_left;
-  shape.src_pixel_stride = spec.inputs[0].pixel_stride;
-  shape.dst_pixel_stride = spec.outputs[0].pixel_stride;
   return shape;
 }
 
@@ -185,27 +136,10 @@ void add_own_depthwise(const StepSpec& spec, const ConvProblem& p, std::vector<T
 }
 
 kernels::ConvShape conv_shape(const StepSpec& spec, const ConvProblem& p) {
-  const auto& w = p.window;
-  const Shape& src = spec.inputs[0].shape;
-  kernels::ConvShape shape;
-  shape.batch = src[0];
-  shape.in_h = src[1];
-  shape.in_w = src[2];
+  auto shape = kernel_shape<kernels::ConvShape>(spec, p);
   shape.in_c = p.in_c;
-  shape.out_h = w.out_h;
-  shape.out_w = w.out_w;
   shape.out_c = p.out_c;
-  shape.kernel_h = w.kernel_h;
-  shape.kernel_w = w.kernel_w;
-  shape.stride_h = w.stride_h;
-  shape.stride_w = w.stride_w;
-  shape.dilation_h = w.dilation_h;
-  shape.dilation_w = w.dilation_w;
-  shape.pad_top = w.pad_top;
-  shape.pad_left = w.pad_left;
   shape.groups = p.groups;
-  shape.src_pixel_stride = spec.inputs[0].pixel_stride;
-  shape.dst_pixel_stride = spec.outputs[0].pixel_stride;
   return shape;
 }
 

@@ -3,8 +3,8 @@
 
 #include <fmt/core.h>
 
-#include "backends/onednn/dnnl_kernel.h"
 #include "backends/onednn/int8_conv.h"
+#include "backends/onednn/weighted.h"
 
 namespace tfengine::onednn {
 
@@ -17,29 +17,6 @@ constexpr int kMaxImplementations = 3;
 
 memory::desc given_weights(const MatrixProblem& p, DType dtype) {
   return memory::desc({p.k, p.n}, dnnl_type(dtype), p.weights_transposed ? memory::dims{1, p.k} : memory::dims{p.n, 1});
-}
-
-std::shared_ptr<const plan::Kernel> prepare(const dnnl::matmul::primitive_desc& pd, const StepSpec& spec,
-                                            const memory::desc& given, PackedStore& store) {
-  std::vector<DnnlArg> args;
-  args.push_back({DNNL_ARG_SRC, From::Src, 0, pd.src_desc(), nullptr});
-  args.push_back({DNNL_ARG_WEIGHTS, From::Block, 0, pd.weights_desc(),
-                  packed_weights(store, spec.constants[1], given, pd.weights_desc())});
-  const int bias = spec.node->epilogue.bias;
-  if (bias != ir::kNone) args.push_back({DNNL_ARG_BIAS, From::Src, bias, pd.bias_desc(), nullptr});
-  args.push_back({DNNL_ARG_DST, From::Dst, 0, pd.dst_desc(), nullptr});
-  args.push_back({DNNL_ARG_SCRATCHPAD, From::Workspace, 0, pd.scratchpad_desc(), nullptr});
-  if (is_int8(spec.inputs[0].dtype)) {
-    const auto scale = [&](int arg, const std::vector<float>& values) {
-      const memory::desc desc({static_cast<int64_t>(values.size())}, memory::data_type::f32, memory::format_tag::x);
-      args.push_back(
-          {DNNL_ARG_ATTR_SCALES | arg, From::Block, 0, desc, packed_floats(store, spec.constants[1], values)});
-    };
-    scale(DNNL_ARG_SRC, {scale_of(spec.inputs[0])});
-    scale(DNNL_ARG_WEIGHTS, spec.inputs[1].quant.scales);
-    if (is_int8(spec.outputs[0].dtype)) scale(DNNL_ARG_DST, {scale_of(spec.outputs[0])});
-  }
-  return dnnl_kernel(dnnl::matmul(pd), std::move(args));
 }
 
 MatrixProblem problem_of(const StepSpec& spec) {
@@ -110,18 +87,8 @@ void add_dnnl_matmul(const StepSpec& spec, const MatrixProblem& p, std::vector<T
                                   memory::desc({p.k, p.n}, type, memory::format_tag::any), bias,
                                   matrix_desc(spec.outputs[0], p.m, p.n), fusion.attr, true);
   if (!pd) return;
-  int listed = 0;
-  do {
-    const std::string name = pd.impl_info_str();
-    if (int8 && !is_exact_int8(name)) continue;
-    if (name.starts_with("ref") && !tactics.empty()) break;
-    Tactic tactic;
-    tactic.name = fmt::format("dnnl:matmul:{}{}", name, listed == 0 ? "" : fmt::format("#{}", listed));
-    tactic.workspace_bytes = pd.scratchpad_desc().get_size();
-    if (fusion.sum) tactic.inplace_input = spec.node->epilogue.residual;
-    tactic.prepare = [pd = detached(pd), spec, given](PackedStore& store) { return prepare(pd, spec, given, store); };
-    tactics.push_back(std::move(tactic));
-  } while (++listed < kMaxImplementations && pd.next_impl());
+  const WeightedListing listing{"dnnl:matmul:", given, fusion.sum, kMaxImplementations, ""};
+  add_weighted_tactics<dnnl::matmul>(listing, std::move(pd), spec, tactics);
 }
 
 Tactics matmul_tactics(const StepSpec& spec) {

@@ -51,21 +51,10 @@ Tactics pool_tactics(const StepSpec& spec) {
   const Shape& src = spec.inputs[0].shape;
   if (!epilogue || src.rank() != 4) return Refusal{"only float and INT8 images are lowered"};
   const ops::Window window = ops::pool_window(*spec.node, src[1], src[2]);
-  kernels::PoolShape shape;
-  shape.batch = src[0];
-  shape.in_h = src[1];
-  shape.in_w = src[2];
+  auto shape = windowed_shape<kernels::PoolShape>(spec, window);
   shape.channels = src[3];
-  shape.out_h = window.out_h;
-  shape.out_w = window.out_w;
   shape.window_h = window.kernel_h;
   shape.window_w = window.kernel_w;
-  shape.stride_h = window.stride_h;
-  shape.stride_w = window.stride_w;
-  shape.pad_top = window.pad_top;
-  shape.pad_left = window.pad_left;
-  shape.src_pixel_stride = spec.inputs[0].pixel_stride;
-  shape.dst_pixel_stride = spec.outputs[0].pixel_stride;
   const bool max = spec.node->op == "MaxPool";
   const int threads = spec.threads;
   return std::vector<Tactic>{plain_tactic(max ? "own:max_pool" : "own:avg_pool", [=](const StepArgs& args) {

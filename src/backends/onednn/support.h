@@ -10,6 +10,7 @@
 
 #include "kernels/copy.h"
 #include "kernels/epilogue.h"
+#include "ops/geometry.h"
 #include "plan/backend.h"
 
 namespace tfengine::onednn {
@@ -32,6 +33,25 @@ int64_t channels_of(const TensorDesc& desc);
 int64_t pixels_of(const TensorDesc& desc);
 // One row when both sides are dense.
 kernels::Rows rows_of(const TensorDesc& src, const TensorDesc& dst);
+
+// What the kernels' shapes of convolutions and pooling have in common: batch, images, strides, padding, pixel pitches.
+template <typename KernelShape>
+KernelShape windowed_shape(const StepSpec& spec, const ops::Window& window) {
+  KernelShape shape;
+  const Shape& src = spec.inputs[0].shape;
+  shape.batch = src[0];
+  shape.in_h = src[1];
+  shape.in_w = src[2];
+  shape.out_h = window.out_h;
+  shape.out_w = window.out_w;
+  shape.stride_h = window.stride_h;
+  shape.stride_w = window.stride_w;
+  shape.pad_top = window.pad_top;
+  shape.pad_left = window.pad_left;
+  shape.src_pixel_stride = spec.inputs[0].pixel_stride;
+  shape.dst_pixel_stride = spec.outputs[0].pixel_stride;
+  return shape;
+}
 
 // The arrays behind a kernels::Epilogue, held in the engine's weights memory, and the run-time residual.
 class FusedEpilogue {

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolutions and matrix products with constant weights, as oneDNN runs them: their arguments, and a tactic for each of
+// the implementations that it lists.
+#pragma once
+
+#include <fmt/core.h>
+
+#include "backends/onednn/dnnl_kernel.h"
+
+namespace tfengine::onednn {
+
+struct WeightedListing {
+  std::string prefix;        // of the tactics' names
+  dnnl::memory::desc given;  // how step input 1 is stored
+  bool in_place = false;     // on the residual
+  int most = 1;              // implementations to look at
+  std::string skip;          // those with this in their name are left out; empty: none
+};
+
+// Source, weights (packed into the store), bias, result and scratchpad; for INT8 the scales of source and weights, and of
+// the result where it is INT8 too.
+std::vector<DnnlArg> weighted_args(const dnnl::primitive_desc_base& pd, const StepSpec& spec,
+                                   const dnnl::memory::desc& given, PackedStore& store);
+
+// A tactic per implementation, in oneDNN's own order, which is best first.
+template <typename Primitive>
+void add_weighted_tactics(const WeightedListing& listing, typename Primitive::primitive_desc pd, const StepSpec& spec,
+                          std::vector<Tactic>& tactics) {
+  const bool int8 = is_int8(spec.inputs[0].dtype);
+  int listed = 0;
+  do {
+    const std::string name = pd.impl_info_str();
+    if (!listing.skip.empty() && name.find(listing.skip) != std::string::npos) continue;
+    if (int8 && !is_exact_int8(name)) continue;
+    // The library's plain loops are hundreds of times slower than the rest: only when there is nothing else.
+    if (name.starts_with("ref") && !tactics.empty()) break;
+    Tactic tactic;
+    tactic.name = fmt::format("{}{}{}", listing.prefix, name, listed == 0 ? "" : fmt::format("#{}", listed));
+    tactic.workspace_bytes = pd.scratchpad_desc().get_size();
+    if (listing.in_place) tactic.inplace_input = spec.node->epilogue.residual;
+    tactic.prepare = [pd = detached(pd), spec, given = listing.given](PackedStore& store) {
+      return dnnl_kernel(Primitive(pd), weighted_args(pd, spec, given, store));
+    };
+    tactics.push_back(std::move(tactic));
+  } while (++listed < listing.most && pd.next_impl());
+}
+
+}  // namespace tfengine::onednn
