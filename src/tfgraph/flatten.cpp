@@ -124,9 +124,7 @@ int Flattener::enter(int call, const FunctionDef& function) {
   return scope;
 }
 
-bool Flattener::is_alias(const NodeDef& def) const {
-  return !choices_.keep_identities && is_pass_through(def) && kept_.count(def.name) == 0;
-}
+bool Flattener::is_alias(const NodeDef& def) const { return !choices_.keep_identities && is_pass_through(def); }
 
 Ref Flattener::find(std::string_view tensor) const {
   std::string_view name = tensor;
