@@ -14,6 +14,7 @@ struct Output {
 };
 
 void add_convert(CLI::App& app, Output& output);
+void add_convert_graph(CLI::App& app, Output& output);
 void add_calibrate(CLI::App& app, Output& output);
 void add_run(CLI::App& app, Output& output);
 void add_bench(CLI::App& app, Output& output);

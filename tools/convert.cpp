@@ -116,6 +116,8 @@ void add_convert(CLI::App& app, Output& output) {
   command->add_option("--input-shapes", options->shapes, "Shapes to choose tactics for, one per input, as 1,224,224,3");
   command->add_option("--disable-pass", options->convert.disabled_passes, "Graph rewrites to leave out, by name")
       ->delimiter(',');
+  command->add_flag("!--no-bias-correction", options->convert.bias_correction,
+                    "int8: leave biases as they are, with the mean error of rounded weights");
   command->add_flag("!--keep-slow-int8", options->convert.avoid_slow_int8,
                     "Keep INT8 steps that are slower than float here");
   add_engine_options(*command, options->convert.engine);

@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "tfengine 0.1.0");
   tools::Output output;
   tools::add_convert(app, output);
+  tools::add_convert_graph(app, output);
   tools::add_calibrate(app, output);
   tools::add_run(app, output);
   tools::add_bench(app, output);

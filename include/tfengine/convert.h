@@ -24,6 +24,8 @@ struct ConvertOptions {
   bool float_without_ranges = false;
   // "auto": u8 where provably non-negative; "tensorrt": s8 everywhere.
   std::string int8_grid = "auto";
+  // int8: biases take back the mean error that rounding the weights makes, where `calibration` knows the inputs' means.
+  bool bias_correction = true;
   // Nodes kept out of fusion and INT8, by name; they run one by one in float. A node of the file that reading removes
   // (Identity, calls, constants) has no effect here and is noted in the report; InvalidArgument for a name that the
   // file does not have.

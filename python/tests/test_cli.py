@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(command() is None, reason="the command line is n
 
 MODEL = str(DIGITS / "cnn.pb")
 RECORDS = ["--feature=image_raw", "--feature-shape=8,8,1", "--scale=0.0625", "--batch-size=16"]
-COMMANDS = ("convert", "calibrate", "run", "bench", "eval", "inspect", "dump")
+COMMANDS = ("convert", "convert-graph", "calibrate", "run", "bench", "eval", "inspect", "dump")
 
 
 def call(*arguments) -> subprocess.CompletedProcess:
@@ -88,6 +88,41 @@ def test_eval(engine):
     result = call_json("eval", engine, "--data", data, *RECORDS, "--reference", MODEL, "--threads=1")
     assert result["agreement"] >= 0.98
     assert result["signal_to_noise_db"] > 20
+
+
+def test_convert_graph(tmp_path):
+    graph = tmp_path / "graph.pb"
+    data = ["--data", DIGITS / "data" / "calibration.tfrecord", *RECORDS]
+    result = call_json(
+        "convert-graph",
+        MODEL,
+        "-o",
+        graph,
+        "--outputs=Identity",
+        "--precision=int8",
+        "--build",
+        "--inputs=image",
+        *data,
+    )
+    assert result["file_bytes"] == graph.stat().st_size > Path(MODEL).stat().st_size
+    assert result["engines"][0]["built"] and result["refusals"] == []
+    assert b"EntropyCalibration2" in graph.read_bytes()
+    done = call("convert-graph", MODEL, "-o", graph, "--op-denylist=Softmax")
+    assert done.returncode == 0 and "Softmax is on the list of ops to leave to TensorFlow" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nowhere.pb", "-o", "x.pb"), "'nowhere.pb' cannot be read; expected a frozen GraphDef (.pb)"),
+        ((MODEL, "-o", "nowhere/x.pb"), "'nowhere/x.pb' cannot be written"),
+        ((MODEL, "-o", "x.pb", "--data=x.npy"), "convert-graph: --data needs --inputs, the placeholders it is for"),
+    ],
+)
+def test_convert_graph_errors(arguments, message):
+    done = call("convert-graph", *arguments)
+    assert done.returncode == 2
+    assert done.stderr == f"tfengine: {message}\n"
 
 
 def test_calibrate_then_convert(tmp_path, images):

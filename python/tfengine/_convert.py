@@ -34,6 +34,7 @@ def convert(
     maximum_cached_engines: int = 8,
     backend: str = "",
     avoid_slow_int8: bool = True,
+    bias_correction: bool = True,
     disabled_passes: Iterable[str] = (),
     progress: bool | Callback = False,
 ) -> Engine:
@@ -57,6 +58,7 @@ def convert(
             or a list of such sets.
         memory_limit_bytes, maximum_cached_engines, backend: as for `load`.
         avoid_slow_int8: layers that are slower in INT8 than in float on this machine stay float.
+        bias_correction: int8: biases take back the mean error that rounding the weights makes.
         disabled_passes: names of graph rewrites to leave out, for debugging.
         progress: True for tqdm bars, or a function of (what, done, total), total being -1 when unknown.
 
@@ -90,6 +92,7 @@ def convert(
             input_shapes=shape_sets(model.inputs, input_shapes),
             batch_size=batch_size,
             avoid_slow_int8=avoid_slow_int8,
+            bias_correction=bias_correction,
             disabled_passes=list(disabled_passes),
             threads=threads,
             max_workspace_size_bytes=max_workspace_size_bytes,

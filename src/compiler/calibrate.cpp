@@ -12,6 +12,7 @@
 #include "compiler/observer.h"
 #include "compiler/outputs.h"
 #include "passes/specialize.h"
+#include "quantize/bias_correction.h"
 #include "quantize/calibration_cache.h"
 #include "quantize/rules.h"
 #include "runtime/engine_core.h"
@@ -40,9 +41,9 @@ std::set<std::string> seen_non_negative(const quantize::HistogramSet& set) {
   return names;
 }
 
-std::vector<std::string> observed_names(const ir::Graph& graph) {
+std::vector<std::string> names_of(const ir::Graph& graph, const std::vector<ir::ValueId>& values) {
   std::vector<std::string> names;
-  for (const ir::ValueId id : quantize::tensors_to_observe(graph)) names.push_back(graph.value(id).name);
+  for (const ir::ValueId id : values) names.push_back(graph.value(id).name);
   return names;
 }
 
@@ -53,7 +54,8 @@ std::vector<std::string> observed_names(const ir::Graph& graph) {
 struct Calibrator::Impl {
   Impl(const Model& model, const CalibrateOptions& options)
       : optimized(detail::optimize(*model.impl(), options.nodes_denylist)),
-        names(detail::observed_names(optimized.graph)),
+        names(detail::names_of(optimized.graph, quantize::tensors_to_observe(optimized.graph))),
+        averaged(detail::names_of(optimized.graph, quantize::tensors_to_average(optimized.graph))),
         core(std::move(optimized.graph), config(options)) {
     histograms.model_hash = model.impl()->hash;
   }
@@ -76,7 +78,7 @@ struct Calibrator::Impl {
     observer.reset();
     entry.reset();
     entry = core.entry(shapes);
-    observer = std::make_unique<detail::Observer>(entry->prepared(), names, histograms);
+    observer = std::make_unique<detail::Observer>(entry->prepared(), names, averaged, histograms);
   }
 
   void run(const detail::BoundInputs& inputs, std::span<void* const> outputs) {
@@ -88,7 +90,8 @@ struct Calibrator::Impl {
 
   mutable std::mutex mutex;
   detail::Optimized optimized;
-  std::vector<std::string> names;
+  std::vector<std::string> names;     // tensors with a histogram
+  std::vector<std::string> averaged;  // tensors with channel sums
   runtime::EngineCore core;
   quantize::HistogramSet histograms;
   std::shared_ptr<runtime::ShapeEntry> entry;

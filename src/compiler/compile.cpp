@@ -115,6 +115,9 @@ class Compiler {
       report_.calibrator = options_.calibrator;
       report_.calibration_samples = static_cast<int64_t>(calibration.histograms.samples);
       table.merge(solved.table);
+      if (options_.bias_correction) {
+        for (const auto& [name, sums] : calibration.histograms.channel_sums) means_[name] = sums.means();
+      }
     }
     if (table.empty() && !options_.float_without_ranges) {
       fail<InvalidArgument>("precision int8 needs ranges: give calibration data, or a model with quantization nodes");
@@ -148,6 +151,7 @@ class Compiler {
     options.missing = quantize::MissingRange::KeepFloat;
     options.int8_ok = [&](const ir::Node& node) { return config_.backends[0]->refuses_int8(graph, node); };
     options.cache = &quantized_;
+    options.means = &means_;
     options.prefer_float = [&slow](const ir::Node& node) { return slow.count(node.name) > 0; };
     return quantize::rewrite_to_int8(graph, table, options);
   }
@@ -225,6 +229,7 @@ class Compiler {
   const ConvertOptions& options_;
   std::string precision_;
   runtime::EngineConfig config_;
+  quantize::ChannelMeans means_;
   detail::ConversionReport report_;
   quantize::WeightsCache quantized_;  // trials of which nodes stay float differ in nodes, not in weights
 };

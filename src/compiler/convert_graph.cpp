@@ -103,7 +103,7 @@ class Converter {
   void build_static(const GraphView& view, const GraphTypes& types, SegmentationResult& found,
                     std::vector<EngineText>& engines) const {
     if (calibrates()) {
-      found.notes.push_back("INT8 engines are calibrated when they run: they are not built now (is_dynamic_op)");
+      found.notes.emplace_back("INT8 engines are calibrated when they run: they are not built now (is_dynamic_op)");
       return;
     }
     for (size_t i = 0; i < engines.size(); ++i) {

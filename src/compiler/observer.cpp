@@ -14,7 +14,7 @@ namespace {
 // same ones however samples are batched.
 constexpr int64_t kLogSamples = 1024;
 
-// Without the sums: adding doubles depends on the order, and histograms of any split of the data must merge to the same
+// There are no sums: adding doubles depends on the order, and histograms of any split of the data must merge to the same
 // bytes.
 quantize::Moments converted(const kernels::Moments& m) {
   return {m.min, m.max, m.count, m.zeros, m.nans, m.infs, 0.0, 0.0};
@@ -23,7 +23,7 @@ quantize::Moments converted(const kernels::Moments& m) {
 }  // namespace
 
 Observer::Observer(const runtime::PreparedPlan& prepared, std::span<const std::string> tensors,
-                   quantize::HistogramSet& set)
+                   std::span<const std::string> averaged, quantize::HistogramSet& set)
     : plan_(prepared.plan),
       after_step_(prepared.plan.steps.size()),
       workspace_(kernels::histogram_workspace_bytes(prepared.plan.threads) + 64) {
@@ -31,14 +31,20 @@ Observer::Observer(const runtime::PreparedPlan& prepared, std::span<const std::s
   for (ir::ValueId id = 0; id < plan_.graph.value_count(); ++id) by_name[plan_.graph.value(id).name] = id;
   std::map<ir::NodeId, size_t> step_of;
   for (size_t i = 0; i < plan_.steps.size(); ++i) step_of[plan_.steps[i].node] = i;
-  for (const std::string& name : tensors) {
+  const auto add = [&](const std::string& name, auto&& target_of) {
     const auto found = by_name.find(name);
-    if (found == by_name.end()) continue;
+    if (found == by_name.end()) return;
     const ir::Value& value = plan_.graph.value(found->second);
-    if (value.dtype != DType::F32 || value.is_constant()) continue;
-    targets_.push_back({found->second, &set.tensors[name]});
+    if (value.dtype != DType::F32 || value.is_constant()) return;
+    targets_.push_back(target_of(found->second));
     const auto step = step_of.find(value.producer);
     (step == step_of.end() ? at_start_ : after_step_[step->second]).push_back(targets_.size() - 1);
+  };
+  for (const std::string& name : tensors) {
+    add(name, [&](ir::ValueId id) { return Target{id, &set.tensors[name], nullptr}; });
+  }
+  for (const std::string& name : averaged) {
+    add(name, [&](ir::ValueId id) { return Target{id, nullptr, &set.channel_sums[name]}; });
   }
 }
 
@@ -47,25 +53,34 @@ void Observer::run(runtime::Context& context, std::span<const void* const> input
   context.run_observed(inputs, outputs, [&](int step, double) {
     // The addresses of inputs are known once the run has begun; nothing has overwritten them yet.
     if (!started) {
-      for (const size_t target : at_start_) count(context, target);
+      for (const size_t target : at_start_) observe(context, target);
       started = true;
     }
-    for (const size_t target : after_step_[static_cast<size_t>(step)]) count(context, target);
+    for (const size_t target : after_step_[static_cast<size_t>(step)]) observe(context, target);
   });
 }
 
-void Observer::count(const runtime::Context& context, size_t index) {
+void Observer::observe(const runtime::Context& context, size_t index) {
   const Target& target = targets_[index];
   const plan::TensorDesc& desc = plan_.descs[static_cast<size_t>(target.value)];
-  const int64_t elements = desc.shape.elements();
-  if (elements == 0) return;
+  if (desc.shape.elements() == 0) return;
   const auto* data = static_cast<const float*>(context.address(target.value));
+  if (target.histogram != nullptr) return count(desc, data, *target.histogram);
+  if (desc.shape.rank() < 2) return;
+  const int64_t samples = desc.shape[0], channels = desc.shape.back();
+  const int64_t rows = desc.shape.elements() / channels / samples;
+  for (int64_t n = 0; n < samples; ++n) {
+    target.sums->add_sample(data + n * rows * desc.pixel_stride, rows, channels, desc.pixel_stride);
+  }
+}
+
+void Observer::count(const plan::TensorDesc& desc, const float* data, quantize::Histogram& histogram) {
+  const int64_t elements = desc.shape.elements();
   const int64_t channels = desc.shape.rank() == 0 ? 1 : desc.shape.back();
   kernels::FloatRows rows{data, elements / channels, channels, desc.pixel_stride};
   if (desc.dense()) rows = {data, 1, elements, elements};
   kernels::Moments moments = kernels::empty_moments();
   kernels::absmax_stats(rows, moments, plan_.threads);
-  quantize::Histogram& histogram = *target.histogram;
   const float max_abs = kernels::max_abs(moments);
   if (max_abs > 0.0f) {
     const kernels::HistogramSink sink{histogram.prepare(max_abs), histogram.positive(), histogram.negative()};

@@ -14,19 +14,23 @@ namespace tfengine::detail {
 
 class Observer {
  public:
-  // `tensors`: names of F32 values; those that the plan does not have are left out.
-  Observer(const runtime::PreparedPlan& prepared, std::span<const std::string> tensors, quantize::HistogramSet& set);
+  // `tensors`: names of F32 values to count, `averaged`: to sum by channel; those that the plan does not have are left out.
+  Observer(const runtime::PreparedPlan& prepared, std::span<const std::string> tensors,
+           std::span<const std::string> averaged, quantize::HistogramSet& set);
 
   // Runs the context and counts.
   void run(runtime::Context& context, std::span<const void* const> inputs, std::span<void* const> outputs);
 
  private:
-  void count(const runtime::Context& context, size_t target);
-
+  // One of the two is null.
   struct Target {
     ir::ValueId value;
     quantize::Histogram* histogram;
+    quantize::ChannelSums* sums;
   };
+  void observe(const runtime::Context& context, size_t target);
+  void count(const plan::TensorDesc& desc, const float* data, quantize::Histogram& histogram);
+
   const plan::Plan& plan_;
   std::vector<Target> targets_;
   std::vector<std::vector<size_t>> after_step_;  // indices into targets_

@@ -11,8 +11,7 @@ namespace tfengine::kernels {
 
 inline constexpr int kHistogramBins = 2048;
 
-// min, max, sum and sum_squares are over finite values; `count` counts all values. With no finite value min
-// is +inf and max is -inf. Sums are double and do not depend on the number of threads.
+// min and max are over finite values; `count` counts all values. With no finite value min is +inf and max is -inf.
 struct Moments {
   float min;
   float max;
@@ -20,8 +19,6 @@ struct Moments {
   uint64_t zeros;
   uint64_t nans;
   uint64_t infs;
-  double sum;
-  double sum_squares;
 };
 Moments empty_moments();
 // Adds `b` to `a`.

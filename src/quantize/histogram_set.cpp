@@ -14,9 +14,11 @@ namespace {
 
 // File: magic, version (u32), body, FNV-1a hash of all before it (u64).
 constexpr std::string_view kMagic = "TFEHISTO";
-constexpr uint64_t kVersion = 1;
+constexpr uint64_t kVersion = 2;
 // Far above any real graph; bounds the memory that a small hostile file can ask for to 700 MB.
 constexpr uint64_t kMostTensors = 20'000;
+// As many as the widest layers have, hundredfold.
+constexpr uint64_t kMostChannels = 10'000'000;
 
 uint64_t fnv1a(std::string_view bytes) {
   uint64_t hash = 0xcbf29ce484222325u;
@@ -117,6 +119,31 @@ Histogram read_histogram(ByteReader& in, const std::string& name) {
   return Histogram::from_parts(exponent, moments, std::move(counts), std::move(log_counts));
 }
 
+void write_channel_sums(ByteWriter& out, const ChannelSums& sums) {
+  out.fixed(sums.broken() ? 1 : 0, 1);
+  out.varint(sums.rows());
+  out.varint(sums.sums().size());
+  for (const ChannelSums::Fixed sum : sums.sums()) {
+    out.fixed(static_cast<uint64_t>(sum), 8);
+    out.fixed(static_cast<uint64_t>(sum >> 64), 8);
+  }
+}
+
+ChannelSums read_channel_sums(ByteReader& in, const std::string& name) {
+  const uint64_t broken = in.fixed(1);
+  const uint64_t rows = in.varint();
+  const uint64_t channels = in.varint();
+  if (broken > 1 || channels > kMostChannels || channels > in.left() / 16) {
+    fail<InvalidModel>("{}: the channel sums of tensor '{}' are malformed", in.what(), name);
+  }
+  std::vector<ChannelSums::Fixed> sums(channels);
+  for (ChannelSums::Fixed& sum : sums) {
+    const uint64_t low = in.fixed(8);
+    sum = static_cast<ChannelSums::Fixed>(static_cast<unsigned __int128>(in.fixed(8)) << 64 | low);
+  }
+  return ChannelSums::from_parts(std::move(sums), rows, broken == 1);
+}
+
 }  // namespace
 
 void HistogramSet::merge(const HistogramSet& other) {
@@ -125,6 +152,7 @@ void HistogramSet::merge(const HistogramSet& other) {
                           model_hash, other.model_hash, preprocessing_hash, other.preprocessing_hash);
   }
   for (const auto& [name, histogram] : other.tensors) tensors[name].merge(histogram);
+  for (const auto& [name, sums] : other.channel_sums) channel_sums[name].merge(sums);
   samples += other.samples;
 }
 
@@ -139,6 +167,11 @@ std::string serialize(const HistogramSet& set) {
   for (const auto& [name, histogram] : set.tensors) {
     out.string(name);
     write_histogram(out, histogram);
+  }
+  out.varint(set.channel_sums.size());
+  for (const auto& [name, sums] : set.channel_sums) {
+    out.string(name);
+    write_channel_sums(out, sums);
   }
   out.fixed(fnv1a(out.text()), 8);
   return out.text();
@@ -166,6 +199,14 @@ HistogramSet parse_histogram_set(std::string_view bytes, const std::string& what
     const std::string name = in.string();
     if (!set.tensors.emplace(name, read_histogram(in, name)).second) {
       fail<InvalidModel>("{}: tensor '{}' is there twice", what, name);
+    }
+  }
+  const uint64_t averaged = in.varint();
+  if (averaged > kMostTensors) fail<InvalidModel>("{}: {} tensors, expected at most {}", what, averaged, kMostTensors);
+  for (uint64_t i = 0; i < averaged; ++i) {
+    const std::string name = in.string();
+    if (!set.channel_sums.emplace(name, read_channel_sums(in, name)).second) {
+      fail<InvalidModel>("{}: the channel sums of tensor '{}' are there twice", what, name);
     }
   }
   if (in.left() != 0) fail<InvalidModel>("{}: {} bytes too many", what, in.left());

@@ -8,12 +8,15 @@
 #include <string>
 #include <string_view>
 
+#include "quantize/channel_sums.h"
 #include "quantize/histogram.h"
 
 namespace tfengine::quantize {
 
 struct HistogramSet {
   std::map<std::string, Histogram> tensors;
+  // Of the tensors that weights are applied to, for bias_correction.h.
+  std::map<std::string, ChannelSums> channel_sums;
   std::string model_hash;          // of the graph that was run
   std::string preprocessing_hash;  // of how the data were decoded and scaled
   uint64_t samples = 0;

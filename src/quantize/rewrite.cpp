@@ -31,6 +31,7 @@ class Builder {
     for (ir::GraphOutput& out : graph_.outputs) {
       if (decision_.stored(out.value)) out.value = float_copy(out.value);
     }
+    report.corrected_biases = corrected_biases_;
     report.quantize_nodes = quantize_nodes_;
     report.dequantize_nodes = dequantize_nodes_;
     report.requantize_nodes = requantize_nodes_;
@@ -44,6 +45,21 @@ class Builder {
       const ir::ValueId wanted = form_for(id, i);
       if (wanted != node.inputs[at(i)]) graph_.set_input(id, i, wanted);
     }
+    if (decision_.int8(id)) correct_bias(id, node);
+  }
+
+  void correct_bias(ir::NodeId id, const ir::Node& node) {
+    const int weight_input = rule_of(node).weight_input;
+    if (options_.means == nullptr || weight_input == ir::kNone) return;
+    const auto means = options_.means->find(source_.value(node.inputs[0]).name);
+    if (means == options_.means->end()) return;
+    const int bias = node.epilogue.bias;
+    if (bias != ir::kNone && source_.input_value(node, bias).constant.dtype() != DType::F32) return;
+    const ir::Value& weights = graph_.input_value(graph_.node(id), weight_input);
+    const std::vector<double> shift = bias_shift(source_, node, {weights.constant, weights.quant}, means->second);
+    if (shift.empty()) return;
+    shift_bias(graph_, id, shift);
+    ++corrected_biases_;
   }
 
   // The value that input `index` of the node reads in the INT8 graph.
@@ -139,6 +155,7 @@ class Builder {
   std::map<ir::ValueId, ir::ValueId> float_copies_;
   std::map<std::tuple<ir::ValueId, DType, float>, ir::ValueId> integer_copies_;
   std::map<std::pair<ir::ValueId, ChannelAxis>, ir::ValueId> weights_;
+  int corrected_biases_ = 0;
   int quantize_nodes_ = 0;
   int dequantize_nodes_ = 0;
   int requantize_nodes_ = 0;

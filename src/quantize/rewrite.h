@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/refusal.h"
+#include "quantize/bias_correction.h"
 #include "quantize/range_table.h"
 #include "quantize/weights.h"
 
@@ -30,6 +31,8 @@ struct RewriteOptions {
   Int8Grid grid = Int8Grid::Best;
   MissingRange missing = MissingRange::Error;
   WeightRange weights = WeightRange::Max;
+  // Corrects biases for the rounding of weights where the input's means are known; null: nowhere.
+  const ChannelMeans* means = nullptr;
   std::set<std::string> keep_float;  // names of nodes
   // The backend's say about a node of the float graph: nullopt when it can run it in INT8. Unset: all.
   std::function<std::optional<Refusal>(const ir::Node&)> int8_ok;
@@ -76,6 +79,7 @@ struct RewriteReport {
   std::vector<TensorReport> tensors;  // float activations of the float graph, by id
   std::vector<std::string> ignored;   // custom ranges of tensors that the graph no longer has
   std::vector<std::string> missing;   // tensors whose missing range kept nodes in float
+  int corrected_biases = 0;
   int quantize_nodes = 0;
   int dequantize_nodes = 0;
   int requantize_nodes = 0;

@@ -81,6 +81,7 @@ void read_signature(std::string_view message, FunctionDef& function) {
 
 FunctionDef read_function(std::string_view message) {
   FunctionDef function;
+  function.message = message;
   Reader proto = reader(message);
   while (proto.next()) {
     switch (proto.tag_and_type()) {
@@ -327,6 +328,22 @@ std::string_view attr_function(const NodeDef& node, std::string_view key) {
   // NameAttrList { name = 1 }
   const std::string_view function = find_field(node, key, bytes(10), std::string_view(), get_view);
   return read_arg_name(function);
+}
+std::vector<std::string_view> functions_of(const NodeDef& node) {
+  std::vector<std::string_view> names;
+  for (const MapEntry& attr : node.attrs) {
+    Reader proto = reader(attr.value);
+    while (proto.next()) {
+      if (proto.tag_and_type() == bytes(10))
+        names.push_back(read_arg_name(get_view(proto)));
+      else if (proto.tag_and_type() == bytes(1))
+        for (const std::string_view function : list_messages(reader(get_view(proto)), 9))
+          names.push_back(read_arg_name(function));
+      else
+        proto.skip();
+    }
+  }
+  return names;
 }
 bool attr_bool(std::string_view attr_value) {
   bool value = false;

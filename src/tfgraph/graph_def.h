@@ -32,6 +32,7 @@ struct FunctionDef {
   std::unordered_map<std::string_view, std::string_view> returns;  // output -> "node:output:0"
   std::vector<std::string_view> control_returns;                   // nodes that a call waits for
   std::vector<MapEntry> attrs;                                     // values are AttrValue messages
+  std::string_view message;                                        // the FunctionDef as it was read
 };
 
 struct GraphDef {
@@ -55,6 +56,8 @@ std::vector<uint64_t> attr_types(const NodeDef& node, std::string_view key);
 std::vector<std::string_view> attr_strings(const NodeDef& node, std::string_view key);
 std::vector<Shape> attr_shapes(const NodeDef& node, std::string_view key);
 std::string_view attr_function(const NodeDef& node, std::string_view key);
+// Names of all functions that a node's attributes hold.
+std::vector<std::string_view> functions_of(const NodeDef& node);
 bool attr_bool(std::string_view attr_value);
 // Whether the attribute is left for the caller of the function to say.
 bool is_attr_placeholder(std::string_view attr_value);

@@ -164,7 +164,7 @@ class Importer {
 
   // Older ops that differ from newer ones in their inputs alone.
   std::string modernize(int id, const NodeDef& def, std::vector<ir::ValueId>& inputs, const std::string& name) {
-    const std::string op = modern_op(
+    std::string op = modern_op(
         def.op, inputs, [&] { return graph_.add_constant(unique(name + "/axis"), Tensor(DType::S32, Shape{})); });
     if (const ops::Op* known = ops::find_op(op)) return known->name;
     report_unknown(id, op);

@@ -118,6 +118,7 @@ class Inliner {
     flat_.emplace(source_, std::move(choices));
     for (const NodeDef& def : source_.nodes) names_.insert(std::string(def.name));
     for (int id = 0; id < flat_->main_node_count(); ++id) add_main(id);
+    drop_functions();
     return std::move(result_);
   }
 
@@ -140,6 +141,37 @@ class Inliner {
     }
   }
 
+  // Functions that nothing calls any more would keep their constants in the graph a second time. Others stay, used or not.
+  void drop_functions() {
+    std::set<std::string_view> called;
+    std::vector<const NodeDef*> nodes;
+    for (const NodeDef& node : result_.graph.nodes) nodes.push_back(&node);
+    for (const auto& [name, function] : source_.functions) {
+      if (inlined_.count(name) > 0) continue;
+      for (const NodeDef& node : function.nodes) nodes.push_back(&node);
+    }
+    while (!nodes.empty()) {
+      const NodeDef& node = *nodes.back();
+      nodes.pop_back();
+      std::vector<std::string_view> names = functions_of(node);
+      names.push_back(node.op);
+      for (const std::string_view name : names) {
+        const auto found = source_.functions.find(name);
+        if (inlined_.count(name) == 0 || found == source_.functions.end() || !called.insert(name).second) continue;
+        for (const NodeDef& inner : found->second.nodes) nodes.push_back(&inner);
+      }
+    }
+    std::set<const char*> dropped;
+    for (const std::string_view name : inlined_) {
+      if (called.count(name) > 0) continue;
+      dropped.insert(source_.functions.at(name).message.data());
+      result_.graph.functions.erase(name);
+    }
+    for (std::string_view& library : result_.graph.libraries) {
+      library = result_.texts.emplace_back(library_without(library, dropped));
+    }
+  }
+
   void fetch_unused() {
     for (const NodeDef& def : source_.nodes) fetched_.insert(def.name);
     for (const NodeDef& def : source_.nodes) {
@@ -150,10 +182,10 @@ class Inliner {
   void add_main(int id) {
     const NodeDef& def = *flat_->node(id).def;
     if (!flat_->is_call(id)) return add_node(id);
-    ++result_.calls;
+    note_inlined(def);
     for (const int inner : flat_->inline_call(id)) {
       if (flat_->is_call(inner))
-        ++result_.calls;
+        note_inlined(*flat_->node(inner).def);
       else
         add_node(inner);
     }
@@ -165,6 +197,11 @@ class Inliner {
     add_message(node_message(def.name, inputs.empty() ? "NoOp" : "IdentityN", inputs, def.device,
                              inputs.empty() ? std::vector<AttrMessage>()
                                             : std::vector<AttrMessage>{{"T", types_attr(attr_types(def, "Tout"))}}));
+  }
+
+  void note_inlined(const NodeDef& call) {
+    ++result_.calls;
+    inlined_.insert(screen_.called(call)->name);
   }
 
   void add_node(int id) {
@@ -189,7 +226,7 @@ class Inliner {
     change.inputs = &inputs;
     const std::string full = name(id);
     change.name = full;
-    if (node.scope != 0) change.attrs.push_back({"_class", ""});
+    if (node.scope != 0) change.attrs.emplace_back("_class", "");
     add_message(changed_node(*node.def, change));
   }
 
@@ -214,7 +251,7 @@ class Inliner {
 
   const GraphDef& source_;
   Screen screen_;
-  std::set<std::string_view> kept_, fetched_;
+  std::set<std::string_view> kept_, fetched_, inlined_;
   std::optional<Flattener> flat_;
   std::set<std::string> names_;
   std::unordered_map<int, std::string> full_names_;

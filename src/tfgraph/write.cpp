@@ -158,6 +158,18 @@ std::string function_message(const FunctionText& function) {
   });
 }
 
+std::string library_without(std::string_view library, const std::set<const char*>& dropped) {
+  std::string result;
+  Reader proto = reader(library);
+  for (const char* field = library.data(); proto.next(); field = proto.data().data()) {
+    const bool function = proto.tag_and_type() == bytes(1);
+    const std::string_view value = function ? get_view(proto) : (proto.skip(), std::string_view());
+    if (function && dropped.count(value.data()) > 0) continue;
+    result.append(field, static_cast<size_t>(proto.data().data() - field));
+  }
+  return result;
+}
+
 std::string graph_message(const GraphDef& source, const std::vector<std::string_view>& nodes,
                           const std::vector<std::string>& functions) {
   std::string bytes;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,6 +59,9 @@ struct FunctionText {
   std::vector<AttrMessage> attrs;
 };
 std::string function_message(const FunctionText& function);
+
+// A FunctionDefLibrary without the functions whose messages begin at one of these addresses.
+std::string library_without(std::string_view library, const std::set<const char*>& dropped);
 
 // A GraphDef of NodeDef messages, the library of `source` and more functions, and all else that `source` held.
 std::string graph_message(const GraphDef& source, const std::vector<std::string_view>& nodes,

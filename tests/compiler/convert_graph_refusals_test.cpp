@@ -186,6 +186,19 @@ TEST(Refusals, WeightsFromOutside) {
       "it\n");
 }
 
+TEST(Refusals, InputsOfUnknownRank) {
+  GraphDefBuilder graph = chain();
+  graph.node("Mystery", "m", {"a"});
+  graph.node("AddV2", "sum", {"a", "m"});
+  graph.conv("b", "sum", 4, 4);
+  const auto result = convert_graph_def(graph.bytes(), {"b"}, params());
+  EXPECT_EQ(result.engines.size(), 2u) << "a convolution tells the rank of its input";
+  EXPECT_NE(refusals(result).find("sum: not even the rank of its input 'm' is known; write the graph with "
+                                  "graph.as_graph_def(add_shapes=True)\n"),
+            std::string::npos)
+      << refusals(result);
+}
+
 TEST(Refusals, ShapesThatDependOnData) {
   GraphDefBuilder graph = chain();
   graph.placeholder("sizes", {2}, 3);
@@ -199,6 +212,22 @@ TEST(Refusals, ShapesThatDependOnData) {
       "has to be done: TensorFlow runs it\n"
       "u: its segment has 1 node, fewer than minimum_segment_size (3); nothing has to be done, or lower "
       "minimum_segment_size\n");
+}
+
+TEST(Refusals, GraphsThatFailOneNodeAtATimeAreGivenUp) {
+  GraphDefBuilder graph = chain();
+  std::string last = "a";
+  for (int i = 0; i < 30; ++i) {
+    graph.placeholder(fmt::format("sizes{}", i), {2}, 3);
+    last = graph.node("Reshape", fmt::format("r{}", i), {last, fmt::format("sizes{}", i)},
+                      {{"T", type_attr(1)}, {"Tshape", type_attr(3)}});
+    last = graph.node("Relu", fmt::format("u{}", i), {last});
+  }
+  const auto result = convert_graph_def(graph.bytes(), {last}, params());
+  EXPECT_EQ(result.engines.size(), 1u);
+  EXPECT_NE(refusals(result).find("u29: other nodes of its segment keep failing: the shape of its output depends"),
+            std::string::npos)
+      << refusals(result);
 }
 
 TEST(Refusals, ShapeArithmeticThatPlanningFoldsIsTaken) {
@@ -216,24 +245,48 @@ TEST(Refusals, ShapeArithmeticThatPlanningFoldsIsTaken) {
   EXPECT_EQ(result.engines.size(), 1u);
 }
 
-TEST(Refusals, LoopsAndBranchesOfTensorFlow1) {
+TEST(Refusals, BranchesOfTensorFlow1) {
   GraphDefBuilder graph = chain();
   graph.placeholder("p", Shape{}, 10);
   graph.node("Switch", "switch", {"a", "p"});
   graph.conv("yes", "switch:1", 4, 4);
-  graph.node("Merge", "merge", {"switch", "yes"}, {{"T", type_attr(1)}, {"N", tfgraph::int_attr(2)}});
+  graph.node("AddV2", "mixed", {"yes", "a"});  // runs with the branch, though "a" always does
+  graph.conv("no", "switch", 4, 4);
+  graph.node("Merge", "merge", {"no", "mixed"}, {{"T", type_attr(1)}, {"N", tfgraph::int_attr(2)}});
   graph.conv("b", "merge", 4, 4);
-  // The way back of a loop is no cycle.
-  graph.node("Enter", "enter", {"a"});
-  graph.node("Merge", "head", {"enter", "next"}, {{"T", type_attr(1)}, {"N", tfgraph::int_attr(2)}});
-  graph.node("NextIteration", "next", {"head"});
-  const auto result = convert_graph_def(graph.bytes(), {"b", "head"}, params());
-  EXPECT_EQ(result.engines.size(), 1u);
-  EXPECT_NE(
-      refusals(result).find("b/conv: it is part of a loop or branch of TensorFlow 1 (Enter, Switch), or behind one; "
-                            "freeze or export the graph for inference, without conditions that a constant could "
-                            "decide\n"),
-      std::string::npos);
+  graph.node("AddV2", "late", {"b", "a"});
+  const auto result = convert_graph_def(graph.bytes(), {"late"}, params());
+  std::string engines;
+  for (const GraphDefEngine& engine : result.engines)
+    engines += engine.outputs[0].name + fmt::format("({}) ", engine.nodes);
+  EXPECT_EQ(engines, "a(3) mixed(4) no(3) late(4) ");
+  EXPECT_EQ(
+      refusals(result),
+      "switch: it is control flow of TensorFlow 1, which engines do not have; nothing has to be done: TensorFlow runs "
+      "it; engines stand inside of, before and behind it\n"
+      "merge: it is control flow of TensorFlow 1, which engines do not have; nothing has to be done: TensorFlow runs "
+      "it; engines stand inside of, before and behind it\n");
+}
+
+TEST(Refusals, LoopsOfTensorFlow1) {
+  const std::vector<tfgraph::AttrMessage> in_loop = {{"T", type_attr(1)}, {"frame_name", string_attr("loop")}};
+  const std::vector<tfgraph::AttrMessage> merge = {{"T", type_attr(1)}, {"N", tfgraph::int_attr(2)}};
+  GraphDefBuilder graph = chain();
+  graph.node("Enter", "enter", {"a"}, in_loop);
+  graph.node("Merge", "head", {"enter", "next"}, merge);
+  graph.node("Mystery", "again", {"head"});
+  graph.node("LoopCond", "cond", {"again"}, {});
+  graph.node("Switch", "switch", {"head", "cond"});
+  graph.conv("body", "switch:1", 4, 4);
+  graph.node("NextIteration", "next", {"body"});
+  graph.node("Exit", "exit", {"switch"});
+  graph.conv("b", "exit", 4, 4);
+  graph.node("AddV2", "out", {"b", "a"});
+  const auto result = convert_graph_def(graph.bytes(), {"out"}, params());
+  std::string engines;
+  for (const GraphDefEngine& engine : result.engines)
+    engines += engine.outputs[0].name + fmt::format("({}) ", engine.nodes);
+  EXPECT_EQ(engines, "a(3) body(3) out(4) ");
 }
 
 TEST(Refusals, TypesAtTheBorder) {

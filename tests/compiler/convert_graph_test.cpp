@@ -292,7 +292,7 @@ TEST(ConvertGraph, DevicesAreNotMixedAndAreKept) {
   std::string last = "x";
   for (const std::string device : {"/cpu:0", "/cpu:1"}) {
     for (const std::string name : {"a", "b", "c"}) {
-      last = graph.node("Relu6", name + device.substr(5), {last});
+      last = graph.node("Relu6", fmt::format("{}{}", name, device.back()), {last});
       graph.device(device);
     }
   }
@@ -318,6 +318,13 @@ TEST(ConvertGraph, GraphNumbersAreNotUsedTwice) {
   p.graph_number = -1;
   EXPECT_NE(convert_graph_def(graph.bytes(), {"b"}, p).engines[0].name,
             convert_graph_def(graph.bytes(), {"b"}, p).engines[0].name);
+}
+
+TEST(ConvertGraph, TheSameBytesEveryTime) {
+  GraphDefBuilder graph;
+  graph.conv("b", graph.conv("a", graph.placeholder("x", {-1, 6, 6, 3}), 3, 4), 4, 2);
+  EXPECT_EQ(convert_graph_def(graph.bytes(), {"b"}, params()).graph_def,
+            convert_graph_def(graph.bytes(), {"b"}, params()).graph_def);
 }
 
 TEST(ConvertGraph, MinusOneLeavesTheMainGraph) {

@@ -27,6 +27,8 @@ HistogramSet example(uint64_t seed) {
   const float zero = 0.0f;
   set.tensors["dead"].add(&zero, 1);
   set.tensors["unseen"];
+  const std::vector<float> row = normal(rng, 5);
+  set.channel_sums["conv/Relu"].add_sample(row.data(), 1, 5, 5);
   return set;
 }
 
@@ -96,7 +98,7 @@ TEST(HistogramSet, SaysWhatIsWrong) {
   EXPECT_EQ(message_of("TFEHISTO"), "'h.bin': truncated: only 8 bytes");
   std::string version = serialize(HistogramSet());
   version[8] = 9;
-  EXPECT_EQ(message_of(version), "'h.bin': format version 9, expected 1");
+  EXPECT_EQ(message_of(version), "'h.bin': format version 9, expected 2");
   std::string tail = serialize(HistogramSet());
   tail.resize(tail.size() - 8);
   EXPECT_EQ(message_of(with_checksum(tail + "xy")), "'h.bin': 2 bytes too many");

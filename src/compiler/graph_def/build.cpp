@@ -83,7 +83,7 @@ class Front {
     try {
       const Model model = model_of(tfgraph::import_graph(job, budget, report), "the graph in front of the engines");
       ConvertOptions convert_options;
-      // One plan per set of shapes, run a few times each: measuring tactics would not pay.
+      // Batches rarely come in more than two sizes.
       convert_options.engine.maximum_cached_engines = 2;
       return convert(model, convert_options);
     } catch (const InvalidModel& error) {

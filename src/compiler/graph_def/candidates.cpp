@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "base/check.h"
+#include "compiler/graph_def/control_flow.h"
 #include "ops/op.h"
 #include "tfgraph/dtype.h"
 #include "tfgraph/op_signatures.h"
@@ -47,6 +48,10 @@ std::optional<Reason> known_op_reason(const tfgraph::NodeDef& def) {
   if (def.op == "ReadVariableOp" || def.op == "VariableV2" || def.op == "Variable" || def.op == "ResourceGather") {
     return Reason{"it reads a variable, and an engine holds constants only",
                   "freeze the graph first (convert_variables_to_constants)"};
+  }
+  if (is_control_flow(def.op)) {
+    return Reason{"it is control flow of TensorFlow 1, which engines do not have",
+                  "nothing has to be done: TensorFlow runs it; engines stand inside of, before and behind it"};
   }
   if (has_other_effect(def.op)) {
     return Reason{"it does more than compute: it checks, or stands in for a tensor that is fed", kNothingToDo};
@@ -102,10 +107,6 @@ std::optional<Reason> reason_of(const GraphView& view, const GraphTypes& types, 
   if (is_quantization(def.op) && !int8) {
     return Reason{"quantization nodes are converted with precision_mode INT8 only",
                   "convert with precision_mode INT8, or take the node out of the graph"};
-  }
-  if (node.in_control_flow) {
-    return Reason{"it is part of a loop or branch of TensorFlow 1 (Enter, Switch), or behind one",
-                  "freeze or export the graph for inference, without conditions that a constant could decide"};
   }
   if (node.is_output && node.outputs_used > 1) {
     return Reason{"it is an output of the graph with several tensors, which can only be fetched by its own name",

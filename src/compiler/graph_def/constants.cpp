@@ -29,12 +29,12 @@ SharedConstants::SharedConstants(const GraphView& view, const std::vector<Segmen
       function.name = prefix + std::to_string(functions_.size());
     } while (view.has_function(function.name));
     function.outputs.push_back({"value", tfgraph::attr_type(def, "dtype")});
-    function.returns.push_back("constant:output:0");
+    function.returns.emplace_back("constant:output:0");
     const std::vector<std::string> no_inputs;
     tfgraph::NodeChange change;
     change.inputs = &no_inputs;
     change.name = "constant";
-    change.attrs.push_back({"_class", ""});
+    change.attrs.emplace_back("_class", "");
     function.nodes.push_back(tfgraph::changed_node(def, change));
     names_[id] = function.name;
     functions_.push_back(tfgraph::function_message(function));

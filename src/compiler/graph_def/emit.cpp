@@ -219,7 +219,7 @@ class Emitter {
     function.name = engines_[number].name + "_native_segment";
     // Grappler leaves such functions as they are. It would fold and rename what engines and calibration go by, and copy
     // the weights.
-    function.attrs.push_back({"_tf_data_function", tfgraph::bool_attr(true)});
+    function.attrs.emplace_back("_tf_data_function", tfgraph::bool_attr(true));
     std::map<TensorRef, std::string> args;
     for (size_t i = 0; i < segment.inputs.size(); ++i) {
       const std::string name = fmt::format("{}{}", kInputPrefix, i);

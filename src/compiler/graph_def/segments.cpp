@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "compiler/graph_def/control_flow.h"
 #include "compiler/graph_def/trial.h"
 #include "segment/cluster.h"
 #include "tfgraph/dtype.h"
@@ -18,6 +19,9 @@ namespace {
 
 // An engine that computes fewer numbers than this costs more to call than it saves.
 constexpr int64_t kFewElements = 64;
+
+// Graphs take two or three; one that is made to need many does not get them.
+constexpr int kRounds = 16;
 
 bool contains(std::span<const std::string_view> ops, std::string_view op) {
   return std::find(ops.begin(), ops.end(), op) != ops.end();
@@ -54,9 +58,10 @@ class Segmenter {
   SegmentationResult run() {
     make_problem();
     std::vector<Segment> segments;
-    do {
+    for (int round = 0;; ++round) {
       segments = clusters();
-    } while (!settle(segments));
+      if (settle(segments, round < kRounds)) break;
+    }
     drop_small(segments);
     keep_largest(segments);
     result_.segments = std::move(segments);
@@ -69,10 +74,15 @@ class Segmenter {
  private:
   void make_problem() {
     problem_.minimum_weight = options_.minimum_segment_size;
-    std::map<std::string_view, int> groups = {{"", 0}};
+    const std::vector<int> contexts = control_contexts(view_);
+    // Group 0 goes with all: nodes without a device, unless they run under conditions.
+    const bool conditions = std::any_of(contexts.begin(), contexts.end(), [](int context) { return context != 0; });
+    std::map<std::pair<std::string_view, int>, int> groups;
+    if (!conditions) groups[{"", 0}] = 0;
     for (int id = 0; id < view_.size(); ++id) {
       const tfgraph::NodeDef& def = *view_.node(id).def;
-      const int group = groups.emplace(def.device, static_cast<int>(groups.size())).first->second;
+      const std::pair key(def.device, contexts[static_cast<size_t>(id)]);
+      const int group = groups.emplace(key, static_cast<int>(groups.size()) + (conditions ? 1 : 0)).first->second;
       problem_.nodes.push_back({false, group, is_identity(def.op) ? 0 : 1});
     }
     std::vector<int> place(static_cast<size_t>(view_.size()), -1);
@@ -127,8 +137,9 @@ class Segmenter {
     }
   }
 
-  // True when every segment is fit to be an engine; else the unfit nodes are no candidates any more.
-  bool settle(const std::vector<Segment>& segments) {
+  // True when every segment is fit to be an engine; else the unfit nodes are no candidates any more: alone, if the rest of
+  // their segment is to have another try.
+  bool settle(const std::vector<Segment>& segments, bool again) {
     bool settled = true;
     for (const Segment& segment : segments) {
       if (effective_size(view_, segment) < options_.minimum_segment_size || fit_.count(segment.nodes) > 0) continue;
@@ -141,6 +152,12 @@ class Segmenter {
         settled = false;
       }
       if (offenders.empty()) fit_.insert(segment.nodes);
+      if (again || offenders.empty()) continue;
+      for (const int id : segment.nodes) {
+        if (!candidates_.candidate[static_cast<size_t>(id)]) continue;
+        candidates_.refuse(view_, id, fmt::format("other nodes of its segment keep failing: {}", offenders[0].reason),
+                           offenders[0].remedy);
+      }
     }
     return settled;
   }
@@ -155,8 +172,14 @@ class Segmenter {
       const auto wanted = tfgraph::input_types(*view_.node(id).def);
       for (size_t i = 0; i < view_.node(id).inputs.size(); ++i) {
         const TensorRef input = view_.node(id).inputs[i];
-        const bool outside = std::find(segment.inputs.begin(), segment.inputs.end(), input) != segment.inputs.end();
-        if (outside && !crosses_border((*wanted)[i])) offenders.push_back({id, reason(input, (*wanted)[i])});
+        if (std::find(segment.inputs.begin(), segment.inputs.end(), input) == segment.inputs.end()) continue;
+        if (!types_.type(input).shape.ranked()) {
+          offenders.push_back({id,
+                               fmt::format("not even the rank of its input '{}' is known", view_.tensor_name(input)),
+                               "write the graph with graph.as_graph_def(add_shapes=True)"});
+          continue;
+        }
+        if (!crosses_border((*wanted)[i])) offenders.push_back({id, reason(input, (*wanted)[i])});
       }
     }
     for (const TensorRef output : segment.outputs) {
@@ -230,7 +253,7 @@ class Segmenter {
     const auto most = static_cast<size_t>(std::max(0, options_.max_engines));
     if (most == 0 || segments.size() <= most) return;
     std::vector<std::pair<int, size_t>> by_size;
-    for (size_t i = 0; i < segments.size(); ++i) by_size.push_back({-effective_size(view_, segments[i]), i});
+    for (size_t i = 0; i < segments.size(); ++i) by_size.emplace_back(-effective_size(view_, segments[i]), i);
     std::sort(by_size.begin(), by_size.end());
     std::vector<bool> kept(segments.size(), false);
     for (size_t i = 0; i < most; ++i) kept[by_size[i].second] = true;

@@ -20,6 +20,11 @@ constexpr int64_t kReadBytes = 8192;
 // Divisible by what networks halve it by.
 constexpr int64_t kSampleSize = 224;
 
+// Control flow of TensorFlow 1 whose outputs are its input.
+bool passes_tensor_on(std::string_view op) {
+  return op == "Switch" || op == "Enter" || op == "Exit" || op == "RefSwitch" || op == "RefEnter" || op == "RefExit";
+}
+
 bool is_placeholder(std::string_view op) { return op == "Placeholder" || op == "PlaceholderV2"; }
 
 }  // namespace
@@ -73,10 +78,15 @@ void GraphTypes::add(int id) {
       ir::Value& value = graph_.value(found->second);
       if (value.dtype == DType::Invalid && wanted && i < wanted->size()) {
         value.dtype = tfgraph::dtype_from_proto((*wanted)[i]);
+        wanted_[found->second] = (*wanted)[i];
       }
       inputs.push_back(found->second);
     }
-    if (ops::find_op(def.op) != nullptr || tfgraph::has_signature(def.op)) add_known(id, std::move(inputs));
+    if (passes_tensor_on(def.op) && !inputs.empty()) {
+      const ir::NodeId same = graph_.add_node("Identity", std::string(def.name), {inputs[0]});
+      for (int i = 0; i < std::max(1, node.outputs_used); ++i) define({id, i}, graph_.output(same));
+    } else if (ops::find_op(def.op) != nullptr || tfgraph::has_signature(def.op))
+      add_known(id, std::move(inputs));
   }
   const std::vector<Shape> declared = tfgraph::attr_shapes(def, "_output_shapes");
   for (size_t i = 0; i < declared.size() && i < static_cast<size_t>(node.outputs_used); ++i) {
@@ -168,7 +178,9 @@ void GraphTypes::infer(int64_t batch) {
   ops::infer_graph_where_possible(sample, {}, {});
   for (const auto& [ref, id] : values_) {
     const ir::Value& value = graph_.value(id);
-    types_[ref] = {tfgraph::proto_from_dtype(value.dtype), value.shape, sample.value(id).shape};
+    uint64_t type = tfgraph::proto_from_dtype(value.dtype);
+    if (const auto wanted = wanted_.find(id); type == 0 && wanted != wanted_.end()) type = wanted->second;
+    types_[ref] = {type, value.shape, sample.value(id).shape};
   }
   graph_ = ir::Graph();
 }

@@ -42,8 +42,9 @@ class GraphTypes {
   const GraphView& view_;
   ir::Graph graph_;
   std::map<TensorRef, ir::ValueId> values_;
-  std::vector<Shape> hints_;  // by ValueId
-  std::vector<int> owner_;    // view node by NodeId
+  std::vector<Shape> hints_;                // by ValueId
+  std::map<ir::ValueId, uint64_t> wanted_;  // types that users take, where producers do not tell
+  std::vector<int> owner_;                  // view node by NodeId
   std::vector<std::string> failures_;
   std::map<TensorRef, TensorType> types_;
 };

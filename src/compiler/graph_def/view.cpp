@@ -24,11 +24,6 @@ bool is_back_edge(const tfgraph::NodeDef& from, const tfgraph::NodeDef& to) {
   return ends_with(from.op, "NextIteration") && ends_with(to.op, "Merge");
 }
 
-bool begins_control_flow(std::string_view op) {
-  constexpr std::array<std::string_view, 5> kOps = {"Enter", "RefEnter", "RefSwitch", "Switch", "_SwitchN"};
-  return std::find(kOps.begin(), kOps.end(), op) != kOps.end();
-}
-
 }  // namespace
 
 bool is_identity(std::string_view op) {
@@ -55,7 +50,6 @@ GraphView::GraphView(const tfgraph::GraphDef& graph, const std::vector<std::stri
   mark_needed();
   sort();
   mark_constants(kept);
-  mark_control_flow();
 }
 
 std::string GraphView::where(int id) const { return fmt::format("{} '{}'", node(id).def->op, node(id).def->name); }
@@ -230,16 +224,6 @@ void GraphView::mark_constants(const std::vector<std::string>& kept) {
     if (current.def->op == "Const") at(id).constant = current.inputs.empty();
     if (!is_identity(current.def->op) || current.def->op == "IdentityN" || current.inputs.size() != 1) continue;
     at(id).constant = node(current.inputs[0].node).constant;
-  }
-}
-
-void GraphView::mark_control_flow() {
-  for (const int id : order_) {
-    const auto inside = [&](int producer) { return node(producer).in_control_flow; };
-    at(id).in_control_flow =
-        begins_control_flow(node(id).def->op) ||
-        std::any_of(node(id).controls.begin(), node(id).controls.end(), inside) ||
-        std::any_of(node(id).inputs.begin(), node(id).inputs.end(), [&](TensorRef ref) { return inside(ref.node); });
   }
 }
 

@@ -31,8 +31,6 @@ struct ViewNode {
   bool constant = false;
   // A constant, or a NoOp, that waits for nothing but such: waiting for it orders nothing, and is dropped.
   bool inert = false;
-  // Part of, or behind the beginning of, a loop or branch of TensorFlow 1 (Enter, Switch).
-  bool in_control_flow = false;
 };
 
 class GraphView {
@@ -64,7 +62,6 @@ class GraphView {
   void mark_needed();
   void sort();
   void mark_constants(const std::vector<std::string>& kept);
-  void mark_control_flow();
 
   const tfgraph::GraphDef* graph_;
   std::vector<ViewNode> nodes_;

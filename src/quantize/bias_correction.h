@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rounding weights shifts the mean of what a convolution or matrix product computes. With the mean of each input channel
+// known from calibration, the shift is sum((W - Wq) * E[x]), and the bias takes it back: the analytic bias correction of
+// Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019 (arXiv 1906.04721).
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+#include "quantize/weights.h"
+
+namespace tfengine::quantize {
+
+// The mean of each channel of activations, by tensor name.
+using ChannelMeans = std::map<std::string, std::vector<float>, std::less<>>;
+
+// Activations whose channel means are wanted: the inputs of nodes that have constant weights.
+std::vector<ir::ValueId> tensors_to_average(const ir::Graph& graph);
+
+// What to add to each output channel of `node` (of an Int8Kind::Compute op) in `graph`, whose weights become `quantized`.
+// `means` is of its input's channels. Empty where the means do not fit the node.
+std::vector<double> bias_shift(const ir::Graph& graph, const ir::Node& node, const QuantizedWeights& quantized,
+                               const std::vector<float>& means);
+
+// Adds `shift` to the bias of node `id`, which gets one if it has none.
+void shift_bias(ir::Graph& graph, ir::NodeId id, const std::vector<double>& shift);
+
+}  // namespace tfengine::quantize

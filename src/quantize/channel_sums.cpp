@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantize/channel_sums.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tfengine::quantize {
+
+namespace {
+
+// Beyond this a sum could leave 128 bits when many are added.
+constexpr double kLargestSum = 0x1p60;
+
+// The i-th of the rows looked at: one out of each `step`, at a place that follows no pattern of the image's own.
+int64_t row_of(int64_t i, int64_t step) {
+  const uint32_t mixed = static_cast<uint32_t>(i) * 0x9e3779b1u;  // 2^32 / golden ratio
+  return i * step + static_cast<int64_t>((uint64_t{mixed} * static_cast<uint64_t>(step)) >> 32);
+}
+
+}  // namespace
+
+void ChannelSums::set_broken() {
+  broken_ = true;
+  sums_.clear();
+  rows_ = 0;
+}
+
+void ChannelSums::add_sample(const float* data, int64_t rows, int64_t channels, int64_t stride) {
+  if (broken_ || rows == 0 || channels == 0) return;
+  if (sums_.empty()) sums_.assign(static_cast<size_t>(channels), 0);
+  if (sums_.size() != static_cast<size_t>(channels)) return set_broken();
+  const int64_t step = std::max<int64_t>(1, rows / kRowsPerSample);
+  const int64_t taken = std::min(rows, rows / step);
+  std::vector<float> sample(static_cast<size_t>(channels), 0.0f);
+  float* sum = sample.data();
+  for (int64_t i = 0; i < taken; ++i) {
+    const float* row = data + row_of(i, step) * stride;
+    for (int64_t c = 0; c < channels; ++c) sum[c] += row[c];
+  }
+  for (const float value : sample) {
+    if (!(std::abs(static_cast<double>(value)) < kLargestSum)) return set_broken();
+  }
+  for (size_t c = 0; c < sample.size(); ++c) {
+    sums_[c] += static_cast<Fixed>(std::ldexp(static_cast<double>(sample[c]), kFractionBits));
+  }
+  rows_ += static_cast<uint64_t>(taken);
+}
+
+void ChannelSums::merge(const ChannelSums& other) {
+  if (broken_ || (other.sums_.empty() && !other.broken_)) return;
+  if (sums_.empty()) {
+    *this = other;
+    return;
+  }
+  if (other.broken_ || other.sums_.size() != sums_.size()) return set_broken();
+  for (size_t c = 0; c < sums_.size(); ++c) sums_[c] += other.sums_[c];
+  rows_ += other.rows_;
+}
+
+std::vector<float> ChannelSums::means() const {
+  std::vector<float> means(channels());
+  if (rows_ == 0) return {};
+  for (size_t c = 0; c < means.size(); ++c) {
+    means[c] =
+        static_cast<float>(std::ldexp(static_cast<double>(sums_[c]), -kFractionBits) / static_cast<double>(rows_));
+  }
+  return means;
+}
+
+ChannelSums ChannelSums::from_parts(std::vector<Fixed> sums, uint64_t rows, bool broken) {
+  ChannelSums result;
+  result.sums_ = std::move(sums);
+  result.rows_ = rows;
+  if (broken) result.set_broken();
+  return result;
+}
+
+}  // namespace tfengine::quantize
