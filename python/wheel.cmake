@@ -4,7 +4,9 @@ set_target_properties(tfengine_python PROPERTIES INSTALL_RPATH "$ORIGIN")
 # One file under its soname: wheels hold no links.
 set_target_properties(tfengine PROPERTIES INSTALL_RPATH "$ORIGIN/../../.." VERSION 0 SOVERSION 0)
 install(TARGETS tfengine_python tfengine LIBRARY DESTINATION tfengine COMPONENT wheel NAMELINK_SKIP)
-install(FILES ${copies} ${package}/_core.pyi DESTINATION tfengine COMPONENT wheel)
+install(DIRECTORY tfengine/ DESTINATION tfengine COMPONENT wheel
+  FILES_MATCHING PATTERN "*.py" PATTERN py.typed PATTERN __pycache__ EXCLUDE)
+install(FILES ${package}/_core.pyi DESTINATION tfengine COMPONENT wheel)
 if(TFENGINE_BUILD_TOOLS)
   set(site_packages "lib/python${Python_VERSION_MAJOR}.${Python_VERSION_MINOR}/site-packages")
   set_target_properties(tfengine_cli PROPERTIES INSTALL_RPATH "$ORIGIN/../${site_packages}/tfengine")

@@ -21,6 +21,8 @@ struct ConvertOptions {
   // How ranges follow from `calibration`: see Calibration::ranges().
   std::string calibrator = "auto";
   double percentile = 99.99;
+  // int8 with no range from anywhere: a float engine and a note in the report, rather than InvalidArgument.
+  bool float_without_ranges = false;
   // "auto": u8 where provably non-negative; "tensorrt": s8 everywhere.
   std::string int8_grid = "auto";
   // int8: biases take back the mean error that rounding the weights makes, where `calibration` knows the inputs' means.

@@ -25,6 +25,7 @@ from ._data import Data, open_data
 from ._engine import Engine, load
 from ._model import Model, load_model
 from ._specs import TensorSpec
+from ._trt.install import install_tf_trt
 
 __all__ = [
     "BackendFailure",
@@ -42,6 +43,7 @@ __all__ = [
     "__version__",
     "calibrate",
     "convert",
+    "install_tf_trt",
     "load",
     "load_model",
     "open_data",

@@ -119,7 +119,7 @@ class Compiler {
         for (const auto& [name, sums] : calibration.histograms.channel_sums) means_[name] = sums.means();
       }
     }
-    if (table.empty()) {
+    if (table.empty() && !options_.float_without_ranges) {
       fail<InvalidArgument>("precision int8 needs ranges: give calibration data, or a model with quantization nodes");
     }
     return table;
@@ -158,6 +158,10 @@ class Compiler {
 
   Core int8_engine(const ir::Graph& graph, const std::vector<std::vector<Shape>>& shapes) {
     const quantize::RangeTable table = ranges(graph);
+    if (table.empty()) {
+      report_.notes.push_back("precision int8 was asked for, but there are no ranges: the engine is float");
+      return make_core(graph);
+    }
     quantize::RewriteResult result = rewrite(graph, table, {});
     Core core = make_core(result.graph);
     report_.rewrite = std::move(result.report);

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/host_memory.h"
+#include "plugin/left_calibrations.h"
 #include "plugin/runners.h"
 
 namespace tfengine::plugin {
@@ -36,6 +37,15 @@ Outcome native(std::string reason) { return {Outcome::Kind::Native, std::move(re
 
 OpEngine::OpEngine(OpConfig config, std::shared_ptr<Allocator> allocator)
     : config_(std::move(config)), allocator_(std::move(allocator)) {}
+
+OpEngine::~OpEngine() {
+  try {
+    if (calibrator_ == nullptr || calibrator_->samples() == 0) return;
+    leave_calibration(config_.name, {calibrator_->result(), config_.calibrator});
+  } catch (const std::exception&) {
+    // Whoever asks is told that there is none.
+  }
+}
 
 EngineOptions OpEngine::engine_options() const {
   EngineOptions options;
@@ -177,6 +187,7 @@ void OpEngine::build_engine(const Shapes& shapes, const std::function<SegmentGra
     options.calibration_table = config_.calibration_table;
     if (calibration) options.calibration = &*calibration;
     options.calibrator = config_.calibrator;
+    options.float_without_ranges = true;
     options.input_shapes = {shapes};
     options.engine = engine_options();
     options.tag = config_.tag;
@@ -201,6 +212,7 @@ void OpEngine::build(const Shapes& shapes, const std::function<SegmentGraph()>& 
   } catch (...) {
     outcome = failed(std::current_exception());
   }
+  Runners::release_team();
   std::vector<Call> calls;
   {
     const std::lock_guard lock(mutex_);

@@ -61,6 +61,10 @@ struct Call {
 class OpEngine : public std::enable_shared_from_this<OpEngine> {
  public:
   OpEngine(OpConfig config, std::shared_ptr<Allocator> allocator);
+  // A calibration whose table nobody took is left for whoever asks later (left_calibrations.h).
+  ~OpEngine();
+  OpEngine(const OpEngine&) = delete;
+  OpEngine& operator=(const OpEngine&) = delete;
 
   // Takes an engine that was built before, if it is this segment's: its tag and precision say so. False if it is not.
   // `surely_ours`: it came with the operation itself.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The operations on what TRTEngineOps of one name share: load and save engines, take the calibration table, look inside.
 #include "plugin/conversions.h"
+#include "plugin/left_calibrations.h"
 #include "plugin/op_resource.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tfengine/error.h"
@@ -101,10 +102,25 @@ std::shared_ptr<OpEngine> latest_engine(tf::OpKernelContext* context) {
   return op;
 }
 
+// What an operation of the name saw in a session that is no more; empty when this device has such an operation.
+std::optional<LeftCalibration> calibration_of_closed_session(tf::OpKernelContext* context) {
+  const std::string name = canonical_name(text_input(context, 0, "resource_name"));
+  OpResource* resource = nullptr;
+  if (context->resource_manager()->Lookup<OpResource>(kContainer, name, &resource).ok()) {
+    resource->Unref();
+    return std::nullopt;
+  }
+  return left_calibration(name);
+}
+
 class GetCalibrationData : public ThrowingKernel {
  public:
   using ThrowingKernel::ThrowingKernel;
   void work(tf::OpKernelContext* context) override {
+    if (const auto left = calibration_of_closed_session(context)) {
+      set_text(context, left->calibration.table(left->calibrator));
+      return;
+    }
     const auto op = latest_engine(context);
     try {
       set_text(context, op->calibration_table());
@@ -119,6 +135,10 @@ class CalibrationHistograms : public ThrowingKernel {
  public:
   using ThrowingKernel::ThrowingKernel;
   void work(tf::OpKernelContext* context) override {
+    if (const auto left = calibration_of_closed_session(context)) {
+      set_text(context, left->calibration.serialize());
+      return;
+    }
     const auto op = latest_engine(context);
     const std::optional<Calibration> calibration = op->calibration();
     if (!calibration) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin/runners.h"
 
+#include <omp.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -91,5 +92,7 @@ Runners& Runners::builds() {
   static auto* runners = new Runners(1);
   return *runners;
 }
+
+void Runners::release_team() { omp_pause_resource_all(omp_pause_soft); }
 
 }  // namespace tfengine::plugin

@@ -32,6 +32,9 @@ class Runners {
   static Runners& engines();
   // For building engines, one at a time and beside those that run: a build takes seconds and must not hold up others.
   static Runners& builds();
+  // Ends the calling thread's OpenMP team. With more teams' threads than cores in the process, OpenMP lets the threads of
+  // all of them sleep between regions, which costs an engine of 60 steps milliseconds; so whoever is done gives his up.
+  static void release_team();
 
  private:
   struct Task {

@@ -4,6 +4,7 @@
 #include <google/protobuf/io/coded_stream.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/host_memory.h"
 #include "plugin/conversions.h"
@@ -136,11 +137,16 @@ std::string segment_fingerprint(const tf::FunctionLibraryDefinition& library, co
   std::vector<const tf::NodeDef*> nodes;
   for (const tf::NodeDef& node : record->fdef().node_def()) nodes.push_back(&node);
   std::sort(nodes.begin(), nodes.end(), [](const auto* a, const auto* b) { return a->name() < b->name(); });
+  std::map<absl::string_view, int> args;
+  for (const auto& arg : record->fdef().signature().input_arg()) args.emplace(arg.name(), args.size());
   Fingerprint print;
   for (const tf::NodeDef* node : nodes) {
     print.add(node->name());
     print.add(node->op());
-    for (const std::string& input : node->input()) print.add(input);
+    for (const std::string& input : node->input()) {
+      const auto arg = args.find(input);
+      print.add(arg == args.end() ? input : absl::StrCat("argument ", arg->second));
+    }
     const auto value = node->attr().find("value");
     if (value != node->attr().end() && value->second.has_tensor()) add_constant(value->second.tensor(), print);
   }

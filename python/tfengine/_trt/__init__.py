@@ -1,0 +1,1 @@
+"""The parts of `tfengine.trt_convert`, TF-TRT's module. Only `install` may be imported without TensorFlow."""

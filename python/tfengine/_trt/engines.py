@@ -1,0 +1,94 @@
+"""The step that puts TRTEngineOp nodes into a frozen graph: tfengine's C++ conversion, with TF-TRT's parameters."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from tfengine import _core
+
+from .params import TrtConversionParams, logger
+
+DEFAULT_MAX_ENGINES = 20
+_SHAPES = "_output_shapes"
+_SEGMENT = "_native_segment"
+
+
+def convert_frozen(
+    graph_def: tf.compat.v1.GraphDef,
+    outputs: Sequence[str],
+    params: TrtConversionParams,
+    **options,
+) -> tuple[tf.compat.v1.GraphDef, _core.GraphDefConversion]:
+    """The converted graph, and what was converted and what not.
+
+    Arguments:
+        outputs: names of nodes or tensors that must stay readable under their names.
+        options: is_dynamic_op, max_batch_size, use_dynamic_shape, profile_strategy, nodes_denylist, calibrator.
+    """
+    conversion = _core.convert_graph_def(
+        with_shapes(graph_def).SerializeToString(),
+        list(outputs),
+        precision_mode=params.precision_mode.upper(),
+        max_workspace_size_bytes=int(params.max_workspace_size_bytes),
+        minimum_segment_size=int(params.minimum_segment_size),
+        maximum_cached_engines=int(params.maximum_cached_engines),
+        use_calibration=bool(params.use_calibration),
+        op_denylist=[op.strip() for op in os.environ.get("TF_TRT_OP_DENYLIST", "").split(",") if op.strip()],
+        max_engines=_max_engines(),
+        **options,
+    )
+    converted = tf.compat.v1.GraphDef.FromString(conversion.graph_def)
+    _drop_shapes(converted, kept={node.name for node in graph_def.node if _SHAPES in node.attr})
+    _report(conversion)
+    return converted, conversion
+
+
+def with_shapes(graph_def: tf.compat.v1.GraphDef) -> tf.compat.v1.GraphDef:
+    """A copy in which each node carries the shapes that TensorFlow infers for its outputs."""
+    with tf.Graph().as_default() as graph:
+        tf.graph_util.import_graph_def(graph_def, name="")
+    result = tf.compat.v1.GraphDef()
+    result.CopyFrom(graph_def)
+    for node in result.node:
+        if _SHAPES not in node.attr:
+            shapes = [output.shape.as_proto() for output in graph.get_operation_by_name(node.name).outputs]
+            node.attr[_SHAPES].list.shape.extend(shapes)
+    return result
+
+
+def _drop_shapes(graph_def: tf.compat.v1.GraphDef, kept: set[str]) -> None:
+    """They would be wrong for other input shapes, once the graph is edited, and cost space."""
+    segments = [function for function in graph_def.library.function if function.signature.name.endswith(_SEGMENT)]
+    for nodes in [graph_def.node, *(function.node_def for function in segments)]:
+        for node in nodes:
+            if node.name not in kept and _SHAPES in node.attr:
+                del node.attr[_SHAPES]
+
+
+def _max_engines() -> int:
+    text = os.environ.get("TF_TRT_MAX_ALLOWED_ENGINES", str(DEFAULT_MAX_ENGINES))
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"TF_TRT_MAX_ALLOWED_ENGINES: got {text!r}, expected an integer") from None
+
+
+def _report(conversion: _core.GraphDefConversion) -> None:
+    """One line always; every refusal with its reason if TF_TRT_SHOW_DETAILED_REPORT asks, or if no engine came."""
+    line = (
+        f"{conversion.nodes_converted} of {conversion.nodes_total} nodes are in {len(conversion.engines)} "
+        f"engine{'s' * (len(conversion.engines) != 1)}"
+    )
+    wanted = os.environ.get("TF_TRT_SHOW_DETAILED_REPORT", "")
+    if wanted and not wanted.isdigit():
+        with open(wanted, "w", encoding="utf-8") as file:
+            file.write(conversion.report_text())
+    if wanted.isdigit() and int(wanted) > 0:
+        logger.warning("%s\n%s", line, conversion.report_text())
+    elif not conversion.engines:
+        logger.warning("no engine was made: %s\n%s", line, conversion.report_text())
+    else:
+        logger.info("%s", line)
