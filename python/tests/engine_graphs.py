@@ -47,7 +47,9 @@ def function_of(build: Callable, specs: Sequence[tf.TensorSpec]) -> Any:
     return tf.compat.v1.wrap_function(build, list(specs))
 
 
-def engine_graph(function: Any, name: str = ENGINE, input_shapes: bool = True, **attributes: Any) -> tf.compat.v1.GraphDef:
+def engine_graph(
+    function: Any, name: str = ENGINE, input_shapes: bool = True, **attributes: Any
+) -> tf.compat.v1.GraphDef:
     """Placeholders in_0, in_1, ..., and a TRTEngineOp whose segment is `function`.
 
     Attributes set or replace the node's: bool, int, str and bytes.

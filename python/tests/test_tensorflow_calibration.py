@@ -118,7 +118,9 @@ def test_histograms_are_a_calibration_file(calibrated, images, tmp_path):
 def test_histograms_before_the_end_are_an_error(digits_native, images):
     session = EngineSession(engine_graph(digits_native, **INT8))
     session(images[:4])
-    with pytest.raises(tf.errors.FailedPreconditionError, match="has no finished calibration: GetCalibrationDataOp ends it"):
+    with pytest.raises(
+        tf.errors.FailedPreconditionError, match="has no finished calibration: GetCalibrationDataOp ends it"
+    ):
         session.histograms()
 
 

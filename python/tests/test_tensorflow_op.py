@@ -75,7 +75,9 @@ def test_int64_at_the_border():
 
 def test_dynamic_image_sizes():
     kernel = np.random.default_rng(0).normal(size=(3, 3, 2, 4)).astype(np.float32)
-    function = function_of(lambda x: tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME")), [tf.TensorSpec([None, None, None, 2])])
+    function = function_of(
+        lambda x: tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME")), [tf.TensorSpec([None, None, None, 2])]
+    )
     session = EngineSession(engine_graph(function, max_cached_engines_count=4))
     for shape in [(1, 8, 8, 2), (2, 5, 9, 2), (1, 16, 16, 2)]:
         x = np.random.default_rng(1).normal(size=shape).astype(np.float32)

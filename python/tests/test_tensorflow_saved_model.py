@@ -75,9 +75,7 @@ def serve(path: str, images, tmp_path, name: str = ENGINE, **environment: str):
     import json
 
     np.save(tmp_path / "images.npy", images)
-    code = SERVE.format(
-        path=path, name=name, images=str(tmp_path / "images.npy"), scores=str(tmp_path / "scores.npy")
-    )
+    code = SERVE.format(path=path, name=name, images=str(tmp_path / "images.npy"), scores=str(tmp_path / "scores.npy"))
     printed = run_python(code, **environment)
     status = next(line for line in printed.splitlines() if line.startswith("STATUS "))
     return np.load(tmp_path / "scores.npy"), json.loads(status.removeprefix("STATUS ")), printed

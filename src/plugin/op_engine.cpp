@@ -29,13 +29,20 @@ std::string text_of(const std::vector<Shape>& shapes) {
   return text;
 }
 
+Model model_of(const SegmentGraph& segment, const std::string& name) {
+  LoadOptions load;
+  load.inputs = segment.inputs;
+  load.outputs = segment.outputs;
+  return Model::from_graph_def(segment.bytes, segment.owner, load, name);
+}
+
 Outcome failed(std::exception_ptr error) { return {Outcome::Kind::Failed, {}, std::move(error)}; }
 Outcome native(std::string reason) { return {Outcome::Kind::Native, std::move(reason), nullptr}; }
 
 }  // namespace
 
-OpEngine::OpEngine(OpConfig config, std::shared_ptr<Allocator> allocator)
-    : config_(std::move(config)), allocator_(std::move(allocator)) {}
+OpEngine::OpEngine(OpConfig config, std::function<SegmentGraph()> segment, std::shared_ptr<Allocator> allocator)
+    : config_(std::move(config)), segment_(std::move(segment)), allocator_(std::move(allocator)) {}
 
 EngineOptions OpEngine::engine_options() const {
   EngineOptions options;
@@ -77,7 +84,6 @@ OpEngine::Next OpEngine::decide(const Shapes& shapes, Call& call, std::string& r
 
 void OpEngine::run(Call call) {
   const Shapes shapes = shapes_of(call.inputs);
-  const std::function<SegmentGraph()> segment = call.segment;
   std::string reason;
   switch (decide(shapes, call, reason)) {
     case Next::Native:
@@ -87,7 +93,7 @@ void OpEngine::run(Call call) {
     case Next::Wait:
       return;
     case Next::Build:
-      Runners::builds().run(1, [self = shared_from_this(), shapes, segment] { self->build(shapes, segment); });
+      Runners::builds().run(1, [self = shared_from_this(), shapes] { self->build(shapes); });
       return;
     case Next::Calibrate:
     case Next::Execute:
@@ -134,18 +140,18 @@ void OpEngine::execute(const Call& call) {
 void OpEngine::calibrate(const Call& call) {
   const HostMemoryScope memory(allocator_);
   const std::lock_guard observing(calibrating_);
-  if (calibrator_ == nullptr) calibrator_ = make_calibrator(call.segment);
+  if (calibrator_ == nullptr) calibrator_ = make_calibrator();
   calibrator_->run_into(call.inputs, call.allocate(calibrator_->output_shapes(shapes_of(call.inputs))));
 }
 
-std::unique_ptr<Calibrator> OpEngine::make_calibrator(const std::function<SegmentGraph()>& segment) {
+std::unique_ptr<Calibrator> OpEngine::make_calibrator() {
   if (!calibration_failure_.empty()) fail<InvalidModel>("{}", calibration_failure_);
   CalibrateOptions options;
   options.threads = config_.threads;
   options.allocator = allocator_.get();
   options.max_workspace_size_bytes = config_.max_workspace_size_bytes;
   try {
-    return std::make_unique<Calibrator>(model(segment()), options);
+    return std::make_unique<Calibrator>(model_of(segment_(), config_.name), options);
   } catch (const OutOfMemory&) {
     throw;
   } catch (const Error& error) {
@@ -154,14 +160,7 @@ std::unique_ptr<Calibrator> OpEngine::make_calibrator(const std::function<Segmen
   }
 }
 
-Model OpEngine::model(const SegmentGraph& segment) const {
-  LoadOptions load;
-  load.inputs = segment.inputs;
-  load.outputs = segment.outputs;
-  return Model::from_graph_def(segment.bytes, segment.owner, load, config_.name);
-}
-
-void OpEngine::build_engine(const Shapes& shapes, const std::function<SegmentGraph()>& segment) {
+void OpEngine::build_engine(const Shapes& shapes) {
   if (config_.refuse_builds) fail<BackendFailure>("TF_TRT_ABORT_CUDA_ENGINE_BUILD is set");
   const HostMemoryScope memory(allocator_);
   std::shared_ptr<const Engine> engine;
@@ -181,7 +180,8 @@ void OpEngine::build_engine(const Shapes& shapes, const std::function<SegmentGra
     options.input_shapes = {shapes};
     options.engine = engine_options();
     options.tag = config_.tag;
-    engine = std::make_shared<const Engine>(convert(model(segment()), options));
+    options.model_again = [segment = segment_, name = config_.name] { return model_of(segment(), name); };
+    engine = std::make_shared<const Engine>(convert(model_of(segment_(), config_.name), options));
   }
   engine->prepare(shapes);
   const std::lock_guard lock(mutex_);
@@ -189,10 +189,10 @@ void OpEngine::build_engine(const Shapes& shapes, const std::function<SegmentGra
   engine_ = std::move(engine);
 }
 
-void OpEngine::build(const Shapes& shapes, const std::function<SegmentGraph()>& segment) {
+void OpEngine::build(const Shapes& shapes) {
   Outcome outcome;
   try {
-    build_engine(shapes, segment);
+    build_engine(shapes);
   } catch (const OutOfMemory&) {
     // Memory may be there the next time: nothing is remembered.
     outcome = failed(std::current_exception());

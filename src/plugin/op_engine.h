@@ -53,14 +53,14 @@ struct Call {
   std::vector<NamedTensor> inputs;  // nameless, in order; valid until `done`
   // Buffers for outputs of these shapes; called at most once, may throw.
   std::function<std::vector<void*>(const std::vector<Shape>&)> allocate;
-  std::function<SegmentGraph()> segment;
   // Called once, on any thread, with nothing of the call in use any more.
   std::function<void(Outcome)> done;
 };
 
 class OpEngine : public std::enable_shared_from_this<OpEngine> {
  public:
-  OpEngine(OpConfig config, std::shared_ptr<Allocator> allocator);
+  // `segment` gives the segment's graph whenever it is asked, from any thread, as long as this lives.
+  OpEngine(OpConfig config, std::function<SegmentGraph()> segment, std::shared_ptr<Allocator> allocator);
 
   // Takes an engine that was built before, if it is this segment's: its tag and precision say so. False if it is not.
   // `surely_ours`: it came with the operation itself.
@@ -88,13 +88,13 @@ class OpEngine : public std::enable_shared_from_this<OpEngine> {
   void start(Call call);
   void execute(const Call& call);
   void calibrate(const Call& call);
-  std::unique_ptr<Calibrator> make_calibrator(const std::function<SegmentGraph()>& segment);
-  void build(const Shapes& shapes, const std::function<SegmentGraph()>& segment);
-  void build_engine(const Shapes& shapes, const std::function<SegmentGraph()>& segment);
+  std::unique_ptr<Calibrator> make_calibrator();
+  void build(const Shapes& shapes);
+  void build_engine(const Shapes& shapes);
   void remember_failure(const Shapes& shapes, const std::string& reason);
-  Model model(const SegmentGraph& segment) const;
 
   OpConfig config_;
+  std::function<SegmentGraph()> segment_;
   std::shared_ptr<Allocator> allocator_;
   mutable std::mutex mutex_;  // for moments only
   std::shared_ptr<const Engine> engine_;

@@ -70,8 +70,7 @@ std::shared_ptr<const plan::Kernel> prepare_dnnl(const dnnl::convolution_forward
   if (int8) {
     const auto scale = [&](int arg, const std::vector<float>& values) {
       const memory::desc desc({static_cast<int64_t>(values.size())}, memory::data_type::f32, memory::format_tag::x);
-      args.push_back(
-          {DNNL_ARG_ATTR_SCALES | arg, From::Block, 0, desc, packed_floats(store, spec.constants[1], values)});
+      args.push_back({DNNL_ARG_ATTR_SCALES | arg, From::Block, 0, desc, packed_floats(store, values)});
     };
     scale(DNNL_ARG_SRC, {scale_of(spec.inputs[0])});
     scale(DNNL_ARG_WEIGHTS, spec.inputs[1].quant.scales);
@@ -171,15 +170,17 @@ void add_own_depthwise(const StepSpec& spec, const ConvProblem& p, std::vector<T
         kernels::depthwise_f32_pack(shape, weights.as<float>(), to);
       }
     });
-    return plan::function_kernel([=](const StepArgs& args) {
-      if (int8) {
-        kernels::depthwise_int8_run(shape, elem, args.src[0], packed.get(), epilogue.bound(args), args.dst[0],
-                                    args.workspace, threads);
-      } else {
-        kernels::depthwise_f32_run(shape, static_cast<const float*>(args.src[0]), packed.get(), epilogue.bound(args),
-                                   args.dst[0], args.workspace, threads);
-      }
-    });
+    return plan::function_kernel(
+        [=](const StepArgs& args) {
+          if (int8) {
+            kernels::depthwise_int8_run(shape, elem, args.src[0], packed.get(), epilogue.bound(args), args.dst[0],
+                                        args.workspace, threads);
+          } else {
+            kernels::depthwise_f32_run(shape, static_cast<const float*>(args.src[0]), packed.get(),
+                                       epilogue.bound(args), args.dst[0], args.workspace, threads);
+          }
+        },
+        {1});
   };
   tactics.push_back(std::move(tactic));
 }
@@ -223,10 +224,12 @@ void add_own_winograd(const StepSpec& spec, const ConvProblem& p, std::vector<Ta
     epilogue.pack(store);
     const auto packed = store.get(weights, "winograd_f32", kernels::conv_winograd_f32_packed_bytes(shape),
                                   [&](void* to) { kernels::conv_winograd_f32_pack(shape, weights.as<float>(), to); });
-    return plan::function_kernel([=](const StepArgs& args) {
-      kernels::conv_winograd_f32_run(shape, static_cast<const float*>(args.src[0]), packed.get(), epilogue.bound(args),
-                                     args.dst[0], args.workspace, threads);
-    });
+    return plan::function_kernel(
+        [=](const StepArgs& args) {
+          kernels::conv_winograd_f32_run(shape, static_cast<const float*>(args.src[0]), packed.get(),
+                                         epilogue.bound(args), args.dst[0], args.workspace, threads);
+        },
+        {1});
   };
   tactics.push_back(std::move(tactic));
 }

@@ -32,8 +32,7 @@ std::shared_ptr<const plan::Kernel> prepare(const dnnl::matmul::primitive_desc& 
   if (is_int8(spec.inputs[0].dtype)) {
     const auto scale = [&](int arg, const std::vector<float>& values) {
       const memory::desc desc({static_cast<int64_t>(values.size())}, memory::data_type::f32, memory::format_tag::x);
-      args.push_back(
-          {DNNL_ARG_ATTR_SCALES | arg, From::Block, 0, desc, packed_floats(store, spec.constants[1], values)});
+      args.push_back({DNNL_ARG_ATTR_SCALES | arg, From::Block, 0, desc, packed_floats(store, values)});
     };
     scale(DNNL_ARG_SRC, {scale_of(spec.inputs[0])});
     scale(DNNL_ARG_WEIGHTS, spec.inputs[1].quant.scales);
