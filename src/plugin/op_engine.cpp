@@ -93,36 +93,45 @@ void OpEngine::run(Call call) {
     case Next::Wait:
       return;
     case Next::Build:
-      Runners::builds().run(1, [self = shared_from_this(), shapes] { self->build(shapes); });
+      Runners::builds().run(1, [self = shared_from_this(), shapes]() mutable {
+        build_and_answer(std::move(self), shapes);
+      });
       return;
     case Next::Calibrate:
     case Next::Execute:
-      start(std::move(call));
+      start(shared_from_this(), std::move(call));
   }
 }
 
-void OpEngine::start(Call call) {
-  // std::function wants copies.
-  auto shared = std::make_shared<Call>(std::move(call));
-  Runners::engines().run(config_.threads, [self = shared_from_this(), shared] {
-    Outcome outcome;
-    try {
-      if (self->calibrating()) {
-        self->calibrate(*shared);
-      } else {
-        self->execute(*shared);
-      }
-    } catch (const OutOfMemory&) {
-      outcome = failed(std::current_exception());
-    } catch (const Error& error) {
-      outcome = native(error.what());
-      self->count_native(outcome.reason);
-    } catch (...) {
-      outcome = failed(std::current_exception());
-    }
+// Who waits for `done` may end the process next: the engine must not die on another thread after it.
+void OpEngine::start(std::shared_ptr<OpEngine> self, Call call) {
+  auto shared = std::make_shared<Call>(std::move(call));  // std::function wants copies
+  const int threads = self->config_.threads;
+  Runners::engines().run(threads, [self = std::move(self), shared = std::move(shared)]() mutable {
+    Outcome outcome = self->answer(*shared);
+    self.reset();
     const auto done = std::move(shared->done);
+    shared.reset();
     done(std::move(outcome));
   });
+}
+
+Outcome OpEngine::answer(const Call& call) {
+  try {
+    if (calibrating()) {
+      calibrate(call);
+    } else {
+      execute(call);
+    }
+    return {};
+  } catch (const OutOfMemory&) {
+    return failed(std::current_exception());
+  } catch (const Error& error) {
+    count_native(error.what());
+    return native(error.what());
+  } catch (...) {
+    return failed(std::current_exception());
+  }
 }
 
 void OpEngine::execute(const Call& call) {
@@ -189,34 +198,41 @@ void OpEngine::build_engine(const Shapes& shapes) {
   engine_ = std::move(engine);
 }
 
-void OpEngine::build(const Shapes& shapes) {
-  Outcome outcome;
+Outcome OpEngine::build(const Shapes& shapes) {
   try {
     build_engine(shapes);
+    return {};
   } catch (const OutOfMemory&) {
     // Memory may be there the next time: nothing is remembered.
-    outcome = failed(std::current_exception());
+    return failed(std::current_exception());
   } catch (const std::exception& error) {
-    outcome = native(fmt::format("no engine for input shapes {}: {}", text_of(shapes), error.what()));
+    Outcome outcome = native(fmt::format("no engine for input shapes {}: {}", text_of(shapes), error.what()));
     remember_failure(shapes, outcome.reason);
+    return outcome;
   } catch (...) {
-    outcome = failed(std::current_exception());
+    return failed(std::current_exception());
   }
-  std::vector<Call> calls;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto waiting = waiting_.find(text_of(shapes));
-    calls = std::move(waiting->second);
-    waiting_.erase(waiting);
-    if (outcome.kind == Outcome::Kind::Native) native_calls_[outcome.reason] += static_cast<int64_t>(calls.size());
+}
+
+std::vector<Call> OpEngine::take_waiting(const Shapes& shapes, const Outcome& outcome) {
+  const std::lock_guard lock(mutex_);
+  const auto waiting = waiting_.find(text_of(shapes));
+  std::vector<Call> calls = std::move(waiting->second);
+  waiting_.erase(waiting);
+  if (outcome.kind == Outcome::Kind::Native) native_calls_[outcome.reason] += static_cast<int64_t>(calls.size());
+  return calls;
+}
+
+void OpEngine::build_and_answer(std::shared_ptr<OpEngine> self, const Shapes& shapes) {
+  const Outcome outcome = self->build(shapes);
+  std::vector<Call> calls = self->take_waiting(shapes, outcome);
+  if (outcome.kind == Outcome::Kind::Done) {
+    for (size_t i = 0; i + 1 < calls.size(); ++i) start(self, std::move(calls[i]));
+    start(std::move(self), std::move(calls.back()));
+    return;
   }
-  for (Call& call : calls) {
-    if (outcome.kind == Outcome::Kind::Done) {
-      start(std::move(call));
-    } else {
-      call.done(outcome);
-    }
-  }
+  self.reset();
+  for (Call& call : calls) call.done(outcome);
 }
 
 void OpEngine::remember_failure(const Shapes& shapes, const std::string& reason) {

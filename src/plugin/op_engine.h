@@ -85,11 +85,14 @@ class OpEngine : public std::enable_shared_from_this<OpEngine> {
   using Shapes = std::vector<Shape>;
   enum class Next : uint8_t { Calibrate, Execute, Build, Wait, Native };
   Next decide(const Shapes& shapes, Call& call, std::string& reason);
-  void start(Call call);
+  static void start(std::shared_ptr<OpEngine> self, Call call);
+  Outcome answer(const Call& call);
   void execute(const Call& call);
   void calibrate(const Call& call);
   std::unique_ptr<Calibrator> make_calibrator();
-  void build(const Shapes& shapes);
+  Outcome build(const Shapes& shapes);
+  std::vector<Call> take_waiting(const Shapes& shapes, const Outcome& outcome);
+  static void build_and_answer(std::shared_ptr<OpEngine> self, const Shapes& shapes);
   void build_engine(const Shapes& shapes);
   void remember_failure(const Shapes& shapes, const std::string& reason);
 

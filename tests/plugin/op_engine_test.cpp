@@ -63,7 +63,7 @@ Tensor images(int64_t count, uint32_t seed = 1) {
 
 struct Result {
   Outcome outcome;
-  std::vector<Tensor> outputs;
+  std::vector<std::vector<float>> outputs;
 };
 
 // The call, waited for.
@@ -77,8 +77,8 @@ Result call(OpEngine& engine, const Tensor& input) {
   call.allocate = [&](const std::vector<Shape>& shapes) {
     std::vector<void*> addresses;
     for (const Shape& shape : shapes) {
-      result.outputs.emplace_back(DType::F32, shape);
-      addresses.push_back(result.outputs.back().mutable_data());
+      result.outputs.emplace_back(static_cast<size_t>(shape.elements()));
+      addresses.push_back(result.outputs.back().data());
     }
     return addresses;
   };
@@ -104,7 +104,8 @@ void expect_right(const Result& result, const Tensor& input) {
   ASSERT_EQ(result.outcome.kind, Outcome::Kind::Done) << result.outcome.reason;
   const std::vector<float> want = standalone(input);
   ASSERT_EQ(result.outputs.size(), 1u);
-  for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(result.outputs[0].as<float>()[i], want[i], 1e-4) << i;
+  ASSERT_EQ(result.outputs[0].size(), want.size());
+  for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(result.outputs[0][i], want[i], 1e-4) << i;
 }
 
 std::string message_of(const std::exception_ptr& error) {
