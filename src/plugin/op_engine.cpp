@@ -93,9 +93,8 @@ void OpEngine::run(Call call) {
     case Next::Wait:
       return;
     case Next::Build:
-      Runners::builds().run(1, [self = shared_from_this(), shapes]() mutable {
-        build_and_answer(std::move(self), shapes);
-      });
+      Runners::builds().run(
+          1, [self = shared_from_this(), shapes]() mutable { build_and_answer(std::move(self), shapes); });
       return;
     case Next::Calibrate:
     case Next::Execute:
