@@ -2,6 +2,7 @@
 // From a model to an engine: the whole line. See docs/quantization.md for precision "int8".
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,10 @@ struct ConvertOptions {
   std::vector<std::string> disabled_passes;
   EngineOptions engine;
   Progress progress;  // tactics chosen and in all, on the calling thread; empty: nobody
+  // When given, the engine frees the large constants once it is planned, and asks for the model again to plan for other
+  // shapes and to save itself: it then holds little but the weights in the form that its kernels read. It must give the
+  // model that was converted, from any thread.
+  std::function<Model()> model_again;
   // Kept with the engine and in its file, for the caller: what the engine was made of, say.
   std::string tag;
 };

@@ -143,7 +143,7 @@ void Engine::save(const std::filesystem::path& path) const {
 
 void Engine::write(const std::function<void(const void*, size_t)>& sink) const {
   plan::EngineImage image;
-  image.graph = impl_->core->graph();
+  image.graph = impl_->core->whole_graph();
   image.model_hash = impl_->model_hash;
   image.precision = impl_->precision;
   image.options = impl_->options;

@@ -34,13 +34,14 @@ int64_t OpResource::MemoryUsed() const {
   return static_cast<int64_t>(bytes);
 }
 
-std::shared_ptr<OpEngine> OpResource::engine_for(const OpConfig& config, const std::shared_ptr<Allocator>& allocator) {
+std::shared_ptr<OpEngine> OpResource::engine_for(const OpConfig& config, const std::function<SegmentGraph()>& segment,
+                                                 const std::shared_ptr<Allocator>& allocator) {
   const std::string key = key_of(config);
   const std::lock_guard lock(mutex_);
   for (const auto& [known, engine] : engines_) {
     if (known == key) return engine;
   }
-  auto engine = std::make_shared<OpEngine>(config, allocator);
+  auto engine = std::make_shared<OpEngine>(config, segment, allocator);
   const HostMemoryScope memory(allocator);
   for (const EngineBytes& file : files_) {
     std::optional<Engine> read = read_engine(file, engine->engine_options());

@@ -97,16 +97,31 @@ absl::Status TRTEngineOp::read_node(tf::OpKernelConstruction* construction) {
   return absl::OkStatus();
 }
 
+SegmentSignature TRTEngineOp::signature_for(tf::OpKernelContext* context) const {
+  SegmentSignature signature = signature_;
+  if (signature.input_shapes.size() == signature.inputs.size()) return signature;
+  // Graphs of before the converter wrote shapes down: the rank is known by now.
+  signature.input_shapes.clear();
+  for (int i = 0; i < context->num_inputs(); ++i) {
+    signature.input_shapes.emplace_back(std::vector<int64_t>(static_cast<size_t>(context->input(i).dims()), -1));
+  }
+  return signature;
+}
+
 void TRTEngineOp::bind(tf::OpKernelContext* context) {
   const std::lock_guard lock(mutex_);
   if (engine_ != nullptr) return;
   const auto allocator = std::make_shared<DeviceAllocator>(context->device()->GetAllocator(tf::AllocatorAttributes()));
+  std::function<SegmentGraph()> segment = [label = label_]() -> SegmentGraph {
+    throw StatusError(absl::FailedPreconditionError(label + " has no native segment to build an engine of"));
+  };
   if (!native_->empty()) {
     const auto* library = context->function_library()->GetFunctionLibraryDefinition();
     config_.tag = segment_fingerprint(*library, signature_.function);
+    segment = segment_source(*library, signature_for(context));
   }
   auto resource = find_or_make_resource(context->resource_manager(), config_.name);
-  auto engine = resource->engine_for(config_, allocator);
+  auto engine = resource->engine_for(config_, segment, allocator);
   const std::string& serialized = def().attr().at("serialized_segment").s();
   if (!serialized.empty() && !engine->engine()) {
     const HostMemoryScope memory(allocator);
@@ -165,18 +180,6 @@ void TRTEngineOp::dispatch(tf::OpKernelContext* context, DoneCallback done) {
       addresses.push_back(output->data());
     }
     return addresses;
-  };
-  call.segment = [this, context] {
-    SegmentSignature signature = signature_;
-    // Graphs of before the converter wrote shapes down: the rank is known by now.
-    if (signature.input_shapes.size() != signature.inputs.size()) {
-      signature.input_shapes.clear();
-      for (int i = 0; i < context->num_inputs(); ++i) {
-        const std::vector<int64_t> unknown(static_cast<size_t>(context->input(i).dims()), -1);
-        signature.input_shapes.emplace_back(unknown);
-      }
-    }
-    return segment_graph(*context->function_library()->GetFunctionLibraryDefinition(), signature);
   };
   call.done = [this, context, done = std::move(done)](const Outcome& outcome) { finish(context, outcome, done); };
   engine_->run(std::move(call));

@@ -44,12 +44,10 @@ std::shared_ptr<const void> packed_weights(PackedStore& store, const Tensor& wei
 // A descriptor of its own: next_impl() changes the one behind all copies of a handle.
 template <typename Desc>
 Desc detached(const Desc& desc) {
-  dnnl_primitive_desc_t clone = nullptr;
-  dnnl::error::wrap_c_api(dnnl_primitive_desc_clone(&clone, desc.get()), "cannot clone a primitive descriptor");
-  return Desc(clone);
+  return Desc(desc.get());  // clones, and leaves its argument to its owner
 }
 
 // A float vector in the store, for scales; `key` keeps it apart.
-std::shared_ptr<const void> packed_floats(PackedStore& store, const Tensor& key, const std::vector<float>& values);
+std::shared_ptr<const void> packed_floats(PackedStore& store, const std::vector<float>& values);
 
 }  // namespace tfengine::onednn
