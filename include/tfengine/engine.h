@@ -93,6 +93,7 @@ class TFE_API Engine {
   std::vector<Shape> output_shapes(const std::vector<Shape>& input_shapes) const;
 
   std::string precision() const;
+  bool quantized() const;   // whether any tensor is INT8
   std::string tag() const;  // ConvertOptions::tag
   int threads() const;
   // For the given input shapes (prepared if need be); empty: the shapes of the latest plan.
