@@ -101,6 +101,7 @@ class TFE_API Engine {
   std::vector<Shape> output_shapes(const std::vector<Shape>& input_shapes) const;
 
   std::string precision() const;  // "fp32", "bf16" or "int8"
+  bool quantized() const;         // whether any tensor is INT8
   std::string tag() const;        // ConvertOptions::tag
   int threads() const;
   // For the given input shapes (prepared if need be); empty: the shapes of the latest plan.

@@ -200,6 +200,12 @@ void OpEngine::build_engine(const Shapes& shapes) {
     options.tag = config_.tag;
     options.model_again = [segment = segment_, name = config_.name] { return model_of(segment(), name); };
     engine = std::make_shared<const Engine>(convert(model_of(segment_(), config_.name), options));
+    if (engine->precision() == "int8" && !engine->quantized()) {
+      config_.notice("int8 " + config_.name,
+                     "'" + config_.name +
+                         "' is to be INT8, but has neither a calibration table nor quantization "
+                         "nodes: its engine computes in float");
+    }
   }
   engine->prepare(shapes);
   const std::lock_guard lock(mutex_);
@@ -246,6 +252,7 @@ void OpEngine::build_and_answer(std::shared_ptr<OpEngine> self, const Shapes& sh
 }
 
 void OpEngine::remember_failure(const Shapes& shapes, const std::string& reason) {
+  config_.notice("native " + config_.name, "'" + config_.name + "' runs natively: " + reason);
   const std::lock_guard lock(mutex_);
   ++failed_builds_;
   failed_.emplace_front(shapes, reason);

@@ -32,6 +32,8 @@ struct OpConfig {
   std::string calibration_table;  // TensorRT's cache text
   std::string calibrator = "entropy";
   std::string tag;  // fingerprint of the segment, kept in engine files
+  // Tells the user `text`, once for each `topic`.
+  std::function<void(const std::string& topic, const std::string& text)> notice = [](const auto&, const auto&) {};
 };
 
 // A GraphDef whose placeholders and returned tensors are the segment's, in order.

@@ -82,6 +82,7 @@ absl::Status TRTEngineOp::read_node(tf::OpKernelConstruction* construction) {
     return absl::InvalidArgumentError(label_ + ": it has neither a native segment (segment_func) nor an engine");
   }
   config_.name = canonical_name(name());
+  config_.notice = notice_once;
   config_.precision = precision_of(mode, label_);
   config_.max_workspace_size_bytes = static_cast<uint64_t>(workspace_bytes);
   config_.calibrate = config_.precision == "int8" && use_calibration && config_.calibration_table.empty();
@@ -110,7 +111,13 @@ SegmentSignature TRTEngineOp::signature_for(tf::OpKernelContext* context) const 
 
 void TRTEngineOp::bind(tf::OpKernelContext* context) {
   const std::lock_guard lock(mutex_);
-  if (engine_ != nullptr) return;
+  if (engine_ != nullptr) {
+    // Saving deletes resources; who asks for this operation afterwards has to find it.
+    auto resource = find_or_make_resource(context->resource_manager(), config_.name);
+    if (resource != resource_) resource->attach(config_, engine_);
+    resource_ = std::move(resource);
+    return;
+  }
   const auto allocator = std::make_shared<DeviceAllocator>(context->device()->GetAllocator(tf::AllocatorAttributes()));
   std::function<SegmentGraph()> segment = [label = label_]() -> SegmentGraph {
     throw StatusError(absl::FailedPreconditionError(label + " has no native segment to build an engine of"));
