@@ -116,8 +116,9 @@ TEST(Image, NamesWhatIsWrong) {
 TEST(Image, AGraphThatReadsWhatNobodyMakesIsRefused) {
   EngineImage image = example();
   image.graph.inputs.clear();
-  EXPECT_EQ(message_of(stored(image)),
-            "engine file 'net.tfe': its graph is malformed: graph verifier: Quantize 'xq' uses 'x', which nothing defines");
+  EXPECT_EQ(
+      message_of(stored(image)),
+      "engine file 'net.tfe': its graph is malformed: graph verifier: Quantize 'xq' uses 'x', which nothing defines");
 }
 
 TEST(Image, EveryTruncationIsRefused) {
