@@ -96,13 +96,15 @@ struct Rows {
   void add_row(int64_t first, int64_t count, double factor) {
     double* to = shift.data() + first;
     for (int64_t i = 0; i < count; ++i) {
-      to[i] += factor * static_cast<double>(exact[first + i] - scales[first + i] * static_cast<float>(rounded[first + i]));
+      to[i] +=
+          factor * static_cast<double>(exact[first + i] - scales[first + i] * static_cast<float>(rounded[first + i]));
     }
   }
   void add_transposed() {
     for (int64_t out = 0; out < layout.outputs; ++out) {
       for (int64_t i = 0; i < layout.inputs; ++i) {
-        const float error = exact[out * layout.inputs + i] - scales[out] * static_cast<float>(rounded[out * layout.inputs + i]);
+        const float error =
+            exact[out * layout.inputs + i] - scales[out] * static_cast<float>(rounded[out * layout.inputs + i]);
         shift[static_cast<size_t>(out)] += static_cast<double>(error) * static_cast<double>(means[i]);
       }
     }
@@ -135,7 +137,8 @@ std::vector<double> bias_shift(const ir::Graph& graph, const ir::Node& node, con
       static_cast<int64_t>(quantized.quant.scales.size()) != layout.outputs) {
     return {};
   }
-  Rows rows{weights.as<float>(), quantized.tensor.as<int8_t>(), quantized.quant.scales.data(), means.data(), layout, {}};
+  Rows rows{
+      weights.as<float>(), quantized.tensor.as<int8_t>(), quantized.quant.scales.data(), means.data(), layout, {}};
   rows.shift.assign(static_cast<size_t>(layout.outputs), 0.0);
   const Coverage coverage = coverage_of(graph, node, layout);
   for (const double share_h : coverage.h) {

@@ -61,7 +61,8 @@ std::vector<float> ChannelSums::means() const {
   std::vector<float> means(channels());
   if (rows_ == 0) return {};
   for (size_t c = 0; c < means.size(); ++c) {
-    means[c] = static_cast<float>(std::ldexp(static_cast<double>(sums_[c]), -kFractionBits) / static_cast<double>(rows_));
+    means[c] =
+        static_cast<float>(std::ldexp(static_cast<double>(sums_[c]), -kFractionBits) / static_cast<double>(rows_));
   }
   return means;
 }
