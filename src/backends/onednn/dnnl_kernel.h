@@ -41,10 +41,10 @@ DnnlFusion fuse(const StepSpec& spec, bool int8, int weights_scale_mask);
 // The weights in the form `wanted`, reordered from `given` once per engine.
 std::shared_ptr<const void> packed_weights(PackedStore& store, const Tensor& weights, const dnnl::memory::desc& given,
                                            const dnnl::memory::desc& wanted);
-// A descriptor of its own: next_impl() changes the one behind all copies of a handle.
+// A descriptor of its own: next_impl() changes the one behind all copies of a handle, and this constructor clones it.
 template <typename Desc>
 Desc detached(const Desc& desc) {
-  return Desc(desc.get());  // clones, and leaves its argument to its owner
+  return Desc(desc.get());
 }
 
 // A float vector in the store, for scales; `key` keeps it apart.
