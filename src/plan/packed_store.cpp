@@ -24,9 +24,10 @@ struct Hash {
 Hash hash_of(const void* data, size_t bytes) {
   uint64_t lanes[4] = {kLanes[0], kLanes[1], kLanes[2], kLanes[3]};
   const auto* at = static_cast<const std::byte*>(data);
-  uint64_t words[4];
-  for (; bytes >= sizeof words; bytes -= sizeof words, at += sizeof words) {
-    std::memcpy(words, at, sizeof words);
+  constexpr size_t kBlock = 32;
+  uint64_t words[kBlock / 8];
+  for (; bytes >= kBlock; bytes -= kBlock, at += kBlock) {
+    std::memcpy(words, at, kBlock);
     for (int i = 0; i < 4; ++i) lanes[i] = mix(lanes[i] ^ words[i], kLanes[i]);
   }
   std::fill(std::begin(words), std::end(words), bytes);
