@@ -41,12 +41,10 @@ DnnlFusion fuse(const StepSpec& spec, bool int8, int weights_scale_mask);
 // The weights in the form `wanted`, reordered from `given` once per engine.
 std::shared_ptr<const void> packed_weights(PackedStore& store, const Tensor& weights, const dnnl::memory::desc& given,
                                            const dnnl::memory::desc& wanted);
-// A descriptor of its own: next_impl() changes the one behind all copies of a handle.
+// A descriptor of its own: next_impl() changes the one behind all copies of a handle, and this constructor clones it.
 template <typename Desc>
 Desc detached(const Desc& desc) {
-  dnnl_primitive_desc_t clone = nullptr;
-  dnnl::error::wrap_c_api(dnnl_primitive_desc_clone(&clone, desc.get()), "cannot clone a primitive descriptor");
-  return Desc(clone);
+  return Desc(desc.get());
 }
 
 // A float vector in the store, for scales; `key` keeps it apart.
