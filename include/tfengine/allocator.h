@@ -12,8 +12,10 @@
 
 namespace tfengine {
 
+// What memory is for: packed weights, the arena of tensors, scratch of tactics, and what planning needs for a while.
 enum class Purpose : uint8_t { Weights, Activations, Workspace, Temporary };
 inline constexpr size_t kPurposes = 4;
+// "weights", "activations", "workspace", "temporary".
 TFE_API const char* purpose_name(Purpose purpose);
 
 class TFE_API Allocator {
@@ -22,12 +24,14 @@ class TFE_API Allocator {
   // At least `bytes` bytes aligned to `alignment` (a power of two), or null when refused. Zero bytes: null or any
   // pointer that deallocate() accepts. Thread-safe.
   virtual void* allocate(size_t bytes, size_t alignment, Purpose purpose) noexcept = 0;
+  // What allocate() gave for this many bytes and this purpose. Thread-safe.
   virtual void deallocate(void* pointer, size_t bytes, Purpose purpose) noexcept = 0;
   // For messages: bytes in use now and the limit (UINT64_MAX for none).
   virtual uint64_t bytes_in_use() const noexcept = 0;
   virtual uint64_t limit_bytes() const noexcept = 0;
 };
 
+// Bytes now and at most so far, by Purpose and in all, and how often memory was asked for.
 struct AllocatorStats {
   std::array<uint64_t, kPurposes> in_use_bytes{};
   std::array<uint64_t, kPurposes> peak_bytes{};
@@ -39,12 +43,14 @@ struct AllocatorStats {
 // The system's memory with accounting per purpose and an optional limit on the sum.
 class TFE_API SystemAllocator : public Allocator {
  public:
+  // Refuses what would bring the sum of all purposes above `limit_bytes`.
   explicit SystemAllocator(uint64_t limit_bytes = UINT64_MAX);
   ~SystemAllocator() override;
   void* allocate(size_t bytes, size_t alignment, Purpose purpose) noexcept override;
   void deallocate(void* pointer, size_t bytes, Purpose purpose) noexcept override;
   uint64_t bytes_in_use() const noexcept override;
   uint64_t limit_bytes() const noexcept override;
+  // Thread-safe; the numbers are of one moment.
   AllocatorStats stats() const;
 
  private:

@@ -17,21 +17,23 @@
 
 namespace tfengine {
 
-// done and total samples (total -1 when unknown), for progress displays.
+// For progress displays: what is being done (a few words), and the samples done and in all (-1 when unknown).
 using Progress = std::function<void(const std::string& what, int64_t done, int64_t total)>;
 
 struct CalibrateOptions {
-  int threads = 0;  // 0: all cores
-  int64_t max_samples = -1;
+  int threads = 0;           // 0: all cores
+  int64_t max_samples = -1;  // -1: all. Whole batches are run, so the last may go beyond it.
+  // Nodes that conversion will keep out of fusion and INT8: give the same here, so that tensors have the same names.
   std::vector<std::string> nodes_denylist;
-  Progress progress;
+  Progress progress;  // called after each batch, on the calling thread; empty: nobody
   // Where the weights and tensors of the float run come from; null: default_allocator(). It must outlive the calibration.
   Allocator* allocator = nullptr;
   uint64_t max_workspace_size_bytes = uint64_t{1} << 30;
 };
 
+// What a tensor's INT8 scale covers: [-max_abs, max_abs], or [0, max_abs] where it cannot be negative.
 struct TensorRange {
-  std::string tensor;
+  std::string tensor;  // its name in the optimised graph
   float max_abs = 0.0f;
   bool non_negative = false;
   std::string source;  // "custom", "calibrated", "rule"
@@ -44,15 +46,20 @@ struct CalibrationImpl;
 // The histograms of every tensor that may become INT8.
 class TFE_API Calibration {
  public:
+  // InvalidModel when the file is malformed or damaged, InvalidArgument when it cannot be read.
   static Calibration load(const std::filesystem::path& path);
+  // The file appears whole or not at all; InvalidArgument with the system's reason when it cannot be written.
   void save(const std::filesystem::path& path) const;
   // The bytes of such a file.
   static Calibration from_bytes(std::string_view bytes, const std::string& name = "calibration");
   std::string serialize() const;
   // Adds another worker's histograms of the same model: the result has the same bytes as one worker's over all data.
+  // InvalidArgument when it is of another model.
   void merge(const Calibration& other);
   int64_t samples() const;
-  // calibrator: "entropy", "minmax", "percentile", "mse", "auto".
+  // calibrator: "entropy" (TensorRT's entropy 2), "minmax", "percentile" (the magnitude below which `percentile` percent
+  // of values lie), "mse", or "auto", which chooses for each tensor. InvalidArgument for another name, or a percentile
+  // outside (0, 100].
   std::vector<TensorRange> ranges(const std::string& calibrator = "auto", double percentile = 99.99) const;
   // TensorRT's calibration cache text of those ranges.
   std::string table(const std::string& calibrator = "auto", double percentile = 99.99) const;
@@ -93,6 +100,8 @@ class TFE_API Calibrator {
   std::unique_ptr<Impl> impl_;
 };
 
+// Runs the model in float over all of `data` (up to max_samples) and counts. InvalidArgument when the data does not fit
+// the model's inputs or holds no sample; InvalidModel when it is malformed; OutOfMemory.
 TFE_API Calibration calibrate(const Model& model, BatchSource& data, const CalibrateOptions& options = {});
 
 }  // namespace tfengine

@@ -2,6 +2,7 @@
 // From a model to an engine: the whole line. See docs/quantization.md for precision "int8".
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct ConvertOptions {
   // Or from TensorRT's calibration cache text, by tensor name: where both say something, `calibration` counts. Names that
   // the graph does not have are noted in the report.
   std::string calibration_table;
+  // How ranges follow from `calibration`: see Calibration::ranges().
   std::string calibrator = "auto";
   double percentile = 99.99;
   // int8 with no range from anywhere: a float engine and a note in the report, rather than InvalidArgument.
@@ -38,7 +40,11 @@ struct ConvertOptions {
   // Passes to leave out, by name (see `tfengine dump`), for debugging.
   std::vector<std::string> disabled_passes;
   EngineOptions engine;
-  Progress progress;
+  Progress progress;  // tactics chosen and in all, on the calling thread; empty: nobody
+  // When given, the engine frees the large constants once it is planned, and asks for the model again to plan for other
+  // shapes and to save itself: it then holds little but the weights in the form that its kernels read. It must give the
+  // model that was converted, from any thread.
+  std::function<Model()> model_again;
   // Kept with the engine and in its file, for the caller: what the engine was made of, say.
   std::string tag;
 };
@@ -47,6 +53,8 @@ struct ConvertOptions {
 // no such precision.
 TFE_API bool precision_available(const std::string& precision);
 
+// Plans for the shapes asked for, timing tactics on this machine. The model may go afterwards. InvalidModel when the graph
+// cannot run, InvalidArgument naming a wrong option, OutOfMemory, BackendFailure.
 TFE_API Engine convert(const Model& model, const ConvertOptions& options = {});
 
 }  // namespace tfengine

@@ -16,6 +16,7 @@
 
 namespace tfengine {
 
+// A tensor, and the input or output that it is for.
 struct NamedTensor {
   std::string name;  // may be empty where the model has one input
   Tensor tensor;
@@ -27,6 +28,7 @@ class TFE_API BatchSource {
   virtual ~BatchSource() = default;
   // The next batch, or false at the end. Labels, where the data has them, come under the name of the label feature.
   virtual bool next(Batch& batch) = 0;
+  // Begins anew: next() gives the first batch again.
   virtual void rewind() = 0;
   // Samples in all, when known.
   virtual std::optional<int64_t> samples() const { return std::nullopt; }
@@ -34,12 +36,12 @@ class TFE_API BatchSource {
 
 // How files become batches.
 struct DataOptions {
-  int64_t batch_size = 1;
-  int64_t limit = -1;  // samples; -1: all
+  int64_t batch_size = 1;  // samples; the last batch may have fewer
+  int64_t limit = -1;      // samples; -1: all
   // TFRecord of tf.Example:
-  std::string feature = "image";
-  std::string label_feature;   // empty: no labels
-  std::string decode = "raw";  // "raw" (bytes of feature_dtype), "jpeg", "png", "floats", "ints"
+  std::string feature = "image";  // name of the feature that holds the sample
+  std::string label_feature;      // empty: no labels
+  std::string decode = "raw";     // "raw" (bytes of feature_dtype), "jpeg", "png", "floats", "ints"
   DType feature_dtype = DType::U8;
   Shape feature_shape;  // of one sample, for "raw", "floats" and "ints"
   // Images: resize the shorter side to resize, then cut the centre crop_h x crop_w; 0 leaves them. channel_order "rgb", "bgr".
@@ -54,10 +56,13 @@ struct DataOptions {
 };
 
 // .npy, .npz, a folder of them, TFRecords, or a folder of JPEG/PNG images. The first dimension of arrays counts samples.
+// InvalidArgument for a missing file or a wrong option; InvalidModel naming file and reason when it is malformed, here or
+// from next().
 TFE_API std::unique_ptr<BatchSource> open_data(const std::filesystem::path& path, const DataOptions& options = {});
 
 // One tensor as .npy; the file appears whole or not at all.
 TFE_API void write_npy(const std::filesystem::path& path, const Tensor& tensor);
+// A view of the mapped file where its layout allows. InvalidArgument or InvalidModel as open_data().
 TFE_API Tensor read_npy(const std::filesystem::path& path);
 
 }  // namespace tfengine

@@ -18,7 +18,8 @@
 namespace tfengine {
 
 struct EngineOptions {
-  int threads = 0;  // 0: the number the engine was converted with, or all cores
+  int threads = 0;  // of each run; 0: the number the engine was converted with, or all cores
+  // A tactic that needs more scratch memory is not eligible.
   uint64_t max_workspace_size_bytes = uint64_t{1} << 30;
   // Everything the engine holds or uses at run time comes from here; null: default_allocator(). It must outlive the engine.
   Allocator* allocator = nullptr;
@@ -32,21 +33,24 @@ struct EngineOptions {
 
 // Bytes, for one set of input shapes: the numbers the engine allocates.
 struct MemoryReport {
-  uint64_t weights_bytes = 0;
-  uint64_t activation_bytes = 0;
-  uint64_t workspace_bytes = 0;
-  uint64_t peak_bytes = 0;  // the sum of the three
+  uint64_t weights_bytes = 0;     // packed weights, once for all shapes and contexts
+  uint64_t activation_bytes = 0;  // the arena of one context
+  uint64_t workspace_bytes = 0;   // the most that a chosen tactic needs, of one context
+  uint64_t peak_bytes = 0;        // the sum of the three
+  // For comparison: the tensors that live at the busiest step, and every tensor in memory of its own.
   uint64_t activation_lower_bound_bytes = 0;
   uint64_t naive_activation_bytes = 0;
   uint64_t file_bytes = 0;  // 0 unless the engine was saved or loaded
-  std::string peak_layer;
+  std::string peak_layer;   // where the arena is fullest
 };
 
+// One of the plans that an engine keeps.
 struct PlanSummary {
   std::vector<Shape> input_shapes;
   MemoryReport memory;
 };
 
+// One step of a plan.
 struct LayerProfile {
   std::string name;
   std::string op;
@@ -63,6 +67,8 @@ struct EngineImpl;
 
 class TFE_API Engine {
  public:
+  // Maps the file; constants stay views of it. InvalidModel when it is no engine, damaged or of another version;
+  // InvalidArgument when it is missing or an option is wrong. Made on another CPU, its tactics are chosen anew (notices()).
   static Engine load(const std::filesystem::path& path, const EngineOptions& options = {});
   // The bytes of a .tfe file in memory, 64-byte aligned; `owner` keeps them alive, since constants stay views of them.
   // `name` stands for them in messages.
@@ -75,10 +81,12 @@ class TFE_API Engine {
   // The same bytes, piece after piece, for other storage than files.
   void write(const std::function<void(const void* data, size_t bytes)>& sink) const;
 
+  // In the order that nameless inputs are taken in, and that outputs come in.
   std::vector<TensorSpec> inputs() const;
   std::vector<TensorSpec> outputs() const;
   // Inputs by name (or in order when their names are empty); the first call for a set of shapes plans for it.
   // Thread-safe: each concurrent call uses a context of its own.
+  // InvalidArgument for a wrong name, dtype or shape; OutOfMemory, after which the engine is as before.
   std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs) const;
   // The same without allocating: `outputs` point to buffers of the outputs' sizes for these shapes.
   void run_into(const std::vector<NamedTensor>& inputs, const std::vector<void*>& outputs) const;
@@ -92,11 +100,13 @@ class TFE_API Engine {
   // Shapes of the outputs for these inputs' shapes.
   std::vector<Shape> output_shapes(const std::vector<Shape>& input_shapes) const;
 
-  std::string precision() const;
-  std::string tag() const;  // ConvertOptions::tag
+  std::string precision() const;  // "fp32", "bf16" or "int8"
+  bool quantized() const;         // whether any tensor is INT8
+  std::string tag() const;        // ConvertOptions::tag
   int threads() const;
   // For the given input shapes (prepared if need be); empty: the shapes of the latest plan.
   MemoryReport memory(const std::vector<Shape>& input_shapes = {}) const;
+  // Every step, in order, with the median time over `runs` runs behind one that warms up.
   std::vector<LayerProfile> profile(const std::vector<NamedTensor>& inputs, int runs = 20) const;
   // What conversion decided, as JSON: segments, refusals, ranges with sources, why each tensor is INT8 or float, timings.
   std::string report_json() const;

@@ -46,12 +46,14 @@ class TFE_API Model {
   static Model from_graph_def(std::string_view bytes, std::shared_ptr<const void> owner = nullptr,
                               const LoadOptions& options = {}, const std::string& name = "graph");
 
+  // As imported, in the graph's order.
   std::vector<TensorSpec> inputs() const;
   std::vector<TensorSpec> outputs() const;
   // (op, count), sorted by op: of the graph as imported.
   std::vector<std::pair<std::string, int>> ops() const;
-  uint64_t constant_bytes() const;
-  // The graph as text after a step of the pipeline: "import", "optimize" (see docs/architecture.md).
+  uint64_t constant_bytes() const;  // of weights and other constants
+  // The graph as text after a step of the pipeline: "import", "optimize" (see docs/architecture.md). InvalidArgument
+  // for another name.
   std::string dump(const std::string& after = "import") const;
 
   const std::shared_ptr<const detail::ModelImpl>& impl() const { return impl_; }

@@ -11,7 +11,7 @@ tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tfengine.tensorflow")
 
 import tfengine  # noqa: E402
-from engine_graphs import ENGINE, EngineSession, digits_function, engine_graph, function_of, set_attribute  # noqa: E402
+from engine_graphs import ENGINE, EngineSession, digits_function, engine_graph, function_of, run_python, set_attribute  # noqa: E402
 
 INT8 = {"precision_mode": "INT8", "use_calibration": True}
 
@@ -161,6 +161,13 @@ def test_int8_without_any_range_stays_float(digits_native, images):
     (got,) = session(images[:8])
     np.testing.assert_allclose(got, digits_native(tf.constant(images[:8])).numpy(), atol=1e-4)
     assert session.status()["native_calls"] == {}
+    code = """
+import numpy as np
+from engine_graphs import EngineSession, digits_function, engine_graph
+graph = engine_graph(digits_function(), precision_mode="INT8", use_calibration=False)
+EngineSession(graph)(np.ones((1, 8, 8, 1), np.float32))
+"""
+    assert "has neither a calibration table nor quantization nodes: its engine computes in float" in run_python(code)
 
 
 def test_ranges_of_the_graph_need_no_calibration(images):

@@ -223,6 +223,32 @@ def test_static_engines_live_in_the_node(digits_native, images, tmp_path):
     assert old.status()["builds"] == 1
 
 
+def test_an_operation_outlives_the_deletion_of_its_resource(digits_native, images, tmp_path):
+    """Saving deletes; the graph goes on, with the engine that it has, and can be saved again."""
+    session = EngineSession(engine_graph(digits_native))
+    (want,) = session(images[:4])
+    with session.graph.as_default():
+        write = tft.ops.serialize_trt_resource(ENGINE, str(tmp_path / "engine"), delete_resource=True)
+    for _ in range(2):
+        session.session.run(write)
+        np.testing.assert_array_equal(session(images[:4])[0], want)
+    assert session.status()["builds"] == 1
+
+
+def test_a_file_that_is_loaded_after_the_first_call(digits_native, images, tmp_path):
+    built = EngineSession(engine_graph(digits_native))
+    (want,) = built(images[:4])
+    with built.graph.as_default():
+        built.session.run(tft.ops.serialize_trt_resource(ENGINE, str(tmp_path / "engine")))
+    session = EngineSession(engine_graph(digits_native, _allow_build_at_runtime=False))
+    session(images[:4])
+    with session.graph.as_default():
+        handle = tft.ops.create_trt_resource_handle(resource_name=ENGINE)
+        session.session.run(tft.ops.initialize_trt_resource(handle, str(tmp_path / "engine")))
+    np.testing.assert_allclose(session(images[:4])[0], want, atol=1e-6)
+    assert (session.status()["engine_calls"], session.status()["builds"]) == (1, 0)
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [

@@ -30,13 +30,13 @@ const std::shared_ptr<Allocator>& host_memory() { return current(); }
 
 Allocator& scratch_allocator() { return current() == nullptr ? default_allocator() : *current(); }
 
-std::shared_ptr<void> host_bytes(size_t bytes, const std::string& what) {
+std::shared_ptr<void> host_bytes(size_t bytes, const std::string& what, HostBytes content) {
   const size_t size = std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
   if (current() == nullptr) {
     void* memory = std::aligned_alloc(kAlignment, size);
     if (memory == nullptr)
       throw OutOfMemory("cannot allocate " + std::to_string(size) + " bytes for " + what, size, UINT64_MAX);
-    std::memset(memory, 0, size);
+    if (content == HostBytes::Zeroed) std::memset(memory, 0, size);
     return {memory, std::free};
   }
   struct Held {
@@ -44,7 +44,7 @@ std::shared_ptr<void> host_bytes(size_t bytes, const std::string& what) {
     Buffer buffer;
   };
   auto held = std::make_shared<Held>(Held{current(), Buffer(*current(), size, Purpose::Weights, what)});
-  std::memset(held->buffer.data(), 0, size);
+  if (content == HostBytes::Zeroed) std::memset(held->buffer.data(), 0, size);
   return {held, held->buffer.data()};
 }
 

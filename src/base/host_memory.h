@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "tfengine/allocator.h"
 
@@ -26,7 +27,8 @@ const std::shared_ptr<Allocator>& host_memory();
 // The same, or default_allocator().
 Allocator& scratch_allocator();
 
-// `bytes` zeroed bytes at 64-byte alignment that free themselves. OutOfMemory naming `what`.
-std::shared_ptr<void> host_bytes(size_t bytes, const std::string& what);
+enum class HostBytes : uint8_t { Zeroed, Uninitialized };
+// `bytes` bytes at 64-byte alignment that free themselves. OutOfMemory naming `what`.
+std::shared_ptr<void> host_bytes(size_t bytes, const std::string& what, HostBytes content = HostBytes::Zeroed);
 
 }  // namespace tfengine

@@ -13,6 +13,7 @@
 #include "compiler/calibration_impl.h"
 #include "compiler/engine_impl.h"
 #include "compiler/model_impl.h"
+#include "compiler/recipe.h"
 #include "compiler/report.h"
 #include "compiler/to_bf16.h"
 #include "quantize/calibration_cache.h"
@@ -66,6 +67,11 @@ class Compiler {
         options_(options),
         precision_(checked_precision(options.precision)),
         config_(detail::engine_config(options.engine)) {
+    recipe_.precision = precision_;
+    recipe_.nodes_denylist = options.nodes_denylist;
+    recipe_.disabled_passes = options.disabled_passes;
+    recipe_.int8_grid = options.int8_grid;
+    recipe_.backend = config_.backends[0];
     if (options.progress) {
       config_.progress = [this](int done, int total, const std::string&) {
         options_.progress("choosing tactics", done, total);
@@ -75,9 +81,7 @@ class Compiler {
 
   Engine run() {
     const auto start = std::chrono::steady_clock::now();
-    passes::PassOptions pass_options;
-    pass_options.disabled = options_.disabled_passes;
-    detail::Optimized optimized = detail::optimize(model_, options_.nodes_denylist, pass_options);
+    detail::Optimized optimized = detail::optimize(model_, recipe_);
     report_.passes = optimized.report;
     report_.notes = optimized.report.notes;
     report_.segments = segment::segment(optimized.graph, [&](const ir::Node& node) {
@@ -116,7 +120,7 @@ class Compiler {
       report_.calibration_samples = static_cast<int64_t>(calibration.histograms.samples);
       table.merge(solved.table);
       if (options_.bias_correction) {
-        for (const auto& [name, sums] : calibration.histograms.channel_sums) means_[name] = sums.means();
+        for (const auto& [name, sums] : calibration.histograms.channel_sums) recipe_.means[name] = sums.means();
       }
     }
     if (table.empty() && !options_.float_without_ranges) {
@@ -140,55 +144,39 @@ class Compiler {
     table.merge(cache.table);
   }
 
-  quantize::RewriteResult rewrite(const ir::Graph& graph, const quantize::RangeTable& table,
-                                  const std::set<std::string>& slow) {
-    quantize::RewriteOptions options;
-    if (options_.int8_grid == "tensorrt") {
-      options.grid = quantize::Int8Grid::TensorRT;
-    } else if (options_.int8_grid != "auto") {
-      fail<InvalidArgument>("int8_grid '{}' is unknown, expected auto or tensorrt", options_.int8_grid);
-    }
-    options.missing = quantize::MissingRange::KeepFloat;
-    options.int8_ok = [&](const ir::Node& node) { return config_.backends[0]->refuses_int8(graph, node); };
-    options.cache = &quantized_;
-    options.means = &means_;
-    options.prefer_float = [&slow](const ir::Node& node) { return slow.count(node.name) > 0; };
-    return quantize::rewrite_to_int8(graph, table, options);
-  }
-
   Core int8_engine(const ir::Graph& graph, const std::vector<std::vector<Shape>>& shapes) {
-    const quantize::RangeTable table = ranges(graph);
-    if (table.empty()) {
+    recipe_.ranges = ranges(graph);
+    if (recipe_.ranges.empty()) {
       report_.notes.push_back("precision int8 was asked for, but there are no ranges: the engine is float");
       return make_core(graph);
     }
-    quantize::RewriteResult result = rewrite(graph, table, {});
-    Core core = make_core(result.graph);
+    quantize::RewriteResult result = detail::rewrite(graph, recipe_, &quantized_);
+    Core core = make_core(std::move(result.graph));
     report_.rewrite = std::move(result.report);
     if (!options_.avoid_slow_int8 || !config_.measure || config_.backends.size() < 2) return core;
     const Core float_core = make_core(graph);
     const double float_us = plan_all(*float_core, shapes);
     double best_us = plan_all(*core, shapes);
     const std::map<std::string, double> float_times = step_times(*float_core, shapes);
-    std::set<std::string> slow;
     // Making one node float moves conversions to its neighbours, whose times are then others: a second look settles it.
     for (int round = 0; round < 2; ++round) {
-      const std::set<std::string> candidates = slower_nodes(*core, float_times, shapes, slow);
-      if (candidates.size() == slow.size()) break;
-      quantize::RewriteResult trial = rewrite(graph, table, candidates);
-      Core trial_core = make_core(std::move(trial.graph));
+      detail::Recipe trial = recipe_;
+      trial.slow = slower_nodes(*core, float_times, shapes, recipe_.slow);
+      if (trial.slow.size() == recipe_.slow.size()) break;
+      quantize::RewriteResult rewritten = detail::rewrite(graph, trial, &quantized_);
+      Core trial_core = make_core(std::move(rewritten.graph));
       const double trial_us = plan_all(*trial_core, shapes);
       // Steps timed apart find their tensors in the cache, where float ones of four times the size will not be.
       if (trial_us >= kClearGain * best_us) break;
       best_us = trial_us;
       core = std::move(trial_core);
-      report_.rewrite = std::move(trial.report);
-      slow = candidates;
+      report_.rewrite = std::move(rewritten.report);
+      recipe_ = std::move(trial);
     }
     report_.notes.push_back(
         fmt::format("steps measured apart: float {:.0f} us, int8 {:.0f} us; {} nodes stay float because "
                     "they are faster so",
-                    float_us, best_us, slow.size()));
+                    float_us, best_us, recipe_.slow.size()));
     return core;
   }
 
@@ -207,6 +195,7 @@ class Compiler {
   Engine finish(Core core) {
     auto impl = std::make_shared<detail::EngineImpl>();
     core->end_progress();
+    if (options_.model_again) free_constants(*core);
     impl->core = std::move(core);
     impl->model_hash = model_.hash;
     impl->precision = precision_;
@@ -225,11 +214,21 @@ class Compiler {
     return Engine(std::move(impl));
   }
 
+  // The float constants go with the caller's model; what they are needed for later, the recipe makes again.
+  void free_constants(runtime::EngineCore& core) const {
+    core.free_constants([recipe = recipe_, again = options_.model_again, hash = model_.hash] {
+      const Model model = again();
+      check(model.impl()->hash == hash, "model_again gave another model (fingerprint {}, expected {})",
+            model.impl()->hash, hash);
+      return detail::make_graph(*model.impl(), recipe);
+    });
+  }
+
   const detail::ModelImpl& model_;
   const ConvertOptions& options_;
   std::string precision_;
   runtime::EngineConfig config_;
-  quantize::ChannelMeans means_;
+  detail::Recipe recipe_;
   detail::ConversionReport report_;
   quantize::WeightsCache quantized_;  // trials of which nodes stay float differ in nodes, not in weights
 };

@@ -143,7 +143,7 @@ void Engine::save(const std::filesystem::path& path) const {
 
 void Engine::write(const std::function<void(const void*, size_t)>& sink) const {
   plan::EngineImage image;
-  image.graph = impl_->core->graph();
+  image.graph = impl_->core->whole_graph();
   image.model_hash = impl_->model_hash;
   image.precision = impl_->precision;
   image.options = impl_->options;
@@ -200,6 +200,13 @@ void Engine::run_into(const std::vector<NamedTensor>& inputs, const std::vector<
 }
 
 std::string Engine::precision() const { return impl_->precision; }
+bool Engine::quantized() const {
+  const ir::Graph& graph = impl_->core->graph();
+  for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
+    if (graph.value(id).quant.defined()) return true;
+  }
+  return false;
+}
 std::string Engine::tag() const {
   const auto options = nlohmann::json::parse(impl_->options, nullptr, false);
   return options.is_object() && options.contains("tag") && options["tag"].is_string() ? options["tag"] : "";

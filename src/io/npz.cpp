@@ -35,7 +35,8 @@ struct Member {
 
 template <typename T>
 T number_at(std::string_view file, uint64_t at) {
-  if (at > file.size() || sizeof(T) > file.size() - at)
+  // Not "sizeof(T) > file.size() - at": g++ 12 -O2 moves the read in front of that check.
+  if (file.size() < sizeof(T) || at > file.size() - sizeof(T))
     fail<InvalidModel>("the archive is cut short or corrupt: a field at {} of {} bytes", at, file.size());
   T value;
   std::memcpy(&value, file.data() + at, sizeof(T));

@@ -62,6 +62,8 @@ class Kernel {
  public:
   virtual ~Kernel() = default;
   virtual std::unique_ptr<BoundKernel> bind(const StepArgs& args) const = 0;
+  // Whether a run reads the memory of this input: not where it was packed. Constants that no kernel reads are freed.
+  virtual bool reads(int /*input*/) const { return true; }
 };
 
 struct Tactic {
@@ -91,7 +93,9 @@ class Backend {
   virtual bool takes_strided_output(const StepSpec& spec) const = 0;
 };
 
-// A kernel made of a function over StepArgs, for steps that keep no state per context.
-std::shared_ptr<const Kernel> function_kernel(std::function<void(const StepArgs&)> function);
+// A kernel made of a function over StepArgs, for steps that keep no state per context. It does not read the inputs in
+// `packed`.
+std::shared_ptr<const Kernel> function_kernel(std::function<void(const StepArgs&)> function,
+                                              std::vector<int> packed = {});
 
 }  // namespace tfengine::plan

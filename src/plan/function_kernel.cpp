@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "plan/backend.h"
 
 namespace tfengine::plan {
@@ -21,19 +23,22 @@ class BoundFunction : public BoundKernel {
 
 class FunctionKernel : public Kernel {
  public:
-  explicit FunctionKernel(Function function) : function_(std::make_shared<const Function>(std::move(function))) {}
+  FunctionKernel(Function function, std::vector<int> packed)
+      : function_(std::make_shared<const Function>(std::move(function))), packed_(std::move(packed)) {}
+  bool reads(int input) const override { return std::find(packed_.begin(), packed_.end(), input) == packed_.end(); }
   std::unique_ptr<BoundKernel> bind(const StepArgs& args) const override {
     return std::make_unique<BoundFunction>(function_, args);
   }
 
  private:
   std::shared_ptr<const Function> function_;
+  std::vector<int> packed_;
 };
 
 }  // namespace
 
-std::shared_ptr<const Kernel> function_kernel(Function function) {
-  return std::make_shared<FunctionKernel>(std::move(function));
+std::shared_ptr<const Kernel> function_kernel(Function function, std::vector<int> packed) {
+  return std::make_shared<FunctionKernel>(std::move(function), std::move(packed));
 }
 
 }  // namespace tfengine::plan

@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "base/check.h"
 #include "engine_generated.h"
+#include "ir/verifier.h"
 #include "plan/image.h"
 #include "plan/image_format.h"
 
@@ -165,6 +166,11 @@ class Reader {
       graph.outputs.push_back({string_of(out->name()), valid(graph, out->value())});
     }
     graph.order();  // refuses cycles
+    try {
+      ir::verify(graph);
+    } catch (const InternalError& error) {
+      bad("its graph is malformed: {}", error.what());
+    }
   }
 
   void read_value(const fb::Value& v, ir::Graph& graph) const {

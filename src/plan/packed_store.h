@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Constants in the form that kernels read: packed once, shared by every context and shape of an engine, held in the
-// engine's weights memory. The same request twice gives the same block.
+// engine's weights memory. The same request twice gives the same block, even if the constant was freed and read again in
+// between: blocks are found by the constant's content.
 #pragma once
 
+#include <compare>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,20 +21,28 @@ class PackedStore {
   explicit PackedStore(Allocator& allocator) : allocator_(allocator) {}
 
   // The block for (source constant, form): `fill` writes `bytes` bytes at 64-byte alignment on the first request.
-  // `form` names layout and everything else that the bytes depend on.
+  // `form` names layout and everything else that the bytes depend on; alone, where `source` is an undefined tensor.
   std::shared_ptr<const void> get(const Tensor& source, const std::string& form, size_t bytes,
                                   const std::function<void(void*)>& fill);
   // Bytes held by blocks that are still in use.
   uint64_t bytes() const;
 
  private:
-  struct Block {
-    Buffer buffer;
-    Tensor source;  // keeps the key's address unique while the block lives
+  // 128 bits of hash, the size and the element type: equal for different constants only by design, and then of one model.
+  struct Key {
+    uint64_t high = 0, low = 0;
+    uint64_t bytes = 0;
+    DType dtype = DType::Invalid;
+    std::string form;
+    auto operator<=>(const Key&) const = default;
   };
+  static Key key_of(const Tensor& source, const std::string& form);
+  void forget_freed();
+
   Allocator& allocator_;
   mutable std::mutex mutex_;
-  std::map<std::pair<const void*, std::string>, std::weak_ptr<Block>> blocks_;
+  std::map<Key, std::weak_ptr<Buffer>> blocks_;
+  size_t forget_at_ = 256;
 };
 
 }  // namespace tfengine::plan

@@ -30,13 +30,20 @@ std::string text_of(const std::vector<Shape>& shapes) {
   return text;
 }
 
+Model model_of(const SegmentGraph& segment, const std::string& name) {
+  LoadOptions load;
+  load.inputs = segment.inputs;
+  load.outputs = segment.outputs;
+  return Model::from_graph_def(segment.bytes, segment.owner, load, name);
+}
+
 Outcome failed(std::exception_ptr error) { return {Outcome::Kind::Failed, {}, std::move(error)}; }
 Outcome native(std::string reason) { return {Outcome::Kind::Native, std::move(reason), nullptr}; }
 
 }  // namespace
 
-OpEngine::OpEngine(OpConfig config, std::shared_ptr<Allocator> allocator)
-    : config_(std::move(config)), allocator_(std::move(allocator)) {}
+OpEngine::OpEngine(OpConfig config, std::function<SegmentGraph()> segment, std::shared_ptr<Allocator> allocator)
+    : config_(std::move(config)), segment_(std::move(segment)), allocator_(std::move(allocator)) {}
 
 OpEngine::~OpEngine() {
   try {
@@ -87,7 +94,6 @@ OpEngine::Next OpEngine::decide(const Shapes& shapes, Call& call, std::string& r
 
 void OpEngine::run(Call call) {
   const Shapes shapes = shapes_of(call.inputs);
-  const std::function<SegmentGraph()> segment = call.segment;
   std::string reason;
   switch (decide(shapes, call, reason)) {
     case Next::Native:
@@ -97,36 +103,44 @@ void OpEngine::run(Call call) {
     case Next::Wait:
       return;
     case Next::Build:
-      Runners::builds().run(1, [self = shared_from_this(), shapes, segment] { self->build(shapes, segment); });
+      Runners::builds().run(
+          1, [self = shared_from_this(), shapes]() mutable { build_and_answer(std::move(self), shapes); });
       return;
     case Next::Calibrate:
     case Next::Execute:
-      start(std::move(call));
+      start(shared_from_this(), std::move(call));
   }
 }
 
-void OpEngine::start(Call call) {
-  // std::function wants copies.
-  auto shared = std::make_shared<Call>(std::move(call));
-  Runners::engines().run(config_.threads, [self = shared_from_this(), shared] {
-    Outcome outcome;
-    try {
-      if (self->calibrating()) {
-        self->calibrate(*shared);
-      } else {
-        self->execute(*shared);
-      }
-    } catch (const OutOfMemory&) {
-      outcome = failed(std::current_exception());
-    } catch (const Error& error) {
-      outcome = native(error.what());
-      self->count_native(outcome.reason);
-    } catch (...) {
-      outcome = failed(std::current_exception());
-    }
+// Who waits for `done` may end the process next: the engine must not die on another thread after it.
+void OpEngine::start(std::shared_ptr<OpEngine> self, Call call) {
+  auto shared = std::make_shared<Call>(std::move(call));  // std::function wants copies
+  const int threads = self->config_.threads;
+  Runners::engines().run(threads, [self = std::move(self), shared = std::move(shared)]() mutable {
+    Outcome outcome = self->answer(*shared);
+    self.reset();
     const auto done = std::move(shared->done);
+    shared.reset();
     done(std::move(outcome));
   });
+}
+
+Outcome OpEngine::answer(const Call& call) {
+  try {
+    if (calibrating()) {
+      calibrate(call);
+    } else {
+      execute(call);
+    }
+    return {};
+  } catch (const OutOfMemory&) {
+    return failed(std::current_exception());
+  } catch (const Error& error) {
+    count_native(error.what());
+    return native(error.what());
+  } catch (...) {
+    return failed(std::current_exception());
+  }
 }
 
 void OpEngine::execute(const Call& call) {
@@ -144,18 +158,18 @@ void OpEngine::execute(const Call& call) {
 void OpEngine::calibrate(const Call& call) {
   const HostMemoryScope memory(allocator_);
   const std::lock_guard observing(calibrating_);
-  if (calibrator_ == nullptr) calibrator_ = make_calibrator(call.segment);
+  if (calibrator_ == nullptr) calibrator_ = make_calibrator();
   calibrator_->run_into(call.inputs, call.allocate(calibrator_->output_shapes(shapes_of(call.inputs))));
 }
 
-std::unique_ptr<Calibrator> OpEngine::make_calibrator(const std::function<SegmentGraph()>& segment) {
+std::unique_ptr<Calibrator> OpEngine::make_calibrator() {
   if (!calibration_failure_.empty()) fail<InvalidModel>("{}", calibration_failure_);
   CalibrateOptions options;
   options.threads = config_.threads;
   options.allocator = allocator_.get();
   options.max_workspace_size_bytes = config_.max_workspace_size_bytes;
   try {
-    return std::make_unique<Calibrator>(model(segment()), options);
+    return std::make_unique<Calibrator>(model_of(segment_(), config_.name), options);
   } catch (const OutOfMemory&) {
     throw;
   } catch (const Error& error) {
@@ -164,14 +178,7 @@ std::unique_ptr<Calibrator> OpEngine::make_calibrator(const std::function<Segmen
   }
 }
 
-Model OpEngine::model(const SegmentGraph& segment) const {
-  LoadOptions load;
-  load.inputs = segment.inputs;
-  load.outputs = segment.outputs;
-  return Model::from_graph_def(segment.bytes, segment.owner, load, config_.name);
-}
-
-void OpEngine::build_engine(const Shapes& shapes, const std::function<SegmentGraph()>& segment) {
+void OpEngine::build_engine(const Shapes& shapes) {
   if (config_.refuse_builds) fail<BackendFailure>("TF_TRT_ABORT_CUDA_ENGINE_BUILD is set");
   const HostMemoryScope memory(allocator_);
   std::shared_ptr<const Engine> engine;
@@ -191,7 +198,14 @@ void OpEngine::build_engine(const Shapes& shapes, const std::function<SegmentGra
     options.input_shapes = {shapes};
     options.engine = engine_options();
     options.tag = config_.tag;
-    engine = std::make_shared<const Engine>(convert(model(segment()), options));
+    options.model_again = [segment = segment_, name = config_.name] { return model_of(segment(), name); };
+    engine = std::make_shared<const Engine>(convert(model_of(segment_(), config_.name), options));
+    if (engine->precision() == "int8" && !engine->quantized()) {
+      config_.notice("int8 " + config_.name,
+                     "'" + config_.name +
+                         "' is to be INT8, but has neither a calibration table nor quantization "
+                         "nodes: its engine computes in float");
+    }
   }
   engine->prepare(shapes);
   const std::lock_guard lock(mutex_);
@@ -199,38 +213,46 @@ void OpEngine::build_engine(const Shapes& shapes, const std::function<SegmentGra
   engine_ = std::move(engine);
 }
 
-void OpEngine::build(const Shapes& shapes, const std::function<SegmentGraph()>& segment) {
-  Outcome outcome;
+Outcome OpEngine::build(const Shapes& shapes) {
   try {
-    build_engine(shapes, segment);
+    build_engine(shapes);
+    return {};
   } catch (const OutOfMemory&) {
     // Memory may be there the next time: nothing is remembered.
-    outcome = failed(std::current_exception());
+    return failed(std::current_exception());
   } catch (const std::exception& error) {
-    outcome = native(fmt::format("no engine for input shapes {}: {}", text_of(shapes), error.what()));
+    Outcome outcome = native(fmt::format("no engine for input shapes {}: {}", text_of(shapes), error.what()));
     remember_failure(shapes, outcome.reason);
+    return outcome;
   } catch (...) {
-    outcome = failed(std::current_exception());
-  }
-  Runners::release_team();
-  std::vector<Call> calls;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto waiting = waiting_.find(text_of(shapes));
-    calls = std::move(waiting->second);
-    waiting_.erase(waiting);
-    if (outcome.kind == Outcome::Kind::Native) native_calls_[outcome.reason] += static_cast<int64_t>(calls.size());
-  }
-  for (Call& call : calls) {
-    if (outcome.kind == Outcome::Kind::Done) {
-      start(std::move(call));
-    } else {
-      call.done(outcome);
-    }
+    return failed(std::current_exception());
   }
 }
 
+std::vector<Call> OpEngine::take_waiting(const Shapes& shapes, const Outcome& outcome) {
+  const std::lock_guard lock(mutex_);
+  const auto waiting = waiting_.find(text_of(shapes));
+  std::vector<Call> calls = std::move(waiting->second);
+  waiting_.erase(waiting);
+  if (outcome.kind == Outcome::Kind::Native) native_calls_[outcome.reason] += static_cast<int64_t>(calls.size());
+  return calls;
+}
+
+void OpEngine::build_and_answer(std::shared_ptr<OpEngine> self, const Shapes& shapes) {
+  const Outcome outcome = self->build(shapes);
+  Runners::release_team();
+  std::vector<Call> calls = self->take_waiting(shapes, outcome);
+  if (outcome.kind == Outcome::Kind::Done) {
+    for (size_t i = 0; i + 1 < calls.size(); ++i) start(self, std::move(calls[i]));
+    start(std::move(self), std::move(calls.back()));
+    return;
+  }
+  self.reset();
+  for (Call& call : calls) call.done(outcome);
+}
+
 void OpEngine::remember_failure(const Shapes& shapes, const std::string& reason) {
+  config_.notice("native " + config_.name, "'" + config_.name + "' runs natively: " + reason);
   const std::lock_guard lock(mutex_);
   ++failed_builds_;
   failed_.emplace_front(shapes, reason);

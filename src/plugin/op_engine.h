@@ -32,6 +32,8 @@ struct OpConfig {
   std::string calibration_table;  // TensorRT's cache text
   std::string calibrator = "entropy";
   std::string tag;  // fingerprint of the segment, kept in engine files
+  // Tells the user `text`, once for each `topic`.
+  std::function<void(const std::string& topic, const std::string& text)> notice = [](const auto&, const auto&) {};
 };
 
 // A GraphDef whose placeholders and returned tensors are the segment's, in order.
@@ -53,14 +55,14 @@ struct Call {
   std::vector<NamedTensor> inputs;  // nameless, in order; valid until `done`
   // Buffers for outputs of these shapes; called at most once, may throw.
   std::function<std::vector<void*>(const std::vector<Shape>&)> allocate;
-  std::function<SegmentGraph()> segment;
   // Called once, on any thread, with nothing of the call in use any more.
   std::function<void(Outcome)> done;
 };
 
 class OpEngine : public std::enable_shared_from_this<OpEngine> {
  public:
-  OpEngine(OpConfig config, std::shared_ptr<Allocator> allocator);
+  // `segment` gives the segment's graph whenever it is asked, from any thread, as long as this lives.
+  OpEngine(OpConfig config, std::function<SegmentGraph()> segment, std::shared_ptr<Allocator> allocator);
   // A calibration whose table nobody took is left for whoever asks later (left_calibrations.h).
   ~OpEngine();
   OpEngine(const OpEngine&) = delete;
@@ -89,16 +91,19 @@ class OpEngine : public std::enable_shared_from_this<OpEngine> {
   using Shapes = std::vector<Shape>;
   enum class Next : uint8_t { Calibrate, Execute, Build, Wait, Native };
   Next decide(const Shapes& shapes, Call& call, std::string& reason);
-  void start(Call call);
+  static void start(std::shared_ptr<OpEngine> self, Call call);
+  Outcome answer(const Call& call);
   void execute(const Call& call);
   void calibrate(const Call& call);
-  std::unique_ptr<Calibrator> make_calibrator(const std::function<SegmentGraph()>& segment);
-  void build(const Shapes& shapes, const std::function<SegmentGraph()>& segment);
-  void build_engine(const Shapes& shapes, const std::function<SegmentGraph()>& segment);
+  std::unique_ptr<Calibrator> make_calibrator();
+  Outcome build(const Shapes& shapes);
+  std::vector<Call> take_waiting(const Shapes& shapes, const Outcome& outcome);
+  static void build_and_answer(std::shared_ptr<OpEngine> self, const Shapes& shapes);
+  void build_engine(const Shapes& shapes);
   void remember_failure(const Shapes& shapes, const std::string& reason);
-  Model model(const SegmentGraph& segment) const;
 
   OpConfig config_;
+  std::function<SegmentGraph()> segment_;
   std::shared_ptr<Allocator> allocator_;
   mutable std::mutex mutex_;  // for moments only
   std::shared_ptr<const Engine> engine_;

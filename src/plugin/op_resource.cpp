@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "base/host_memory.h"
 #include "plugin/conversions.h"
 #include "plugin/notices.h"
 
@@ -17,6 +16,12 @@ std::string key_of(const OpConfig& config) {
   return absl::StrCat(config.tag, "|", config.precision, "|", config.max_workspace_size_bytes, "|",
                       config.maximum_cached_engines, "|", config.threads, "|", config.allow_build, "|",
                       config.calibrate, "|", config.calibrator, "|", config.calibration_table);
+}
+
+// True if the engine took it.
+bool offer(const EngineBytes& file, OpEngine& engine) {
+  std::optional<Engine> read = read_engine(file, engine.engine_options());
+  return read && engine.adopt(std::move(*read));
 }
 
 std::shared_ptr<OpResource> share(OpResource* referenced) {
@@ -34,21 +39,18 @@ int64_t OpResource::MemoryUsed() const {
   return static_cast<int64_t>(bytes);
 }
 
-std::shared_ptr<OpEngine> OpResource::engine_for(const OpConfig& config, const std::shared_ptr<Allocator>& allocator) {
+std::shared_ptr<OpEngine> OpResource::engine_for(const OpConfig& config, const std::function<SegmentGraph()>& segment,
+                                                 const std::shared_ptr<Allocator>& allocator) {
   const std::string key = key_of(config);
   const std::lock_guard lock(mutex_);
   for (const auto& [known, engine] : engines_) {
     if (known == key) return engine;
   }
-  auto engine = std::make_shared<OpEngine>(config, allocator);
-  const HostMemoryScope memory(allocator);
+  auto engine = std::make_shared<OpEngine>(config, segment, allocator);
   for (const EngineBytes& file : files_) {
-    std::optional<Engine> read = read_engine(file, engine->engine_options());
-    if (read && engine->adopt(std::move(*read))) break;
-    if (read) {
-      notice_once("other engine", "'" + file.name + "' holds an engine of another segment than that of '" +
-                                      config.name + "': it is built anew");
-    }
+    if (offer(file, *engine)) break;
+    notice_once("other engine", "'" + file.name + "' holds an engine of another segment than that of '" + config.name +
+                                    "': it is built anew");
   }
   engines_.emplace_front(key, engine);
   return engine;
@@ -65,8 +67,20 @@ void OpResource::touch(const std::shared_ptr<OpEngine>& engine) {
   if (at != engines_.end()) engines_.splice(engines_.begin(), engines_, at);
 }
 
+void OpResource::attach(const OpConfig& config, const std::shared_ptr<OpEngine>& engine) {
+  const std::string key = key_of(config);
+  const std::lock_guard lock(mutex_);
+  for (const auto& [known, there] : engines_) {
+    if (known == key) return;
+  }
+  engines_.emplace_front(key, engine);
+}
+
 void OpResource::add_file(EngineBytes file) {
   const std::lock_guard lock(mutex_);
+  for (const auto& [key, engine] : engines_) {
+    if (!engine->engine()) offer(file, *engine);
+  }
   files_.push_back(std::move(file));
 }
 

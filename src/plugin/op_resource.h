@@ -29,11 +29,13 @@ class OpResource : public tensorflow::ResourceBase {
   int64_t MemoryUsed() const override;
 
   // The OpEngine of operations with this configuration; made, with an engine file that fits, at the first call.
-  std::shared_ptr<OpEngine> engine_for(const OpConfig& config, const std::shared_ptr<Allocator>& allocator);
+  std::shared_ptr<OpEngine> engine_for(const OpConfig& config, const std::function<SegmentGraph()>& segment,
+                                       const std::shared_ptr<Allocator>& allocator);
+  void attach(const OpConfig& config, const std::shared_ptr<OpEngine>& engine);
   // The one that ran last; null before the first.
   std::shared_ptr<OpEngine> latest() const;
   void touch(const std::shared_ptr<OpEngine>& engine);
-  // An engine file to be taken by the operation that it was made for.
+  // An engine file to be taken by the operation that it was made for, now or at its first call.
   void add_file(EngineBytes file);
   const std::string& name() const { return name_; }
 

@@ -35,8 +35,10 @@ Runners::~Runners() {
 
 // Under the lock. The system may refuse a thread: then those that are there have to do, and there must be one.
 void Runners::grow() {
+  if (ending_) return;  // those that are there finish the work
   try {
     threads_.emplace_back([this] { serve(); });
+    ++idle_;  // at once, so that a call that comes before it runs does not make another
   } catch (const std::system_error& error) {
     if (!threads_.empty()) return;
     tasks_.pop_back();
@@ -62,10 +64,9 @@ int Runners::size() const {
 void Runners::serve() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    ++idle_;
     wake_.wait(lock, [this] { return can_start() || (ending_ && tasks_.empty()); });
-    --idle_;
     if (tasks_.empty()) return;
+    --idle_;
     Task task = std::move(tasks_.front());
     tasks_.pop_front();
     free_ -= task.cores;
@@ -79,6 +80,7 @@ void Runners::serve() {
     task.work = nullptr;  // what it holds is freed before the cores are
     lock.lock();
     free_ += task.cores;
+    ++idle_;
     if (ending_) wake_.notify_all();
   }
 }

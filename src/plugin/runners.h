@@ -50,7 +50,7 @@ class Runners {
   std::condition_variable wake_;
   std::deque<Task> tasks_;
   int free_;
-  int idle_ = 0;
+  int idle_ = 0;  // threads without a task, those included that only begin
   bool ending_ = false;
   std::vector<std::thread> threads_;
 };

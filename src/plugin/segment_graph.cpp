@@ -98,38 +98,53 @@ void add_constant(const tf::TensorProto& tensor, Fingerprint& print) {
   }
 }
 
-}  // namespace
-
-SegmentGraph segment_graph(const tf::FunctionLibraryDefinition& library, const SegmentSignature& signature) {
-  SegmentGraph segment;
-  const std::string nodes = calling_graph(signature, segment).SerializeAsString();
-  const auto root = find(library, signature.function);
-  std::vector<std::string> names = library.ReachableDefinitions(root->fdef()).ListFunctionNames();
-  if (std::find(names.begin(), names.end(), signature.function) == names.end()) names.push_back(signature.function);
-  std::sort(names.begin(), names.end());
-  std::vector<tf::core::RefCountPtr<tf::FunctionRecord>> functions;
+// A GraphDef of these nodes (serialized) and functions, written once.
+std::string_view serialize(const std::string& nodes,
+                           const std::vector<std::shared_ptr<const tf::FunctionRecord>>& functions,
+                           const std::string& what, std::shared_ptr<const void>& owner) {
   std::vector<size_t> sizes;
   size_t library_bytes = 0;
-  for (const std::string& name : names) {
-    functions.push_back(find(library, name));
-    sizes.push_back(functions.back()->fdef().ByteSizeLong());
+  for (const auto& function : functions) {
+    sizes.push_back(function->fdef().ByteSizeLong());
     library_bytes += field_bytes(sizes.back());
   }
   const size_t total = nodes.size() + field_bytes(library_bytes);
-  std::shared_ptr<void> buffer = host_bytes(total, "the graph of " + signature.function);
+  std::shared_ptr<void> buffer = host_bytes(total, what, HostBytes::Uninitialized);
   auto* const begin = static_cast<uint8_t*>(buffer.get());
   uint8_t* at = std::copy(nodes.begin(), nodes.end(), begin);
   at = begin_field(kLibraryTag, library_bytes, at);
   for (size_t i = 0; i < functions.size(); ++i) {
     at = begin_field(kFunctionTag, sizes[i], at);
     if (!functions[i]->fdef().SerializeToArray(at, static_cast<int>(sizes[i]))) {
-      throw StatusError(absl::InternalError("the function '" + names[i] + "' cannot be serialized"));
+      throw StatusError(absl::InternalError(what + " cannot be serialized"));
     }
     at += sizes[i];
   }
-  segment.bytes = {reinterpret_cast<const char*>(begin), total};
-  segment.owner = std::move(buffer);
-  return segment;
+  owner = std::move(buffer);
+  return {reinterpret_cast<const char*>(begin), total};
+}
+
+}  // namespace
+
+std::function<SegmentGraph()> segment_source(const tf::FunctionLibraryDefinition& library,
+                                             const SegmentSignature& signature) {
+  const auto root = find(library, signature.function);
+  std::vector<std::string> names = library.ReachableDefinitions(root->fdef()).ListFunctionNames();
+  if (std::find(names.begin(), names.end(), signature.function) == names.end()) names.push_back(signature.function);
+  std::sort(names.begin(), names.end());
+  // Shared pointers, since std::function copies what it holds.
+  std::vector<std::shared_ptr<const tf::FunctionRecord>> functions;
+  for (const std::string& name : names) {
+    functions.emplace_back(find(library, name).release(), [](const tf::FunctionRecord* record) { record->Unref(); });
+  }
+  return [signature, functions] {
+    SegmentGraph segment;
+    const std::string nodes = calling_graph(signature, segment).SerializeAsString();
+    std::string what = "the graph of " + signature.function;
+    const std::string_view bytes = serialize(nodes, functions, what, segment.owner);
+    segment.bytes = bytes;
+    return segment;
+  };
 }
 
 std::string segment_fingerprint(const tf::FunctionLibraryDefinition& library, const std::string& function) {

@@ -2,6 +2,7 @@
 // The native segment of a TRTEngineOp, a function of TensorFlow's library, as a GraphDef that tfengine reads.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,10 @@ struct SegmentSignature {
   std::vector<tensorflow::PartialTensorShape> input_shapes;
 };
 
-// The bytes lie in host memory (see base/host_memory.h). StatusError when the library lacks the function.
-SegmentGraph segment_graph(const tensorflow::FunctionLibraryDefinition& library, const SegmentSignature& signature);
+// Gives the graph whenever it is asked. It shares TensorFlow's own function records, so that nothing is stored twice between
+// calls; the bytes lie in host memory (see base/host_memory.h). StatusError when the library lacks the function.
+std::function<SegmentGraph()> segment_source(const tensorflow::FunctionLibraryDefinition& library,
+                                             const SegmentSignature& signature);
 
 // A fingerprint of the function: nodes, operations, edges, and the first bytes of each constant. It does not depend on names
 // that loading a SavedModel changes.

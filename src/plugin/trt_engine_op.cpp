@@ -82,6 +82,7 @@ absl::Status TRTEngineOp::read_node(tf::OpKernelConstruction* construction) {
     return absl::InvalidArgumentError(label_ + ": it has neither a native segment (segment_func) nor an engine");
   }
   config_.name = canonical_name(name());
+  config_.notice = notice_once;
   config_.precision = precision_of(mode, label_);
   config_.max_workspace_size_bytes = static_cast<uint64_t>(workspace_bytes);
   config_.calibrate = config_.precision == "int8" && use_calibration && config_.calibration_table.empty();
@@ -97,16 +98,37 @@ absl::Status TRTEngineOp::read_node(tf::OpKernelConstruction* construction) {
   return absl::OkStatus();
 }
 
+SegmentSignature TRTEngineOp::signature_for(tf::OpKernelContext* context) const {
+  SegmentSignature signature = signature_;
+  if (signature.input_shapes.size() == signature.inputs.size()) return signature;
+  // Graphs of before the converter wrote shapes down: the rank is known by now.
+  signature.input_shapes.clear();
+  for (int i = 0; i < context->num_inputs(); ++i) {
+    signature.input_shapes.emplace_back(std::vector<int64_t>(static_cast<size_t>(context->input(i).dims()), -1));
+  }
+  return signature;
+}
+
 void TRTEngineOp::bind(tf::OpKernelContext* context) {
   const std::lock_guard lock(mutex_);
-  if (engine_ != nullptr) return;
+  if (engine_ != nullptr) {
+    // Saving deletes resources; who asks for this operation afterwards has to find it.
+    auto resource = find_or_make_resource(context->resource_manager(), config_.name);
+    if (resource != resource_) resource->attach(config_, engine_);
+    resource_ = std::move(resource);
+    return;
+  }
   const auto allocator = std::make_shared<DeviceAllocator>(context->device()->GetAllocator(tf::AllocatorAttributes()));
+  std::function<SegmentGraph()> segment = [label = label_]() -> SegmentGraph {
+    throw StatusError(absl::FailedPreconditionError(label + " has no native segment to build an engine of"));
+  };
   if (!native_->empty()) {
     const auto* library = context->function_library()->GetFunctionLibraryDefinition();
     config_.tag = segment_fingerprint(*library, signature_.function);
+    segment = segment_source(*library, signature_for(context));
   }
   auto resource = find_or_make_resource(context->resource_manager(), config_.name);
-  auto engine = resource->engine_for(config_, allocator);
+  auto engine = resource->engine_for(config_, segment, allocator);
   const std::string& serialized = def().attr().at("serialized_segment").s();
   if (!serialized.empty() && !engine->engine()) {
     const HostMemoryScope memory(allocator);
@@ -165,18 +187,6 @@ void TRTEngineOp::dispatch(tf::OpKernelContext* context, DoneCallback done) {
       addresses.push_back(output->data());
     }
     return addresses;
-  };
-  call.segment = [this, context] {
-    SegmentSignature signature = signature_;
-    // Graphs of before the converter wrote shapes down: the rank is known by now.
-    if (signature.input_shapes.size() != signature.inputs.size()) {
-      signature.input_shapes.clear();
-      for (int i = 0; i < context->num_inputs(); ++i) {
-        const std::vector<int64_t> unknown(static_cast<size_t>(context->input(i).dims()), -1);
-        signature.input_shapes.emplace_back(unknown);
-      }
-    }
-    return segment_graph(*context->function_library()->GetFunctionLibraryDefinition(), signature);
   };
   call.done = [this, context, done = std::move(done)](const Outcome& outcome) { finish(context, outcome, done); };
   engine_->run(std::move(call));

@@ -25,6 +25,7 @@ class TRTEngineOp : public tensorflow::AsyncOpKernel {
   absl::Status read_node(tensorflow::OpKernelConstruction* construction);
   // Why this call cannot be the engine's, whatever its state; empty if it can.
   std::string native_reason(tensorflow::OpKernelContext* context) const;
+  SegmentSignature signature_for(tensorflow::OpKernelContext* context) const;
   void bind(tensorflow::OpKernelContext* context);
   void dispatch(tensorflow::OpKernelContext* context, DoneCallback done);
   void finish(tensorflow::OpKernelContext* context, const Outcome& outcome, DoneCallback done);

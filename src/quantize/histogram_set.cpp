@@ -71,7 +71,7 @@ void write_histogram(ByteWriter& out, const Histogram& histogram) {
 }
 
 // What arithmetic on the histogram relies on.
-void validate(const ByteReader& in, const std::string& name, const Moments& moments,
+void validate(const ByteReader& in, const std::string& name, const Moments& moments, int exponent,
               const std::vector<uint64_t>& counts, const std::vector<uint64_t>& log_counts) {
   uint64_t left = moments.count;
   const auto subtract = [&](uint64_t part) {
@@ -85,6 +85,13 @@ void validate(const ByteReader& in, const std::string& name, const Moments& mome
   if (!ordered || std::isnan(moments.sum) || std::isnan(moments.sum_squares)) {
     fail<InvalidModel>("{}: tensor '{}' has the range [{}, {}], expected finite and ordered bounds", in.what(), name,
                        moments.min, moments.max);
+  }
+  // Solvers lay their bins over the range: it must be one that the counted bins cover.
+  const double largest = any ? std::max(std::abs(double{moments.min}), std::abs(double{moments.max})) : 0.0;
+  const double covered = exponent == Histogram::kUnset ? 0.0 : std::ldexp(Histogram::kBins, exponent);
+  if (moments.nonzero() == 0 ? largest != 0.0 : largest == 0.0 || largest >= covered) {
+    fail<InvalidModel>("{}: tensor '{}' has the range [{}, {}], but its bins end at {}", in.what(), name, moments.min,
+                       moments.max, covered);
   }
   for (const uint64_t part : counts) subtract(part);
   if (left != 0) fail<InvalidModel>("{}: counts of tensor '{}' do not add up", in.what(), name);
@@ -115,7 +122,7 @@ Histogram read_histogram(ByteReader& in, const std::string& name) {
   }
   std::vector<uint64_t> log_counts;
   if ((flags & 2) != 0) log_counts = read_counts(in, Histogram::kLogBins);
-  validate(in, name, moments, counts, log_counts);
+  validate(in, name, moments, exponent, counts, log_counts);
   return Histogram::from_parts(exponent, moments, std::move(counts), std::move(log_counts));
 }
 

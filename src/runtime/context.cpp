@@ -13,12 +13,44 @@ namespace tfengine::runtime {
 
 using plan::Place;
 
+namespace {
+
+// Constants that are read at a run: by a kernel, as what a step copies, or as a result.
+std::vector<bool> read_constants(const PreparedPlan& prepared) {
+  const plan::Plan& plan = prepared.plan;
+  std::vector<bool> read(static_cast<size_t>(plan.graph.value_count()), false);
+  const auto mark = [&](ir::ValueId id) {
+    const plan::Location& where = plan.locations[static_cast<size_t>(id)];
+    if (where.place == Place::Constant) read[static_cast<size_t>(where.index)] = true;
+  };
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const plan::Step& step = plan.steps[i];
+    if (step.elided) continue;
+    const ir::Node& node = plan.graph.node(step.node);
+    for (int input = 0; input < static_cast<int>(node.inputs.size()); ++input) {
+      if (prepared.kernels[i]->reads(input) || step.copy_input == input) mark(node.inputs[static_cast<size_t>(input)]);
+    }
+  }
+  for (const ir::GraphOutput& out : plan.graph.outputs) mark(out.value);
+  return read;
+}
+
+}  // namespace
+
+Tensor without_bytes(const Tensor& constant) { return {constant.dtype(), constant.shape(), nullptr, nullptr}; }
+
 std::shared_ptr<const PreparedPlan> prepare(plan::Plan plan, plan::PackedStore& packed) {
   auto prepared = std::make_shared<PreparedPlan>();
   for (const plan::Step& step : plan.steps) {
     prepared->kernels.push_back(step.elided ? nullptr : step.tactic.prepare(packed));
   }
   prepared->plan = std::move(plan);
+  for (plan::Step& step : prepared->plan.steps) step.tactic.prepare = nullptr;  // holds constants, too
+  const std::vector<bool> read = read_constants(*prepared);
+  for (ir::ValueId id = 0; id < prepared->plan.graph.value_count(); ++id) {
+    Tensor& constant = prepared->plan.graph.value(id).constant;
+    if (constant.bytes() >= kLargeConstantBytes && !read[static_cast<size_t>(id)]) constant = without_bytes(constant);
+  }
   return prepared;
 }
 

@@ -68,6 +68,28 @@ std::shared_ptr<ShapeEntry> EngineCore::latest() const {
   return entries_.entries().empty() ? nullptr : entries_.entries().front().second;
 }
 
+void EngineCore::free_constants(std::function<ir::Graph()> again) {
+  again_ = std::move(again);
+  for (ir::ValueId id = 0; id < graph_.value_count(); ++id) {
+    Tensor& constant = graph_.value(id).constant;
+    if (constant.bytes() >= kLargeConstantBytes) constant = without_bytes(constant);
+  }
+}
+
+ir::Graph EngineCore::whole_graph() {
+  if (again_ == nullptr) return graph_;
+  ir::Graph graph = again_();
+  check(graph.value_count() == graph_.value_count(), "'{}' was made anew with {} values, expected {}", graph_.name,
+        graph.value_count(), graph_.value_count());
+  for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
+    const ir::Value& now = graph.value(id);
+    const ir::Value& then = graph_.value(id);
+    check(now.name == then.name && now.dtype == then.dtype && now.constant.bytes() == then.constant.bytes(),
+          "'{}' was made anew with value '{}' where '{}' was", graph_.name, now.name, then.name);
+  }
+  return graph;
+}
+
 std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& shapes) {
   plan::PlanOptions options;
   options.backends = config_.backends;
@@ -83,7 +105,7 @@ std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& sha
     if (const plan::PlanRecord* record = find_record(shapes)) known = *record;
   }
   if (known) options.recorded = &known->tactics;
-  plan::Plan plan = plan::make_plan(config_.specialize(graph_, shapes), packed_, options);
+  plan::Plan plan = plan::make_plan(config_.specialize(whole_graph(), shapes), packed_, options);
   if (!known) {
     plan::PlanRecord record;
     record.threads = config_.threads;

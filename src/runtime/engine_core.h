@@ -70,7 +70,13 @@ class EngineCore {
  public:
   EngineCore(ir::Graph graph, EngineConfig config);
 
+  // Its large constants may be without their bytes: see free_constants().
   const ir::Graph& graph() const { return graph_; }
+  // The graph with all its constants.
+  ir::Graph whole_graph();
+  // Frees the large constants, which only planning and saving need; `again` gives the same graph once more. Called before
+  // others use the core.
+  void free_constants(std::function<ir::Graph()> again);
   const EngineConfig& config() const { return config_; }
   // Planned on first use for these shapes. Thread-safe; while one thread plans, others find what is planned already.
   std::shared_ptr<ShapeEntry> entry(const std::vector<Shape>& shapes);
@@ -92,6 +98,7 @@ class EngineCore {
   std::shared_ptr<ShapeEntry> make_entry(const std::vector<Shape>& shapes);
 
   ir::Graph graph_;
+  std::function<ir::Graph()> again_;
   EngineConfig config_;
   plan::PackedStore packed_;
   const plan::PlanRecord* find_record(const std::vector<Shape>& shapes) const;

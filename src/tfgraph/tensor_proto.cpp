@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/host_memory.h"
 #include "tfgraph/dtype.h"
 #include "tfgraph/limits.h"
 #include "tfgraph/wire.h"
@@ -161,14 +162,6 @@ Tensor from_lists(DType dtype, const Fields& fields, ConstantBudget& budget) {
   }
 }
 
-// Memory as Tensor has it, without its zeros: large models are mostly such copies.
-std::shared_ptr<void> uninitialized(size_t size) {
-  void* memory = std::aligned_alloc(64, std::max<size_t>(64, (size + 63) / 64 * 64));
-  if (memory == nullptr)
-    throw OutOfMemory(fmt::format("cannot allocate {} bytes for a constant", size), size, UINT64_MAX);
-  return {memory, [](void* p) { std::free(p); }};
-}
-
 }  // namespace
 
 Shape read_shape(std::string_view message) {
@@ -216,7 +209,7 @@ Tensor view_or_copy(DType dtype, Shape shape, std::string_view contents, Constan
     return Tensor(dtype, std::move(shape), contents.data(), budget.owner);
   }
   budget.copied_bytes += contents.size();
-  std::shared_ptr<void> copy = uninitialized(contents.size());
+  std::shared_ptr<void> copy = host_bytes(contents.size(), "a constant", HostBytes::Uninitialized);
   std::memcpy(copy.get(), contents.data(), contents.size());
   const void* data = copy.get();
   return Tensor(dtype, std::move(shape), data, std::move(copy));

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // One malformed data file or wrong option per case, with its exact message.
+#include <fmt/core.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "errors/messages.h"
+#include "io/npz.h"
 #include "tfengine/data.h"
 
 namespace tfengine {
@@ -80,6 +84,27 @@ TEST(NpzErrors, Messages) {
   std::string encrypted = stored;
   encrypted[stored.find("PK\x01\x02") + 8] |= 1;
   expect_file("encrypted.npz", encrypted, "the archive is encrypted");
+}
+
+// The directory begins in the file's last byte, and behind that byte nothing can be read.
+TEST(NpzErrors, ADirectoryAtTheEndIsNotReadBeyondIt) {
+  std::string late = read_bytes(kData / "stored.npz");
+  const size_t last = late.size() - 1;
+  late[late.size() - 6] = static_cast<char>(last & 255);
+  late[late.size() - 5] = static_cast<char>(last >> 8);
+  constexpr size_t kPage = 4096;
+  ASSERT_LT(late.size(), kPage);
+  auto* pages =
+      static_cast<char*>(::mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  ASSERT_NE(static_cast<void*>(pages), MAP_FAILED);
+  ASSERT_EQ(::mprotect(pages + kPage, kPage, PROT_NONE), 0);
+  char* file = pages + kPage - late.size();
+  std::copy(late.begin(), late.end(), file);
+  expect_message<InvalidModel>(
+      fmt::format("the archive is cut short or corrupt: a field at {} of {} bytes", last, late.size()), [&] {
+        io::parse_npz({file, late.size()}, nullptr);
+      });
+  ::munmap(pages, 2 * kPage);
 }
 
 TEST(RecordErrors, Messages) {

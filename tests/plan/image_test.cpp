@@ -113,6 +113,14 @@ TEST(Image, NamesWhatIsWrong) {
   EXPECT_EQ(message_of(file), "engine file 'net.tfe': its checksum does not match: it is damaged");
 }
 
+TEST(Image, AGraphThatReadsWhatNobodyMakesIsRefused) {
+  EngineImage image = example();
+  image.graph.inputs.clear();
+  EXPECT_EQ(
+      message_of(stored(image)),
+      "engine file 'net.tfe': its graph is malformed: graph verifier: Quantize 'xq' uses 'x', which nothing defines");
+}
+
 TEST(Image, EveryTruncationIsRefused) {
   const auto whole = stored(example());
   for (size_t size = 0; size < whole->bytes.size(); ++size) {

@@ -2,7 +2,9 @@
 #include "quantize/histogram_set.h"
 
 #include <gtest/gtest.h>
+
 #include <unistd.h>
+#include <cstring>
 
 #include <cmath>
 #include <filesystem>
@@ -91,6 +93,18 @@ TEST(HistogramSet, SurvivesHostileBytesBehindAValidChecksum) {
     } catch (const InvalidModel&) {
     }
   }
+}
+
+TEST(HistogramSet, RefusesARangeThatItsBinsDoNotCover) {
+  HistogramSet set;
+  const float value = 3.0f;
+  set.tensors["x"].add(&value, 1);
+  std::string body = serialize(set);
+  body.resize(body.size() - 8);
+  constexpr size_t kMax = 12 + 4 + 2 + 4;  // behind the head, the hashes and counts, the name, the minimum
+  const float far = 1e30f;
+  std::memcpy(body.data() + kMax, &far, sizeof far);
+  EXPECT_EQ(message_of(with_checksum(body)), "'h.bin': tensor 'x' has the range [3, 1e+30], but its bins end at 4");
 }
 
 TEST(HistogramSet, SaysWhatIsWrong) {

@@ -122,15 +122,17 @@ void add_own_depthwise(const StepSpec& spec, const ConvProblem& p, std::vector<T
         kernels::depthwise_f32_pack(shape, weights.as<float>(), to);
       }
     });
-    return plan::function_kernel([=](const StepArgs& args) {
-      if (int8) {
-        kernels::depthwise_int8_run(shape, elem, args.src[0], packed.get(), epilogue.bound(args), args.dst[0],
-                                    args.workspace, threads);
-      } else {
-        kernels::depthwise_f32_run(shape, static_cast<const float*>(args.src[0]), packed.get(), epilogue.bound(args),
-                                   args.dst[0], args.workspace, threads);
-      }
-    });
+    return plan::function_kernel(
+        [=](const StepArgs& args) {
+          if (int8) {
+            kernels::depthwise_int8_run(shape, elem, args.src[0], packed.get(), epilogue.bound(args), args.dst[0],
+                                        args.workspace, threads);
+          } else {
+            kernels::depthwise_f32_run(shape, static_cast<const float*>(args.src[0]), packed.get(),
+                                       epilogue.bound(args), args.dst[0], args.workspace, threads);
+          }
+        },
+        {1});
   };
   tactics.push_back(std::move(tactic));
 }
@@ -157,10 +159,12 @@ void add_own_winograd(const StepSpec& spec, const ConvProblem& p, std::vector<Ta
     epilogue.pack(store);
     const auto packed = store.get(weights, "winograd_f32", kernels::conv_winograd_f32_packed_bytes(shape),
                                   [&](void* to) { kernels::conv_winograd_f32_pack(shape, weights.as<float>(), to); });
-    return plan::function_kernel([=](const StepArgs& args) {
-      kernels::conv_winograd_f32_run(shape, static_cast<const float*>(args.src[0]), packed.get(), epilogue.bound(args),
-                                     args.dst[0], args.workspace, threads);
-    });
+    return plan::function_kernel(
+        [=](const StepArgs& args) {
+          kernels::conv_winograd_f32_run(shape, static_cast<const float*>(args.src[0]), packed.get(),
+                                         epilogue.bound(args), args.dst[0], args.workspace, threads);
+        },
+        {1});
   };
   tactics.push_back(std::move(tactic));
 }

@@ -98,6 +98,10 @@ class PrimitiveKernel : public plan::Kernel {
   std::unique_ptr<plan::BoundKernel> bind(const StepArgs& addresses) const override {
     return std::make_unique<BoundPrimitive>(primitive_, args_, addresses);
   }
+  bool reads(int input) const override {
+    return std::any_of(args_.begin(), args_.end(),
+                       [&](const DnnlArg& arg) { return arg.from == DnnlArg::From::Src && arg.index == input; });
+  }
 
  private:
   dnnl::primitive primitive_;
@@ -207,10 +211,10 @@ std::shared_ptr<const void> packed_weights(PackedStore& store, const Tensor& wei
   });
 }
 
-std::shared_ptr<const void> packed_floats(PackedStore& store, const Tensor& key, const std::vector<float>& values) {
+std::shared_ptr<const void> packed_floats(PackedStore& store, const std::vector<float>& values) {
   std::string form = "floats ";
   form.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
-  return store.get(key, form, values.size() * sizeof(float),
+  return store.get(Tensor(), form, values.size() * sizeof(float),
                    [&](void* to) { std::memcpy(to, values.data(), values.size() * sizeof(float)); });
 }
 

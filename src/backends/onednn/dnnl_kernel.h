@@ -48,6 +48,6 @@ Desc detached(const Desc& desc) {
 }
 
 // A float vector in the store, for scales; `key` keeps it apart.
-std::shared_ptr<const void> packed_floats(PackedStore& store, const Tensor& key, const std::vector<float>& values);
+std::shared_ptr<const void> packed_floats(PackedStore& store, const std::vector<float>& values);
 
 }  // namespace tfengine::onednn

@@ -26,10 +26,12 @@ void add_int8_conv_tactics(const StepSpec& spec, const kernels::ConvShape& shape
       const auto packed = store.get(weights, fmt::format("conv_int8:{}", kernels::conv_int8_name(algo)),
                                     kernels::conv_int8_packed_bytes(algo, shape),
                                     [&](void* to) { kernels::conv_int8_pack(algo, shape, weights.as<int8_t>(), to); });
-      return plan::function_kernel([=](const StepArgs& args) {
-        kernels::conv_int8_run(algo, shape, *elem, args.src[0], packed.get(), epilogue.bound(args), args.dst[0],
-                               args.workspace, threads);
-      });
+      return plan::function_kernel(
+          [=](const StepArgs& args) {
+            kernels::conv_int8_run(algo, shape, *elem, args.src[0], packed.get(), epilogue.bound(args), args.dst[0],
+                                   args.workspace, threads);
+          },
+          {1});
     };
     tactics.push_back(std::move(tactic));
   }

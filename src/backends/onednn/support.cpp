@@ -68,8 +68,6 @@ std::optional<FusedEpilogue> FusedEpilogue::make(const StepSpec& spec, std::vect
     epilogue.plain_.residual_scale = scale_of(residual);
     epilogue.plain_.residual_pixel_stride = residual.pixel_stride;
   }
-  // Keeps the packed arrays apart from those of other steps that use the same weights.
-  epilogue.key_ = spec.constants.size() > 1 ? spec.constants[1] : Tensor();
   return epilogue;
 }
 
@@ -84,7 +82,7 @@ void FusedEpilogue::pack(PackedStore& packed) {
     return [values, bytes](void* to) { std::memcpy(to, values, bytes); };
   };
   if (!scales_.empty()) {
-    packed_scale_ = packed.get(key_, form("scale", scales_.data()), bytes, copy(scales_.data()));
+    packed_scale_ = packed.get(Tensor(), form("scale", scales_.data()), bytes, copy(scales_.data()));
     plain_.scale = static_cast<const float*>(packed_scale_.get());
   }
   if (bias_.defined()) {

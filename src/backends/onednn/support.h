@@ -68,7 +68,6 @@ class FusedEpilogue {
   kernels::Epilogue plain_;
   std::vector<float> scales_;
   Tensor bias_;
-  Tensor key_;
   int residual_input_ = ir::kNone;
   int64_t channels_ = 0;
   std::shared_ptr<const void> packed_scale_;

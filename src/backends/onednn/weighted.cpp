@@ -21,7 +21,7 @@ std::vector<DnnlArg> weighted_args(const dnnl::primitive_desc_base& pd, const St
   if (is_int8(spec.inputs[0].dtype)) {
     const auto scale = [&](int arg, const std::vector<float>& values) {
       const memory::desc vector({static_cast<int64_t>(values.size())}, memory::data_type::f32, memory::format_tag::x);
-      args.push_back({DNNL_ARG_ATTR_SCALES | arg, From::Block, 0, vector, packed_floats(store, weights, values)});
+      args.push_back({DNNL_ARG_ATTR_SCALES | arg, From::Block, 0, vector, packed_floats(store, values)});
     };
     scale(DNNL_ARG_SRC, {scale_of(spec.inputs[0])});
     scale(DNNL_ARG_WEIGHTS, spec.inputs[1].quant.scales);

@@ -1,0 +1,154 @@
+"""What an engine uses comes from TensorFlow's allocators: counted by them, bounded by them, refused by them."""
+
+import json
+
+import pytest
+
+tf = pytest.importorskip("tensorflow")
+pytest.importorskip("tfengine.tensorflow")
+
+from engine_graphs import run_python  # noqa: E402
+
+# Two products with 16 MiB of weights each, and what TensorFlow's CPU allocator says while they run as an engine.
+PROGRAM = """
+import gc, json
+import numpy as np, tensorflow as tf
+from engine_graphs import EngineSession, engine_graph, function_of
+WEIGHTS = 2 * 2048 * 2048 * 4
+
+def build(x):
+    for seed in range(2):
+        weights = np.random.default_rng(seed).normal(size=(2048, 2048)).astype(np.float32) / 32
+        x = tf.nn.relu(tf.matmul(x, weights))
+    return x
+
+def allocator():
+    return tf.config.experimental.get_memory_info("CPU:0")
+
+def private_bytes():
+    gc.collect()
+    lines = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    return int(lines["RssAnon"].split()[0]) * 1024
+
+function = function_of(build, [tf.TensorSpec([None, 2048])])
+session = EngineSession(engine_graph(function, max_cached_engines_count=4))
+images = np.random.default_rng(9).normal(size=(64, 2048)).astype(np.float32)
+"""
+BOUNDED = {"TF_CPU_ALLOCATOR_USE_BFC": "true"}
+
+
+def run(code: str, **environment: str) -> dict:
+    printed = run_python(PROGRAM + code, **environment)
+    return json.loads(next(line for line in printed.splitlines() if line.startswith("{")))
+
+
+def test_tensorflow_counts_what_an_engine_holds():
+    said = run(
+        """
+before = allocator()["current"]
+session(images[:8])
+held = allocator()["current"] - before
+status = session.status()
+engine = status["engines"][0]
+print(json.dumps({"held": held, "said": status["allocated_bytes"], "weights": engine["weights_bytes"],
+    "parts": engine["weights_bytes"] + engine["activation_bytes"] + engine["workspace_bytes"], "wanted": WEIGHTS}))
+""",
+        **BOUNDED,
+    )
+    # BFC hands out multiples of 256 bytes; constants below 4 KiB are kept.
+    assert said["parts"] <= said["said"] <= said["held"] <= said["parts"] + 64 * 1024
+    # The weights once, in the form that kernels read, and no float copy of them.
+    assert said["wanted"] <= said["weights"] <= 1.05 * said["wanted"]
+
+
+def test_weights_are_shared_between_shapes():
+    said = run(
+        """
+session(images[:64])
+one = allocator()["current"]
+for size in (63, 62, 61):
+    session(images[:size])
+print(json.dumps({"growth": allocator()["current"] - one, "engines": len(session.status()["engines"])}))
+""",
+        **BOUNDED,
+    )
+    assert said["engines"] == 4
+    assert said["growth"] < 8 << 20  # activations of three more shapes; another copy of the weights would be 32 MiB
+
+
+def test_nothing_large_is_allocated_behind_tensorflows_back():
+    """The process grows by what TensorFlow's allocator gave at the peak of the build, which it pools, and little more."""
+    said = run(
+        """
+import ctypes
+trim = lambda: ctypes.CDLL("libc.so.6").malloc_trim(0)
+session(images[:0])  # whatever the first run of a session costs, natively
+tf.config.experimental.reset_memory_stats("CPU:0")
+trim(); before, counted = private_bytes(), allocator()["current"]
+session(images[:8])
+trim()
+print(json.dumps({"growth": private_bytes() - before, "peak": allocator()["peak"] - counted}))
+""",
+        **BOUNDED,
+    )
+    # 16 MiB: oneDNN's code, stacks of threads, TensorFlow's own first allocations.
+    assert said["growth"] < said["peak"] + (16 << 20)
+    assert said["peak"] < 5 * 2 * 2048 * 2048 * 4  # graph, unaligned constants, weights packed for a few tactics
+
+
+def test_per_step_memory_is_in_the_run_metadata():
+    said = run(
+        """
+options = tf.compat.v1.RunOptions(trace_level=tf.compat.v1.RunOptions.FULL_TRACE)
+metadata = tf.compat.v1.RunMetadata()
+session(images)
+node = session.graph.get_operation_by_name(session.name)
+session.session.run(node.outputs[0], {"in_0:0": images}, options=options, run_metadata=metadata)
+outputs = [
+    output.tensor_description.allocation_description.requested_bytes
+    for device in metadata.step_stats.dev_stats for stats in device.node_stats
+    if stats.node_name == session.name for output in stats.output
+]
+print(json.dumps({"outputs": outputs}))
+"""
+    )
+    assert said["outputs"] == [64 * 2048 * 4]
+
+
+def test_memory_that_tensorflow_refuses_is_resource_exhausted():
+    said = run(
+        """
+try:
+    session(images[:8])
+    print(json.dumps({"error": None}))
+except tf.errors.ResourceExhaustedError as error:
+    print(json.dumps({"error": error.message, "status": session.status()}))
+""",
+        **BOUNDED,
+        TF_CPU_BFC_MEM_LIMIT_IN_MB="80",
+    )
+    assert "TRTEngineOp 'TRTEngineOp_000_000': out of memory: " in said["error"]
+    assert "bytes of weights memory for" in said["error"] and "limit 83886080 bytes" in said["error"]
+    assert said["status"]["failed_builds"] == []  # tried again when there is memory
+
+
+def test_a_refusal_leaves_everything_usable():
+    """The engine's shapes go on; a batch whose activations do not fit is refused each time, and told."""
+    said = run(
+        """
+small = session(images[:4])[0]
+huge = np.ones((40000, 2048), np.float32)
+refused = 0
+for _ in range(2):
+    try:
+        session(huge)
+    except tf.errors.ResourceExhaustedError:
+        refused += 1
+np.testing.assert_array_equal(session(images[:4])[0], small)
+status = session.status()
+print(json.dumps({"refused": refused, "native": status["native_calls"], "engines": len(status["engines"])}))
+""",
+        **BOUNDED,
+        TF_CPU_BFC_MEM_LIMIT_IN_MB="512",
+    )
+    assert said == {"refused": 2, "native": {}, "engines": 1}

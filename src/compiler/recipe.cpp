@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/recipe.h"
+
+#include "base/check.h"
+#include "compiler/to_bf16.h"
+
+namespace tfengine::detail {
+
+Optimized optimize(const ModelImpl& model, const Recipe& recipe) {
+  passes::PassOptions options;
+  options.disabled = recipe.disabled_passes;
+  return optimize(model, recipe.nodes_denylist, options);
+}
+
+quantize::RewriteResult rewrite(const ir::Graph& optimized, const Recipe& recipe, quantize::WeightsCache* cache) {
+  quantize::RewriteOptions options;
+  if (recipe.int8_grid == "tensorrt") {
+    options.grid = quantize::Int8Grid::TensorRT;
+  } else if (recipe.int8_grid != "auto") {
+    fail<InvalidArgument>("int8_grid '{}' is unknown, expected auto or tensorrt", recipe.int8_grid);
+  }
+  options.missing = quantize::MissingRange::KeepFloat;
+  options.int8_ok = [&](const ir::Node& node) { return recipe.backend->refuses_int8(optimized, node); };
+  options.cache = cache;
+  options.means = &recipe.means;
+  options.prefer_float = [&](const ir::Node& node) { return recipe.slow.count(node.name) > 0; };
+  return quantize::rewrite_to_int8(optimized, recipe.ranges, options);
+}
+
+ir::Graph make_graph(const ModelImpl& model, const Recipe& recipe) {
+  Optimized optimized = optimize(model, recipe);
+  if (recipe.precision == "bf16") return to_bf16(optimized.graph);
+  if (recipe.precision == "int8" && !recipe.ranges.empty()) return rewrite(optimized.graph, recipe).graph;
+  return std::move(optimized.graph);
+}
+
+}  // namespace tfengine::detail

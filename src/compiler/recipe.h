@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// All decisions by which an engine's graph was made of its model, so that the same graph can be made again.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "compiler/model_impl.h"
+#include "plan/backend.h"
+#include "quantize/range_table.h"
+#include "quantize/rewrite.h"
+
+namespace tfengine::detail {
+
+struct Recipe {
+  std::string precision;  // "fp32", "bf16", "int8"
+  std::vector<std::string> nodes_denylist;
+  std::vector<std::string> disabled_passes;
+  std::string int8_grid = "auto";
+  const plan::Backend* backend = nullptr;
+  quantize::RangeTable ranges;   // empty: no INT8
+  quantize::ChannelMeans means;  // for the correction of biases; empty: none
+  std::set<std::string> slow;    // nodes that stay float because they are faster so
+};
+
+// The passes' part, the same for every precision.
+Optimized optimize(const ModelImpl& model, const Recipe& recipe);
+// The INT8 part. `cache`, if given, keeps quantized weights for other recipes. InvalidArgument for an unknown grid.
+quantize::RewriteResult rewrite(const ir::Graph& optimized, const Recipe& recipe,
+                                quantize::WeightsCache* cache = nullptr);
+// The whole: the engine's graph.
+ir::Graph make_graph(const ModelImpl& model, const Recipe& recipe);
+
+}  // namespace tfengine::detail

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calibration histograms, and ranges solved from them. The checksum at the end (FNV-1a) is made to fit.
+#include "fuzz/harness.h"
+#include "quantize/histogram_set.h"
+#include "quantize/range_table.h"
+#include "quantize/solver.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace tfengine;
+  std::string bytes(fuzz::text_of(data, size));
+  uint64_t hash = 14695981039346656037ull;
+  for (const char byte : bytes) hash = (hash ^ static_cast<uint8_t>(byte)) * 1099511628211ull;
+  for (int i = 0; i < 8; ++i) bytes.push_back(static_cast<char>(hash >> (8 * i)));
+  fuzz::expect_answer([&] {
+    quantize::HistogramSet set = quantize::parse_histogram_set(bytes, "'input'");
+    for (const char* calibrator : {"auto", "entropy", "percentile"}) {
+      quantize::SolverOptions options;
+      options.calibrator = calibrator;
+      quantize::solve_ranges(set, options, {});
+    }
+    set.merge(quantize::HistogramSet(set));
+    quantize::parse_histogram_set(quantize::serialize(set), "'again'");
+  });
+  return 0;
+}
