@@ -147,7 +147,7 @@ class Compiler {
   Core int8_engine(const ir::Graph& graph, const std::vector<std::vector<Shape>>& shapes) {
     recipe_.ranges = ranges(graph);
     if (recipe_.ranges.empty()) {
-      report_.notes.push_back("precision int8 was asked for, but there are no ranges: the engine is float");
+      report_.notes.emplace_back("precision int8 was asked for, but there are no ranges: the engine is float");
       return make_core(graph);
     }
     quantize::RewriteResult result = detail::rewrite(graph, recipe_, &quantized_);

@@ -30,7 +30,8 @@ uint64_t DeviceAllocator::limit_bytes() const noexcept {
   try {
     const auto stats = allocator_->GetStats();
     if (stats && stats->bytes_limit) return static_cast<uint64_t>(*stats->bytes_limit);
-  } catch (...) {  // a message without the limit is better than none
+  } catch (...) {
+    return UINT64_MAX;  // a message without the limit is better than none
   }
   return UINT64_MAX;
 }

@@ -49,8 +49,8 @@ OpEngine::~OpEngine() {
   try {
     if (calibrator_ == nullptr || calibrator_->samples() == 0) return;
     leave_calibration(config_.name, {calibrator_->result(), config_.calibrator});
-  } catch (const std::exception&) {
-    // Whoever asks is told that there is none.
+  } catch (const std::exception& error) {
+    config_.notice("left " + config_.name, "the calibration of '" + config_.name + "' is lost: " + error.what());
   }
 }
 
