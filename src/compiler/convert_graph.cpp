@@ -9,6 +9,7 @@
 #include "compiler/graph_def/emit.h"
 #include "compiler/graph_def/report.h"
 #include "compiler/graph_def/segments.h"
+#include "quantize/solver.h"
 #include "tfengine/graph_def.h"
 #include "tfgraph/format.h"
 #include "tfgraph/inline.h"
@@ -41,8 +42,8 @@ void check_params(const GraphDefParams& params) {
   if (params.max_batch_size < 1) {
     fail<InvalidArgument>("max_batch_size is {}, expected at least 1", params.max_batch_size);
   }
-  constexpr std::string_view kCalibrators[] = {"entropy", "minmax", "percentile", "mse", "auto"};
-  if (std::find(std::begin(kCalibrators), std::end(kCalibrators), params.calibrator) == std::end(kCalibrators)) {
+  const auto calibrators = quantize::calibrator_names();
+  if (std::find(calibrators.begin(), calibrators.end(), params.calibrator) == calibrators.end()) {
     fail<InvalidArgument>("calibrator '{}' is unknown, expected entropy, minmax, percentile, mse or auto",
                           params.calibrator);
   }

@@ -188,18 +188,20 @@ Tactics conv_tactics(const StepSpec& spec) {
   const ConvProblem p = problem_of(spec);
   const bool int8 = is_int8(spec.inputs[0].dtype);
   std::vector<Tactic> tactics;
+  bool winograd_last = false;
   if (p.depthwise) {
     add_own_depthwise(spec, p, tactics);
   } else if (int8) {
     add_int8_conv_tactics(spec, conv_shape(spec, p), spec.constants[1], products(spec), tactics);
   } else {
-    if (winograd_is_likely(spec.outputs[0].shape)) add_own_winograd(spec, p, tactics);
+    winograd_last = !winograd_is_likely(spec.outputs[0].shape);
+    if (!winograd_last) add_own_winograd(spec, p, tactics);
   }
   const bool pointwise = !p.depthwise && p.groups == 1 && p.window.kernel_h == 1 && p.window.kernel_w == 1 &&
                          spec.inputs[0].shape[1] == 1 && spec.inputs[0].shape[2] == 1;
   if (pointwise) add_dnnl_matmul(spec, {pixels_of(spec.inputs[0]), p.in_c, p.out_c, false}, tactics);
   if (!int8 || int8_is_exact()) add_dnnl_tactics(spec, p, tactics);
-  if (!p.depthwise && !int8 && !winograd_is_likely(spec.outputs[0].shape)) add_own_winograd(spec, p, tactics);
+  if (winograd_last) add_own_winograd(spec, p, tactics);
   if (tactics.empty()) return Refusal{"no implementation takes this convolution"};
   return tactics;
 }

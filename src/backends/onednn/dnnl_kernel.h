@@ -47,7 +47,7 @@ Desc detached(const Desc& desc) {
   return Desc(desc.get());
 }
 
-// A float vector in the store, for scales; `key` keeps it apart.
+// A float vector in the store, for scales; equal ones are one.
 std::shared_ptr<const void> packed_floats(PackedStore& store, const std::vector<float>& values);
 
 }  // namespace tfengine::onednn
