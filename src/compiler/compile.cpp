@@ -230,7 +230,7 @@ class Compiler {
   runtime::EngineConfig config_;
   detail::Recipe recipe_;
   detail::ConversionReport report_;
-  quantize::WeightsCache quantized_;  // trials of which nodes stay float differ in nodes, not in weights
+  quantize::RewriteCache quantized_;  // for the trials of which nodes stay float
 };
 
 }  // namespace

@@ -3,8 +3,9 @@
 
 #include <map>
 
-#include "base/check.h"
+#include "base/host_memory.h"
 #include "kernels/histogram.h"
+#include "kernels/sum_rows.h"
 
 namespace tfengine::detail {
 
@@ -14,11 +15,7 @@ namespace {
 // same ones however samples are batched.
 constexpr int64_t kLogSamples = 1024;
 
-// There are no sums: adding doubles depends on the order, and histograms of any split of the data must merge to the same
-// bytes.
-quantize::Moments converted(const kernels::Moments& m) {
-  return {m.min, m.max, m.count, m.zeros, m.nans, m.infs, 0.0, 0.0};
-}
+quantize::Moments converted(const kernels::Moments& m) { return {m.min, m.max, m.count, m.zeros, m.nans, m.infs}; }
 
 }  // namespace
 
@@ -26,7 +23,8 @@ Observer::Observer(const runtime::PreparedPlan& prepared, std::span<const std::s
                    std::span<const std::string> averaged, quantize::HistogramSet& set)
     : plan_(prepared.plan),
       after_step_(prepared.plan.steps.size()),
-      workspace_(kernels::histogram_workspace_bytes(prepared.plan.threads) + 64) {
+      workspace_(host_bytes(kernels::histogram_workspace_bytes(prepared.plan.threads), "calibration",
+                            HostBytes::Uninitialized)) {
   std::map<std::string_view, ir::ValueId> by_name;
   for (ir::ValueId id = 0; id < plan_.graph.value_count(); ++id) by_name[plan_.graph.value(id).name] = id;
   std::map<ir::NodeId, size_t> step_of;
@@ -66,37 +64,47 @@ void Observer::observe(const runtime::Context& context, size_t index) {
   if (desc.shape.elements() == 0) return;
   const auto* data = static_cast<const float*>(context.address(target.value));
   if (target.histogram != nullptr) return count(desc, data, *target.histogram);
-  if (desc.shape.rank() < 2) return;
+  if (desc.shape.rank() >= 2) add_sums(desc, data, *target.sums);
+}
+
+void Observer::add_sums(const plan::TensorDesc& desc, const float* data, quantize::ChannelSums& sums) {
   const int64_t samples = desc.shape[0], channels = desc.shape.back();
   const int64_t rows = desc.shape.elements() / channels / samples;
+  const std::vector<int64_t> taken = quantize::ChannelSums::rows_of_sample(rows);
+  sample_.resize(static_cast<size_t>(channels));
   for (int64_t n = 0; n < samples; ++n) {
-    target.sums->add_sample(data + n * rows * desc.pixel_stride, rows, channels, desc.pixel_stride);
+    kernels::sum_rows(data + n * rows * desc.pixel_stride, desc.pixel_stride, taken, channels, sample_.data(),
+                      plan_.threads);
+    sums.add(sample_, taken.size());
   }
 }
 
 void Observer::count(const plan::TensorDesc& desc, const float* data, quantize::Histogram& histogram) {
   const int64_t elements = desc.shape.elements();
   const int64_t channels = desc.shape.rank() == 0 ? 1 : desc.shape.back();
-  kernels::FloatRows rows{data, elements / channels, channels, desc.pixel_stride};
-  if (desc.dense()) rows = {data, 1, elements, elements};
   kernels::Moments moments = kernels::empty_moments();
-  kernels::absmax_stats(rows, moments, plan_.threads);
-  const float max_abs = kernels::max_abs(moments);
-  if (max_abs > 0.0f) {
-    const kernels::HistogramSink sink{histogram.prepare(max_abs), histogram.positive(), histogram.negative()};
-    auto* workspace = workspace_.data() + (64 - reinterpret_cast<uintptr_t>(workspace_.data()) % 64) % 64;
-    kernels::histogram_add(rows, sink, workspace, plan_.threads);
-  }
+  const auto prepare = [&](float max_abs) {
+    const int exponent = histogram.prepare(max_abs);
+    return kernels::HistogramSink{exponent, histogram.positive(), histogram.negative()};
+  };
+  kernels::histogram_add({data, elements / channels, channels, desc.pixel_stride}, histogram.exponent(), prepare, moments,
+                         workspace_.get(), plan_.threads);
   histogram.add_moments(converted(moments));
   const int64_t samples = desc.shape.rank() > 1 ? desc.shape[0] : 1;
-  const int64_t per_sample = elements / samples;
-  const int64_t stride = std::max<int64_t>(1, per_sample / kLogSamples);
+  for (int64_t n = 0; n < samples; ++n) add_log(desc, data, n, elements / samples, histogram);
+}
+
+void Observer::add_log(const plan::TensorDesc& desc, const float* data, int64_t n, int64_t elements,
+                       quantize::Histogram& histogram) {
+  const int64_t stride = std::max<int64_t>(1, elements / kLogSamples);
+  const int64_t first = n * elements;
+  if (desc.dense()) {
+    return histogram.add_log(data + first, static_cast<size_t>(elements), static_cast<size_t>(stride));
+  }
+  const int64_t channels = desc.shape.back();
   sample_.clear();
-  for (int64_t n = 0; n < samples; ++n) {
-    for (int64_t i = 0; i < per_sample; i += stride) {
-      const int64_t at = n * per_sample + i;
-      sample_.push_back(data[at / channels * desc.pixel_stride + at % channels]);
-    }
+  for (int64_t at = first; at < first + elements; at += stride) {
+    sample_.push_back(data[at / channels * desc.pixel_stride + at % channels]);
   }
   histogram.add_log(sample_.data(), sample_.size());
 }

@@ -3,6 +3,7 @@
 // later steps reuse its memory.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,13 +31,17 @@ class Observer {
   };
   void observe(const runtime::Context& context, size_t target);
   void count(const plan::TensorDesc& desc, const float* data, quantize::Histogram& histogram);
+  // Of sample `n` with `elements` values.
+  void add_log(const plan::TensorDesc& desc, const float* data, int64_t n, int64_t elements,
+               quantize::Histogram& histogram);
+  void add_sums(const plan::TensorDesc& desc, const float* data, quantize::ChannelSums& sums);
 
   const plan::Plan& plan_;
   std::vector<Target> targets_;
   std::vector<std::vector<size_t>> after_step_;  // indices into targets_
   std::vector<size_t> at_start_;
-  std::vector<std::byte> workspace_;
-  std::vector<float> sample_;
+  std::shared_ptr<void> workspace_;
+  std::vector<float> sample_;  // of one sample: channel sums, or values for the logarithmic bins
 };
 
 }  // namespace tfengine::detail

@@ -12,7 +12,7 @@ Optimized optimize(const ModelImpl& model, const Recipe& recipe) {
   return optimize(model, recipe.nodes_denylist, options);
 }
 
-quantize::RewriteResult rewrite(const ir::Graph& optimized, const Recipe& recipe, quantize::WeightsCache* cache) {
+quantize::RewriteResult rewrite(const ir::Graph& optimized, const Recipe& recipe, quantize::RewriteCache* cache) {
   quantize::RewriteOptions options;
   if (recipe.int8_grid == "tensorrt") {
     options.grid = quantize::Int8Grid::TensorRT;

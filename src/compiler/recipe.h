@@ -26,9 +26,9 @@ struct Recipe {
 
 // The passes' part, the same for every precision.
 Optimized optimize(const ModelImpl& model, const Recipe& recipe);
-// The INT8 part. `cache`, if given, keeps quantized weights for other recipes. InvalidArgument for an unknown grid.
+// The INT8 part. `cache`, if given, serves recipes that differ in `slow` alone. InvalidArgument for an unknown grid.
 quantize::RewriteResult rewrite(const ir::Graph& optimized, const Recipe& recipe,
-                                quantize::WeightsCache* cache = nullptr);
+                                quantize::RewriteCache* cache = nullptr);
 // The whole: the engine's graph.
 ir::Graph make_graph(const ModelImpl& model, const Recipe& recipe);
 

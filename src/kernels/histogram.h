@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 namespace tfengine::kernels {
 
@@ -34,21 +35,25 @@ struct FloatRows {
   int64_t stride = 0;
 };
 
-// One pass for the moments; adds to `moments`. No workspace.
-void absmax_stats(const FloatRows& src, Moments& moments, int threads);
-
-// Bin k of positive (negative) counts finite values x > 0 (x < 0) with floor(|x| * 2^-exponent) == k. Zeros,
-// NaN and infinities are counted by the moments alone. Precondition: |x| < kHistogramBins * 2^exponent, which
-// the owner brings about by folding after absmax_stats; a larger |x| is counted in the last bin.
+// Where counts are kept. Bin k of positive (negative) counts finite values x > 0 (x < 0) with
+// floor(|x| * 2^-exponent) == k. Zeros, NaN and infinities are counted by the moments alone.
 struct HistogramSink {
   int exponent = 0;
   uint64_t* positive = nullptr;
   uint64_t* negative = nullptr;
 };
-size_t histogram_workspace_bytes(int threads);
-void histogram_add(const FloatRows& src, const HistogramSink& sink, void* workspace, int threads);
+// Called once, behind the counting, with the largest finite |x|: gives a sink with max_abs < kHistogramBins * 2^exponent.
+// Owners fold what they have to wider bins for it.
+using PrepareSink = std::function<HistogramSink(float max_abs)>;
 
-// The smallest exponent e with max_abs < kHistogramBins * 2^e; max_abs must be finite and above 0.
+// Counts `src` and adds to `moments`, in one pass. `exponent` is that of what was counted before, or anything below: the
+// sink's is not lower, nor lower than histogram_exponent(max_abs). Without a finite value but zero, `prepare` is not called. The workspace is aligned to 64 bytes.
+size_t histogram_workspace_bytes(int threads);
+void histogram_add(const FloatRows& src, int exponent, const PrepareSink& prepare, Moments& moments, void* workspace,
+                   int threads);
+
+// The smallest exponent e with max_abs < kHistogramBins * 2^e, but at least -126, below which bins are subnormal; max_abs
+// must be finite and above 0.
 int histogram_exponent(float max_abs);
 
 }  // namespace tfengine::kernels

@@ -87,14 +87,18 @@ bool only_bias(const ir::Epilogue& epilogue) {
          epilogue.after_add.kind == ActKind::None;
 }
 
+std::vector<double> bias_of(const Graph& graph, NodeId linear) {
+  return ops::bias_of(graph, graph.node(linear), linear_out_channels(graph, graph.node(linear)));
+}
+
 bool fold_into_producer(Graph& graph, NodeId id, const Affine& affine) {
   const NodeId linear = sole_producer(graph, affine.input);
   if (linear == kNone || !is_linear(graph, graph.node(linear)) || !only_bias(graph.node(linear).epilogue)) return false;
-  std::vector<double> bias = linear_bias(graph, graph.node(linear));
+  std::vector<double> bias = bias_of(graph, linear);
   if (bias.size() != affine.scale.size()) return false;
   for (size_t c = 0; c < bias.size(); ++c) bias[c] = bias[c] * affine.scale[c] + affine.offset[c];
   scale_weights(graph, linear, {}, affine.scale);
-  set_linear_bias(graph, linear, bias);
+  ops::set_bias(graph, linear, "bias", bias);
   absorb(graph, linear, id);
   return true;
 }
@@ -124,12 +128,12 @@ bool fold_through_concat(Graph& graph, NodeId id, const Affine& affine) {
   auto channel = affine.scale.begin();
   for (size_t i = 0; i < linears.size(); ++i) {
     const NodeId linear = linears[i];
-    std::vector<double> bias = linear_bias(graph, graph.node(linear));
+    std::vector<double> bias = bias_of(graph, linear);
     const std::vector<double> scale(channel, channel + static_cast<std::ptrdiff_t>(bias.size()));
     const auto offset = affine.offset.begin() + (channel - affine.scale.begin());
     for (size_t c = 0; c < bias.size(); ++c) bias[c] = bias[c] * scale[c] + offset[static_cast<std::ptrdiff_t>(c)];
     scale_weights(graph, linear, {}, scale);
-    set_linear_bias(graph, linear, bias);
+    ops::set_bias(graph, linear, "bias", bias);
     channel += static_cast<std::ptrdiff_t>(bias.size());
     // Another tensor than before: one that was named, or had a range, is gone.
     const ir::Value& old = graph.value(graph.output(linear));
@@ -217,11 +221,11 @@ int fold_affine_forward(Graph& graph, PassContext&) {
                                  [&](NodeId user) { return takes_affine(graph, graph.node(user), value, *affine); });
     if (users.empty() || !all) continue;
     for (const NodeId user : users) {
-      std::vector<double> bias = linear_bias(graph, graph.node(user));
+      std::vector<double> bias = bias_of(graph, user);
       const std::vector<double> response = offset_response(graph, graph.node(user), affine->offset);
       for (size_t o = 0; o < bias.size(); ++o) bias[o] += response[o];
       scale_weights(graph, user, affine->scale, {});
-      set_linear_bias(graph, user, bias);
+      ops::set_bias(graph, user, "bias", bias);
       graph.set_input(user, 0, affine->input);
     }
     ++folded;

@@ -112,25 +112,4 @@ std::vector<double> offset_response(const Graph& graph, const Node& node, const 
   return response;
 }
 
-std::vector<double> linear_bias(const Graph& graph, const Node& node) {
-  std::vector<double> bias(static_cast<size_t>(linear_out_channels(graph, node)), 0.0);
-  if (node.epilogue.bias == kNone) return bias;
-  const float* old = graph.input_value(node, node.epilogue.bias).constant.as<float>();
-  std::copy(old, old + bias.size(), bias.begin());
-  return bias;
-}
-
-void set_linear_bias(Graph& graph, NodeId id, const std::vector<double>& bias) {
-  const bool zero = std::all_of(bias.begin(), bias.end(), [](double b) { return b == 0.0; });
-  if (zero && graph.node(id).epilogue.bias == kNone) return;
-  const std::vector<float> values(bias.begin(), bias.end());
-  const ValueId constant = add_float_vector(graph, graph.node(id).name + "/bias", values);
-  if (graph.node(id).epilogue.bias != kNone) {
-    graph.set_input(id, graph.node(id).epilogue.bias, constant);
-  } else {
-    const int index = graph.add_node_input(id, constant);
-    graph.node(id).epilogue.bias = index;
-  }
-}
-
 }  // namespace tfengine::passes

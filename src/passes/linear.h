@@ -21,9 +21,4 @@ void scale_weights(Graph& graph, NodeId id, const std::vector<double>& in_scale,
 // Per output channel, the sum over its weights times in_offset[in]: what a constant input offset adds to the output.
 std::vector<double> offset_response(const Graph& graph, const Node& node, const std::vector<double>& in_offset);
 
-// The bias, zeros when there is none.
-std::vector<double> linear_bias(const Graph& graph, const Node& node);
-// Sets or replaces it; nothing is added when it is all zeros and there was none.
-void set_linear_bias(Graph& graph, NodeId id, const std::vector<double>& bias);
-
 }  // namespace tfengine::passes

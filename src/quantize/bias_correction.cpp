@@ -147,19 +147,4 @@ std::vector<double> bias_shift(const ir::Graph& graph, const ir::Node& node, con
   return std::move(rows.shift);
 }
 
-void shift_bias(ir::Graph& graph, ir::NodeId id, const std::vector<double>& shift) {
-  const int index = graph.node(id).epilogue.bias;
-  Tensor bias(DType::F32, Shape{static_cast<int64_t>(shift.size())});
-  auto* values = bias.mutable_as<float>();
-  const float* old = index == ir::kNone ? nullptr : graph.input_value(graph.node(id), index).constant.as<float>();
-  for (size_t i = 0; i < shift.size(); ++i) {
-    values[i] = static_cast<float>((old == nullptr ? 0.0 : static_cast<double>(old[i])) + shift[i]);
-  }
-  const std::string name = graph.unique_name(graph.node(id).name + "/corrected_bias");
-  const ir::ValueId constant = graph.add_constant(name, std::move(bias));
-  if (index != ir::kNone) return graph.set_input(id, index, constant);
-  const int added = graph.add_node_input(id, constant);
-  graph.node(id).epilogue.bias = added;
-}
-
 }  // namespace tfengine::quantize

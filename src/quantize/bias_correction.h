@@ -24,7 +24,4 @@ std::vector<ir::ValueId> tensors_to_average(const ir::Graph& graph);
 std::vector<double> bias_shift(const ir::Graph& graph, const ir::Node& node, const QuantizedWeights& quantized,
                                const std::vector<float>& means);
 
-// Adds `shift` to the bias of node `id`, which gets one if it has none.
-void shift_bias(ir::Graph& graph, ir::NodeId id, const std::vector<double>& shift);
-
 }  // namespace tfengine::quantize

@@ -25,25 +25,31 @@ void ChannelSums::set_broken() {
   rows_ = 0;
 }
 
-void ChannelSums::add_sample(const float* data, int64_t rows, int64_t channels, int64_t stride) {
-  if (broken_ || rows == 0 || channels == 0) return;
-  if (sums_.empty()) sums_.assign(static_cast<size_t>(channels), 0);
-  if (sums_.size() != static_cast<size_t>(channels)) return set_broken();
+std::vector<int64_t> ChannelSums::rows_of_sample(int64_t rows) {
   const int64_t step = std::max<int64_t>(1, rows / kRowsPerSample);
-  const int64_t taken = std::min(rows, rows / step);
-  std::vector<float> sample(static_cast<size_t>(channels), 0.0f);
-  float* sum = sample.data();
-  for (int64_t i = 0; i < taken; ++i) {
-    const float* row = data + row_of(i, step) * stride;
-    for (int64_t c = 0; c < channels; ++c) sum[c] += row[c];
-  }
-  for (const float value : sample) {
-    if (!(std::abs(static_cast<double>(value)) < kLargestSum)) return set_broken();
-  }
+  std::vector<int64_t> taken(static_cast<size_t>(rows / step));
+  for (size_t i = 0; i < taken.size(); ++i) taken[i] = row_of(static_cast<int64_t>(i), step);
+  return taken;
+}
+
+void ChannelSums::add(std::span<const float> sample, size_t rows) {
+  if (broken_ || rows == 0 || sample.empty()) return;
+  if (sums_.empty()) sums_.assign(sample.size(), 0);
+  const auto usable = [](float sum) { return std::abs(static_cast<double>(sum)) < kLargestSum; };  // false for NaN
+  if (sums_.size() != sample.size() || !std::all_of(sample.begin(), sample.end(), usable)) return set_broken();
   for (size_t c = 0; c < sample.size(); ++c) {
     sums_[c] += static_cast<Fixed>(std::ldexp(static_cast<double>(sample[c]), kFractionBits));
   }
-  rows_ += static_cast<uint64_t>(taken);
+  rows_ += rows;
+}
+
+void ChannelSums::add_sample(const float* data, int64_t rows, int64_t channels, int64_t stride) {
+  const std::vector<int64_t> taken = rows_of_sample(rows);
+  std::vector<float> sample(static_cast<size_t>(channels), 0.0f);
+  for (const int64_t row : taken) {
+    for (int64_t c = 0; c < channels; ++c) sample[static_cast<size_t>(c)] += data[row * stride + c];
+  }
+  add(sample, taken.size());
 }
 
 void ChannelSums::merge(const ChannelSums& other) {

@@ -17,8 +17,12 @@ class ChannelSums {
   // Rows that are looked at in one sample: the mean of an image's channel over so many places is as good as over all.
   static constexpr int64_t kRowsPerSample = 256;
 
-  // One sample: `rows` rows of `channels` floats, `stride` apart. A sample with other channels than the first, or whose
-  // sums are not finite, makes the whole unusable: channels() is then 0.
+  // The rows that are looked at in a sample of `rows` rows.
+  static std::vector<int64_t> rows_of_sample(int64_t rows);
+  // One sample: by channel, the sum over `rows` rows. A sample with other channels than the first, or whose sums are not
+  // finite, makes the whole unusable: channels() is then 0.
+  void add(std::span<const float> sample, size_t rows);
+  // The same from the sample itself, plain and portable: `rows` rows of `channels` floats, `stride` apart.
   void add_sample(const float* data, int64_t rows, int64_t channels, int64_t stride);
   void merge(const ChannelSums& other);
 

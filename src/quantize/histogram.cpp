@@ -17,22 +17,19 @@ void Moments::add(float value) {
     ++infs;
   } else {
     zeros += value == 0.0f;
-    min = std::min(min, value);
-    max = std::max(max, value);
-    sum += value;
-    sum_squares += static_cast<double>(value) * value;
+    min = std::min(min, value) + 0.0f;
+    max = std::max(max, value) + 0.0f;
   }
 }
 
 void Moments::merge(const Moments& other) {
-  min = std::min(min, other.min);
-  max = std::max(max, other.max);
+  // Which of the two zeros comes first depends on the order; adding 0 makes -0.0 the other one.
+  min = std::min(min, other.min) + 0.0f;
+  max = std::max(max, other.max) + 0.0f;
   count += other.count;
   zeros += other.zeros;
   nans += other.nans;
   infs += other.infs;
-  sum += other.sum;
-  sum_squares += other.sum_squares;
 }
 
 float Moments::max_abs() const { return finite() == 0 ? 0.0f : std::max(std::abs(min), std::abs(max)); }

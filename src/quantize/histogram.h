@@ -13,7 +13,8 @@
 
 namespace tfengine::quantize {
 
-// min, max, sum and sum_squares are over finite values; `count` is of all values, zeros, NaNs and infinities included.
+// min and max are over finite values, never -0.0; `count` is of all values, zeros, NaNs and infinities included. There is
+// no sum: adding doubles depends on the order.
 struct Moments {
   float min = std::numeric_limits<float>::infinity();
   float max = -std::numeric_limits<float>::infinity();
@@ -21,8 +22,6 @@ struct Moments {
   uint64_t zeros = 0;
   uint64_t nans = 0;
   uint64_t infs = 0;
-  double sum = 0.0;
-  double sum_squares = 0.0;
 
   void add(float value);
   void merge(const Moments& other);

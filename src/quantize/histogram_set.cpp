@@ -14,7 +14,7 @@ namespace {
 
 // File: magic, version (u32), body, FNV-1a hash of all before it (u64).
 constexpr std::string_view kMagic = "TFEHISTO";
-constexpr uint64_t kVersion = 2;
+constexpr uint64_t kVersion = 3;
 // Far above any real graph; bounds the memory that a small hostile file can ask for to 700 MB.
 constexpr uint64_t kMostTensors = 20'000;
 // As many as the widest layers have, hundredfold.
@@ -57,8 +57,6 @@ void write_histogram(ByteWriter& out, const Histogram& histogram) {
   out.f32(moments.min);
   out.f32(moments.max);
   for (const uint64_t count : {moments.count, moments.zeros, moments.nans, moments.infs}) out.varint(count);
-  out.f64(moments.sum);
-  out.f64(moments.sum_squares);
   const bool counted = histogram.exponent() != Histogram::kUnset;
   const bool has_log = !histogram.log_counts().empty();
   out.fixed((counted ? 1u : 0u) | (has_log ? 2u : 0u), 1);
@@ -82,7 +80,7 @@ void validate(const ByteReader& in, const std::string& name, const Moments& mome
   const bool any = moments.finite() > 0;
   const bool ordered = any ? std::isfinite(moments.min) && std::isfinite(moments.max) && moments.min <= moments.max
                            : std::isinf(moments.min) && std::isinf(moments.max);
-  if (!ordered || std::isnan(moments.sum) || std::isnan(moments.sum_squares)) {
+  if (!ordered) {
     fail<InvalidModel>("{}: tensor '{}' has the range [{}, {}], expected finite and ordered bounds", in.what(), name,
                        moments.min, moments.max);
   }
@@ -104,8 +102,6 @@ Histogram read_histogram(ByteReader& in, const std::string& name) {
   moments.min = in.f32();
   moments.max = in.f32();
   for (uint64_t* count : {&moments.count, &moments.zeros, &moments.nans, &moments.infs}) *count = in.varint();
-  moments.sum = in.f64();
-  moments.sum_squares = in.f64();
   const uint64_t flags = in.fixed(1);
   if (flags > 3) fail<InvalidModel>("{}: tensor '{}' has unknown flags {}", in.what(), name, flags);
   int exponent = Histogram::kUnset;

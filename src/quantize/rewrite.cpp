@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/check.h"
+#include "ops/bias.h"
 #include "quantize/decide.h"
 #include "quantize/facts.h"
 #include "quantize/grids.h"
@@ -21,7 +22,12 @@ size_t at(int32_t id) { return static_cast<size_t>(id); }
 class Builder {
  public:
   Builder(const ir::Graph& source, const Decision& decision, const Grids& grids, const RewriteOptions& options)
-      : source_(source), decision_(decision), grids_(grids), options_(options), graph_(source) {}
+      : source_(source),
+        decision_(decision),
+        grids_(grids),
+        options_(options),
+        cache_(options.cache != nullptr ? *options.cache : own_cache_),
+        graph_(source) {}
 
   ir::Graph build(RewriteReport& report) {
     for (ir::ValueId id = 0; id < source_.value_count(); ++id) {
@@ -55,10 +61,16 @@ class Builder {
     if (means == options_.means->end()) return;
     const int bias = node.epilogue.bias;
     if (bias != ir::kNone && source_.input_value(node, bias).constant.dtype() != DType::F32) return;
-    const ir::Value& weights = graph_.input_value(graph_.node(id), weight_input);
-    const std::vector<double> shift = bias_shift(source_, node, {weights.constant, weights.quant}, means->second);
+    const auto [place, added] = cache_.bias_shifts.try_emplace(id);
+    if (added) {
+      const ir::Value& weights = graph_.input_value(graph_.node(id), weight_input);
+      place->second = bias_shift(source_, node, {weights.constant, weights.quant}, means->second);
+    }
+    const std::vector<double>& shift = place->second;
     if (shift.empty()) return;
-    shift_bias(graph_, id, shift);
+    std::vector<double> corrected = ops::bias_of(source_, node, static_cast<int64_t>(shift.size()));
+    for (size_t i = 0; i < shift.size(); ++i) corrected[i] += shift[i];
+    ops::set_bias(graph_, id, "corrected_bias", corrected);
     ++corrected_biases_;
   }
 
@@ -132,9 +144,8 @@ class Builder {
     const auto [place, added] = weights_.try_emplace({value, axis}, ir::kNone);
     if (added) {
       const std::string what = fmt::format("{} '{}'", node.op, node.name);
-      WeightsCache own;
-      WeightsCache& cache = options_.cache != nullptr ? *options_.cache : own;
-      const QuantizedWeights& quantized = cache.get(source_.value(value).constant, axis, options_.weights, what);
+      const QuantizedWeights& quantized =
+          cache_.weights.get(source_.value(value).constant, axis, options_.weights, what);
       place->second = add_constant(value, quantized.tensor, quantized.quant);
     }
     return place->second;
@@ -151,6 +162,8 @@ class Builder {
   const Decision& decision_;
   const Grids& grids_;
   const RewriteOptions& options_;
+  RewriteCache own_cache_;
+  RewriteCache& cache_;
   ir::Graph graph_;
   std::map<ir::ValueId, ir::ValueId> float_copies_;
   std::map<std::tuple<ir::ValueId, DType, float>, ir::ValueId> integer_copies_;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -27,6 +28,12 @@ enum class MissingRange : uint8_t {
   KeepFloat,  // what needs them stays float
 };
 
+// What rewrites of one graph with the same channel means share, which differ in what they keep in float.
+struct RewriteCache {
+  WeightsCache weights;
+  std::map<ir::NodeId, std::vector<double>> bias_shifts;
+};
+
 struct RewriteOptions {
   Int8Grid grid = Int8Grid::Best;
   MissingRange missing = MissingRange::Error;
@@ -38,8 +45,8 @@ struct RewriteOptions {
   std::function<std::optional<Refusal>(const ir::Node&)> int8_ok;
   // True where INT8 is possible and expected to be slower than float. Unset: nowhere.
   std::function<bool(const ir::Node&)> prefer_float;
-  // Weights that former rewrites quantized, and this one adds to. Null: each rewrite quantizes its own.
-  WeightsCache* cache = nullptr;
+  // What former rewrites worked out, and this one adds to. Null: each rewrite works by itself.
+  RewriteCache* cache = nullptr;
 };
 
 enum class NodeReason : uint8_t {

@@ -112,7 +112,7 @@ TEST(HistogramSet, SaysWhatIsWrong) {
   EXPECT_EQ(message_of("TFEHISTO"), "'h.bin': truncated: only 8 bytes");
   std::string version = serialize(HistogramSet());
   version[8] = 9;
-  EXPECT_EQ(message_of(version), "'h.bin': format version 9, expected 2");
+  EXPECT_EQ(message_of(version), "'h.bin': format version 9, expected 3");
   std::string tail = serialize(HistogramSet());
   tail.resize(tail.size() - 8);
   EXPECT_EQ(message_of(with_checksum(tail + "xy")), "'h.bin': 2 bytes too many");

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/sum_rows.h"
+
+#include "kernels/eltwise_testing.h"
+
+namespace tfengine::kernels {
+namespace {
+
+// Bit for bit the plain sums, whatever the vectors and threads.
+TEST(SumRows, EqualsThePlainSums) {
+  TFE_TRACE_SEED();
+  Rng rng(test_seed());
+  std::normal_distribution<float> normal(0, 2);
+  for_each_target([&] {
+    for (const int64_t rows : {1, 49, 256, 3136}) {
+      std::vector<int64_t> taken;
+      for (int64_t row = 0; row < rows; row += 1 + row % 3) taken.push_back(row);
+      for (const int64_t columns : {1, 3, 16, 33, 600}) {
+        const int64_t stride = columns + 5;
+        std::vector<float> src(size_t(rows * stride));
+        for (float& x : src) x = normal(rng);
+        std::vector<float> expected(size_t(columns), 0.0f);
+        for (const int64_t row : taken) {
+          for (int64_t c = 0; c < columns; ++c) expected[size_t(c)] += src[size_t(row * stride + c)];
+        }
+        for (int threads : {1, 2, 3}) {
+          std::vector<float> sums(size_t(columns), -1.0f);
+          sum_rows(src.data(), stride, taken, columns, sums.data(), threads);
+          EXPECT_EQ(sums, expected) << rows << " rows, " << columns << " columns, " << threads << " threads";
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace tfengine::kernels
