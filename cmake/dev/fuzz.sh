@@ -27,7 +27,12 @@ fuzz_build() {
       -DCMAKE_BUILD_TYPE=Release "-DCMAKE_PREFIX_PATH=$VENV" "-DPython_EXECUTABLE=$VENV/bin/python"
   fi
   ninja -C "$FUZZ" -j "$JOBS" fuzz_seeds "${@/#/fuzz_}"
-  [[ -d $FUZZ/seeds ]] || "$FUZZ/tests/fuzz/fuzz_seeds" "$ROOT/tests/golden" "$FUZZ/seeds"
+  # Seeds of an older format would teach nothing.
+  if [[ ! $FUZZ/seeds -nt $FUZZ/tests/fuzz/fuzz_seeds ]]; then
+    rm -rf "$FUZZ/seeds"
+    "$FUZZ/tests/fuzz/fuzz_seeds" "$ROOT/tests/golden" "$FUZZ/seeds"
+    touch "$FUZZ/seeds"
+  fi
 }
 
 # ./dev fuzz [SECONDS [TARGET...]]: each target for SECONDS. What a run learns is kept in build/fuzz/corpus/ for the next.

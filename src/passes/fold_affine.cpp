@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/bias.h"
 #include "passes/linear.h"
 #include "passes/rewrite.h"
 

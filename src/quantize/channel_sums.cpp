@@ -38,7 +38,8 @@ void ChannelSums::add(std::span<const float> sample, size_t rows) {
   const auto usable = [](float sum) { return std::abs(static_cast<double>(sum)) < kLargestSum; };  // false for NaN
   if (sums_.size() != sample.size() || !std::all_of(sample.begin(), sample.end(), usable)) return set_broken();
   for (size_t c = 0; c < sample.size(); ++c) {
-    sums_[c] += static_cast<Fixed>(std::ldexp(static_cast<double>(sample[c]), kFractionBits));
+    const auto fixed = static_cast<Fixed>(std::ldexp(static_cast<double>(sample[c]), kFractionBits));
+    if (__builtin_add_overflow(sums_[c], fixed, &sums_[c])) return set_broken();
   }
   rows_ += rows;
 }
@@ -59,7 +60,10 @@ void ChannelSums::merge(const ChannelSums& other) {
     return;
   }
   if (other.broken_ || other.sums_.size() != sums_.size()) return set_broken();
-  for (size_t c = 0; c < sums_.size(); ++c) sums_[c] += other.sums_[c];
+  // Sums that were counted stay far below; those of a file may be anything.
+  for (size_t c = 0; c < sums_.size(); ++c) {
+    if (__builtin_add_overflow(sums_[c], other.sums_[c], &sums_[c])) return set_broken();
+  }
   rows_ += other.rows_;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calibration histograms, and ranges solved from them. The checksum at the end (FNV-1a) is made to fit.
+// Calibration histograms and channel sums, and ranges and means from them. The checksum at the end (FNV-1a) is made to fit.
 #include "fuzz/harness.h"
 #include "quantize/histogram_set.h"
 #include "quantize/range_table.h"
@@ -18,8 +18,19 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       options.calibrator = calibrator;
       quantize::solve_ranges(set, options, {});
     }
+    // Twice the same set, and sets of other tensors and channels.
     set.merge(quantize::HistogramSet(set));
-    quantize::parse_histogram_set(quantize::serialize(set), "'again'");
+    quantize::HistogramSet other;
+    other.model_hash = set.model_hash;
+    other.preprocessing_hash = set.preprocessing_hash;
+    constexpr float kRow[] = {1.0f, -2.0f, 0.5f, 3.0f};
+    for (const auto& [name, sums] : set.channel_sums) {
+      if (sums.means().size() > sums.channels()) __builtin_trap();
+      other.tensors[name].add(kRow, 4);
+      other.channel_sums[name].add_sample(kRow, 1, 4, 4);
+    }
+    other.merge(set);
+    quantize::parse_histogram_set(quantize::serialize(other), "'again'");
   });
   return 0;
 }
