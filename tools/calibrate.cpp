@@ -17,7 +17,7 @@ namespace tfengine::tools {
 namespace {
 
 struct Options {
-  std::string model, data, output_file, table;
+  std::string model, data, output_file, table, resume;
   std::vector<std::string> from;
   LoadOptions load;
   DataFlags data_flags;
@@ -52,6 +52,7 @@ Calibration obtain(const Options& options, const Output& output) {
   calibrate_options.max_samples = options.samples;
   calibrate_options.nodes_denylist = options.denylist;
   calibrate_options.progress = progress.callback();
+  calibrate_options.checkpoint = options.resume;
   return calibrate(model, *source, calibrate_options);
 }
 
@@ -98,6 +99,8 @@ void add_calibrate(CLI::App& app, Output& output) {
   command->add_option("--from", options->from, "Saved histograms instead of a run; several are merged")->delimiter(',');
   command->add_option("-o,--output", options->output_file, "File for the histograms");
   command->add_option("--table", options->table, "File for the ranges as TensorRT's calibration cache");
+  command->add_option("--resume", options->resume,
+                      "File that keeps what is calibrated so far; when it is there, calibration goes on from it");
   command->add_option("--num-calibration-samples", options->samples, "Samples of the data to use")
       ->capture_default_str();
   command->add_option("--threads", options->threads, "Threads (0: all cores)")->capture_default_str();

@@ -18,7 +18,7 @@ namespace tfengine::tools {
 namespace {
 
 struct Options {
-  std::string model, engine, data, calibration;
+  std::string model, engine, data, calibration, resume;
   LoadOptions load;
   DataFlags data_flags;
   ConvertOptions convert;
@@ -38,6 +38,7 @@ std::optional<Calibration> obtain_calibration(const Options& options, const Mode
   calibrate_options.max_samples = options.samples;
   calibrate_options.nodes_denylist = options.convert.nodes_denylist;
   calibrate_options.progress = progress.callback();
+  calibrate_options.checkpoint = options.resume;
   return calibrate(model, *source, calibrate_options);
 }
 
@@ -102,6 +103,8 @@ void add_convert(CLI::App& app, Output& output) {
                       "int8: .npy, .npz, a folder of them, TFRecords, or a folder of images");
   command->add_option("--calibration", options->calibration,
                       "int8: histograms saved by `tfengine calibrate`, instead of data");
+  command->add_option("--resume", options->resume,
+                      "File that keeps what is calibrated so far; when it is there, calibration goes on from it");
   command->add_option("--num-calibration-samples", options->samples, "Samples of the data to use")
       ->capture_default_str();
   add_calibrator(*command, options->convert.calibrator, options->convert.percentile);

@@ -29,6 +29,11 @@ struct CalibrateOptions {
   // Where the weights and tensors of the float run come from; null: default_allocator(). It must outlive the calibration.
   Allocator* allocator = nullptr;
   uint64_t max_workspace_size_bytes = uint64_t{1} << 30;
+  // For calibrate(): a file of what was counted so far, replaced every `checkpoint_samples` samples and removed at the end.
+  // When it is there at the start, calibration goes on behind the samples it holds: `data` has to bring the same batches in
+  // the same order as before. Empty: none.
+  std::filesystem::path checkpoint;
+  int64_t checkpoint_samples = 256;
 };
 
 // What a tensor's INT8 scale covers: [-max_abs, max_abs], or [0, max_abs] where it cannot be negative.
@@ -90,6 +95,11 @@ class TFE_API Calibrator {
   std::vector<NamedTensor> run(const Batch& batch);
   // The same into buffers of the outputs' sizes for these shapes.
   void run_into(const Batch& batch, const std::vector<void*>& outputs);
+  // Goes on from what an earlier run counted, before the first batch. InvalidArgument when that was of another model, or
+  // later, at the next batch, when it was with other options.
+  void resume(const Calibration& earlier);
+  // Samples in a batch: the first dimension of the first input. InvalidArgument as Engine::run().
+  int64_t samples_in(const Batch& batch) const;
   // Samples counted so far: the first dimension of the first input, summed.
   int64_t samples() const;
   // What was counted so far; later batches do not change it. InvalidArgument if nothing was.
@@ -101,7 +111,8 @@ class TFE_API Calibrator {
 };
 
 // Runs the model in float over all of `data` (up to max_samples) and counts. InvalidArgument when the data does not fit
-// the model's inputs or holds no sample; InvalidModel when it is malformed; OutOfMemory.
+// the model's inputs, holds no sample or does not go with the checkpoint; InvalidModel when data or checkpoint are
+// malformed; OutOfMemory.
 TFE_API Calibration calibrate(const Model& model, BatchSource& data, const CalibrateOptions& options = {});
 
 }  // namespace tfengine

@@ -17,12 +17,15 @@ namespace tfengine::python {
 namespace {
 
 Calibration run(const Model& model, Source& source, int threads, int64_t max_samples,
-                const std::vector<std::string>& nodes_denylist, nb::object progress) {
+                const std::vector<std::string>& nodes_denylist, nb::object progress,
+                const std::filesystem::path& checkpoint, int64_t checkpoint_samples) {
   CalibrateOptions options;
   options.threads = threads;
   options.max_samples = max_samples;
   options.nodes_denylist = nodes_denylist;
   options.progress = progress_from(std::move(progress));
+  options.checkpoint = checkpoint;
+  options.checkpoint_samples = checkpoint_samples;
   const nb::gil_scoped_release unlocked;
   return calibrate(model, *source.batches, options);
 }
@@ -53,7 +56,7 @@ void bind_calibration(nb::module_& m) {
       .def("table", &Calibration::table, "calibrator"_a, "percentile"_a, Unlocked())
       .def("warnings", &Calibration::warnings, Unlocked());
   m.def("calibrate", &run, "model"_a, "source"_a, "threads"_a, "max_samples"_a, "nodes_denylist"_a,
-        "progress"_a.none());
+        "progress"_a.none(), "checkpoint"_a, "checkpoint_samples"_a);
 }
 
 }  // namespace tfengine::python

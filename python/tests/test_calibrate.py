@@ -182,3 +182,31 @@ def test_wrong_numbers(model, images):
         tfengine.calibrate(model, images, batch_size=0)
     with pytest.raises(tfengine.InvalidArgument, match="^num_calibration_samples: got -3, expected at least 1$"):
         tfengine.calibrate(model, images, num_calibration_samples=-3)
+
+
+def test_a_run_that_was_cut_off_goes_on(model, images, calibration, tmp_path):
+    checkpoint = tmp_path / "checkpoint"
+
+    def killed():
+        yield from batches(images)[:3]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tfengine.calibrate(model, killed(), threads=1, resume=checkpoint, resume_samples=32)
+    assert tfengine.Calibration.load(checkpoint).samples == 32
+    resumed = tfengine.calibrate(model, batches(images), threads=1, resume=checkpoint)
+    assert resumed.samples == 128
+    assert resumed.ranges() == calibration.ranges()
+    assert not checkpoint.exists()
+
+
+def test_a_checkpoint_of_another_model_is_refused(images, digits, calibration, tmp_path):
+    calibration.save(tmp_path / "checkpoint")
+    with pytest.raises(tfengine.InvalidArgument, match="another model"):
+        tfengine.convert(
+            digits / "separable.pb",
+            precision="int8",
+            calibration_data=images,
+            threads=1,
+            resume=tmp_path / "checkpoint",
+        )

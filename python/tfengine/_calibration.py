@@ -73,6 +73,8 @@ def calibrate(
     threads: int = 0,
     nodes_denylist: Iterable[str] = (),
     progress: bool | Callback = False,
+    resume: str | os.PathLike | None = None,
+    resume_samples: int = 256,
 ) -> Calibration:
     """Runs the model in float on `data` and collects the histograms of its tensors, in one pass and bounded memory.
 
@@ -86,13 +88,16 @@ def calibrate(
         threads: 0: all cores.
         nodes_denylist: names of nodes to be kept out of fusion and INT8: the same as for `convert`.
         progress: True for a tqdm bar, or a function of (what, done, total), total being -1 when unknown.
+        resume: file of what was counted so far, replaced every `resume_samples` samples and removed at the end. When it
+            is there at the start, calibration goes on behind the samples it holds: the data have to bring the same
+            batches in the same order as before.
 
-    Raises InvalidArgument for arrays that don't fit the model, or if there is no sample. The GIL is released except
+    Raises InvalidArgument for arrays that don't fit the model or the file of `resume`, or if there is no sample. The GIL is released except
     while the next batch is asked for.
     """
     model = model_of(model_or_path)
     source = source_of(data, batch_size, num_calibration_samples)
     limit = -1 if num_calibration_samples is None else num_calibration_samples
     with progress_callback(progress) as callback:
-        core = _core.calibrate(model._core, source, threads, limit, list(nodes_denylist), callback)
+        core = _core.calibrate(model._core, source, threads, limit, list(nodes_denylist), callback, resume or "", resume_samples)
     return Calibration(core)

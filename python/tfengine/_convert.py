@@ -37,6 +37,7 @@ def convert(
     bias_correction: bool = True,
     disabled_passes: Iterable[str] = (),
     progress: bool | Callback = False,
+    resume: str | os.PathLike | None = None,
 ) -> Engine:
     """Converts a model (or the .pb file or SavedModel folder at a path) to an engine for this machine.
 
@@ -60,6 +61,7 @@ def convert(
         avoid_slow_int8: layers that are slower in INT8 than in float on this machine stay float.
         bias_correction: int8: biases take back the mean error that rounding the weights makes.
         disabled_passes: names of graph rewrites to leave out, for debugging.
+        resume: int8: file that keeps what is calibrated so far; see `calibrate`.
         progress: True for tqdm bars, or a function of (what, done, total), total being -1 when unknown.
 
     Raises InvalidModel, InvalidArgument, OutOfMemory or BackendFailure. The GIL is released while working.
@@ -80,6 +82,7 @@ def convert(
                 threads=threads,
                 nodes_denylist=nodes_denylist,
                 progress=callback or False,
+                resume=resume,
             )
         core = _core.convert(
             model._core,

@@ -2,6 +2,7 @@
 #include "tfengine/calibrate.h"
 
 #include <mutex>
+#include <optional>
 #include <span>
 
 #include "backends/list.h"
@@ -79,13 +80,32 @@ struct Calibrator::Impl {
     entry.reset();
     entry = core.entry(shapes);
     observer = std::make_unique<detail::Observer>(entry->prepared(), names, averaged, histograms);
+    if (resumed && histograms.tensors.size() != *resumed) {
+      fail<InvalidArgument>("calibration: the earlier run counted {} tensors, this one counts {}: nodes_denylist or the "
+                            "version of tfengine differ",
+                            *resumed, histograms.tensors.size());
+    }
+  }
+
+  void resume(const quantize::HistogramSet& earlier) {
+    check(entry == nullptr, "a calibration is resumed before its first batch");
+    if (earlier.model_hash != histograms.model_hash) {
+      fail<InvalidArgument>("calibration: the earlier run was of another model (fingerprint {}, this model has {})",
+                            earlier.model_hash, histograms.model_hash);
+    }
+    histograms = earlier;
+    resumed = histograms.tensors.size();
   }
 
   void run(const detail::BoundInputs& inputs, std::span<void* const> outputs) {
     const auto lease = entry->lease();
     observer->run(*lease, inputs.addresses, outputs);
+    histograms.samples += static_cast<uint64_t>(samples_in(inputs));
+  }
+
+  static int64_t samples_in(const detail::BoundInputs& inputs) {
     const Shape& first = inputs.shapes[0];
-    histograms.samples += static_cast<uint64_t>(first.rank() > 0 ? first[0] : 1);
+    return first.rank() > 0 ? first[0] : 1;
   }
 
   mutable std::mutex mutex;
@@ -96,6 +116,7 @@ struct Calibrator::Impl {
   quantize::HistogramSet histograms;
   std::shared_ptr<runtime::ShapeEntry> entry;
   std::unique_ptr<detail::Observer> observer;
+  std::optional<size_t> resumed;  // tensors that an earlier run counted
 };
 
 Calibrator::Calibrator(const Model& model, const CalibrateOptions& options)
@@ -144,6 +165,15 @@ void Calibrator::run_into(const Batch& batch, const std::vector<void*>& outputs)
   impl_->run(inputs, outputs);
 }
 
+void Calibrator::resume(const Calibration& earlier) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->resume(earlier.impl()->histograms);
+}
+
+int64_t Calibrator::samples_in(const Batch& batch) const {
+  return Impl::samples_in(detail::bind_inputs(impl_->core.graph(), batch, true));
+}
+
 int64_t Calibrator::samples() const {
   const std::lock_guard lock(impl_->mutex);
   return static_cast<int64_t>(impl_->histograms.samples);
@@ -157,17 +187,45 @@ Calibration Calibrator::result() const {
   return Calibration(std::move(impl));
 }
 
+namespace {
+
+// Takes up what the file holds, and passes over the samples that are in it.
+void resume_from(const std::filesystem::path& file, Calibrator& calibrator, BatchSource& data) {
+  calibrator.resume(Calibration::load(file));
+  int64_t passed = 0;
+  for (Batch batch; passed < calibrator.samples() && data.next(batch);) passed += calibrator.samples_in(batch);
+  if (passed != calibrator.samples()) {
+    fail<InvalidArgument>("calibration: '{}' holds {} samples, but the data's batches end at {}: they are not those that it "
+                          "was made with",
+                          file.string(), calibrator.samples(), passed);
+  }
+}
+
+}  // namespace
+
 Calibration calibrate(const Model& model, BatchSource& data, const CalibrateOptions& options) {
+  if (options.checkpoint_samples < 1) {
+    fail<InvalidArgument>("checkpoint_samples: got {}, expected at least 1", options.checkpoint_samples);
+  }
   Calibrator calibrator(model, options);
+  const bool keeps = !options.checkpoint.empty();
+  if (keeps && std::filesystem::exists(options.checkpoint)) resume_from(options.checkpoint, calibrator, data);
+  int64_t saved = calibrator.samples();
   const std::optional<int64_t> available = data.samples();
   const int64_t limit = options.max_samples < 0 ? INT64_MAX : options.max_samples;
   const int64_t total = available ? std::min(*available, limit) : (limit == INT64_MAX ? -1 : limit);
   Batch batch;
   while (calibrator.samples() < limit && data.next(batch)) {
     calibrator.run(batch);
+    if (keeps && calibrator.samples() - saved >= options.checkpoint_samples) {
+      calibrator.result().save(options.checkpoint);
+      saved = calibrator.samples();
+    }
     if (options.progress) options.progress("calibrating", calibrator.samples(), total);
   }
-  return calibrator.result();
+  Calibration result = calibrator.result();
+  if (keeps) std::filesystem::remove(options.checkpoint);
+  return result;
 }
 
 Calibration Calibration::load(const std::filesystem::path& path) {
