@@ -55,8 +55,8 @@ void bind_calibration(nb::module_& m) {
       .def("ranges", &ranges, "calibrator"_a, "percentile"_a, "[(tensor, max_abs, non_negative, source)]")
       .def("table", &Calibration::table, "calibrator"_a, "percentile"_a, Unlocked())
       .def("warnings", &Calibration::warnings, Unlocked());
-  m.def("calibrate", &run, "model"_a, "source"_a, "threads"_a, "max_samples"_a, "nodes_denylist"_a,
-        "progress"_a.none(), "checkpoint"_a, "checkpoint_samples"_a);
+  m.def("calibrate", &run, "model"_a, "source"_a, "threads"_a, "max_samples"_a, "nodes_denylist"_a, "progress"_a.none(),
+        "checkpoint"_a, "checkpoint_samples"_a);
 }
 
 }  // namespace tfengine::python

@@ -99,5 +99,7 @@ def calibrate(
     source = source_of(data, batch_size, num_calibration_samples)
     limit = -1 if num_calibration_samples is None else num_calibration_samples
     with progress_callback(progress) as callback:
-        core = _core.calibrate(model._core, source, threads, limit, list(nodes_denylist), callback, resume or "", resume_samples)
+        core = _core.calibrate(
+            model._core, source, threads, limit, list(nodes_denylist), callback, resume or "", resume_samples
+        )
     return Calibration(core)

@@ -81,9 +81,10 @@ struct Calibrator::Impl {
     entry = core.entry(shapes);
     observer = std::make_unique<detail::Observer>(entry->prepared(), names, averaged, histograms);
     if (resumed && histograms.tensors.size() != *resumed) {
-      fail<InvalidArgument>("calibration: the earlier run counted {} tensors, this one counts {}: nodes_denylist or the "
-                            "version of tfengine differ",
-                            *resumed, histograms.tensors.size());
+      fail<InvalidArgument>(
+          "calibration: the earlier run counted {} tensors, this one counts {}: nodes_denylist or the "
+          "version of tfengine differ",
+          *resumed, histograms.tensors.size());
     }
   }
 
@@ -195,9 +196,10 @@ void resume_from(const std::filesystem::path& file, Calibrator& calibrator, Batc
   int64_t passed = 0;
   for (Batch batch; passed < calibrator.samples() && data.next(batch);) passed += calibrator.samples_in(batch);
   if (passed != calibrator.samples()) {
-    fail<InvalidArgument>("calibration: '{}' holds {} samples, but the data's batches end at {}: they are not those that it "
-                          "was made with",
-                          file.string(), calibrator.samples(), passed);
+    fail<InvalidArgument>(
+        "calibration: '{}' holds {} samples, but the data's batches end at {}: they are not those that it "
+        "was made with",
+        file.string(), calibrator.samples(), passed);
   }
 }
 

@@ -87,8 +87,8 @@ void Observer::count(const plan::TensorDesc& desc, const float* data, quantize::
     const int exponent = histogram.prepare(max_abs);
     return kernels::HistogramSink{exponent, histogram.positive(), histogram.negative()};
   };
-  kernels::histogram_add({data, elements / channels, channels, desc.pixel_stride}, histogram.exponent(), prepare, moments,
-                         workspace_.get(), plan_.threads);
+  kernels::histogram_add({data, elements / channels, channels, desc.pixel_stride}, histogram.exponent(), prepare,
+                         moments, workspace_.get(), plan_.threads);
   histogram.add_moments(converted(moments));
   const int64_t samples = desc.shape.rank() > 1 ? desc.shape[0] : 1;
   for (int64_t n = 0; n < samples; ++n) add_log(desc, data, n, elements / samples, histogram);

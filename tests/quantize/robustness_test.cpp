@@ -159,7 +159,8 @@ TEST_P(Robustness, ExtremesOfTheType) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Calibrators, Robustness, testing::ValuesIn(calibrator_names().begin(), calibrator_names().end()),
+INSTANTIATE_TEST_SUITE_P(Calibrators, Robustness,
+                         testing::ValuesIn(calibrator_names().begin(), calibrator_names().end()),
                          [](const auto& info) { return std::string(info.param); });
 
 // Samples of three tensors, counted by workers that share them out in any way, merge to the bytes of one worker.
