@@ -22,7 +22,6 @@ class ByteWriter {
     text_.push_back(static_cast<char>(value));
   }
   void f32(float value) { fixed(std::bit_cast<uint32_t>(value), 4); }
-  void f64(double value) { fixed(std::bit_cast<uint64_t>(value), 8); }
   void string(std::string_view value) {
     varint(value.size());
     text_ += value;
@@ -57,7 +56,6 @@ class ByteReader {
     fail<InvalidModel>("{}: a number at byte {} has more than 64 bits", what_, at_);
   }
   float f32() { return std::bit_cast<float>(static_cast<uint32_t>(fixed(4))); }
-  double f64() { return std::bit_cast<double>(fixed(8)); }
   std::string string() { return std::string(take(varint())); }
   std::string_view take(uint64_t bytes) {
     if (bytes > text_.size() - at_) {

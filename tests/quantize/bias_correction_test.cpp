@@ -137,6 +137,23 @@ const Case kCases[] = {
 INSTANTIATE_TEST_SUITE_P(Ops, BiasCorrection, testing::ValuesIn(kCases),
                          [](const auto& info) { return info.param.name; });
 
+TEST(BiasCorrectionOf, ASharedCacheChangesNothing) {
+  const ir::Graph graph = graph_of("  %h = Conv2D(%x, %w) " CONV "\n  %y = Conv2D(%h, %w) " CONV "\n  return %y");
+  const ChannelMeans means = {{"x", std::vector<float>(4, 0.5f)}, {"h", std::vector<float>(4, 0.25f)}};
+  RewriteCache cache;
+  for (const std::string keep_float : {"", "y", "h", ""}) {
+    RewriteOptions options;
+    options.means = &means;
+    options.keep_float = {keep_float};
+    const RewriteResult plain = rewritten(graph, {{"x", 1.0f}, {"h", 4.0f}, {"y", 8.0f}}, options);
+    options.cache = &cache;
+    const RewriteResult cached = rewritten(graph, {{"x", 1.0f}, {"h", 4.0f}, {"y", 8.0f}}, options);
+    EXPECT_EQ(ir::print(cached.graph), ir::print(plain.graph)) << "with '" << keep_float << "' in float";
+    EXPECT_EQ(cached.report.corrected_biases, plain.report.corrected_biases);
+  }
+  EXPECT_FALSE(cache.bias_shifts.empty());
+}
+
 TEST(BiasCorrectionOf, MeansOfAnotherSizeChangesNothing) {
   const ir::Graph graph = graph_of("  %y = Conv2D(%x, %w) " CONV "\n  return %y");
   const ChannelMeans means = {{"x", {1.0f, 2.0f}}};
