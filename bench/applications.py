@@ -33,7 +33,9 @@ DTYPE_BYTES = {"s8": 1, "u8": 1, "bool": 1, "bf16": 2, "f16": 2, "f64": 8, "s64"
 CONSTANT = re.compile(r"^  %\S.* = const (\w+)\[([\d, ]*)\]", re.MULTILINE)
 HEAVY = ("Conv2D", "DepthwiseConv2dNative", "MatMul")
 ROW = "{:18}{:6}{:>9}{:>9}{:>8}{:>8}{:>9}{:>7}{:>6}{:>9}{:>9}{:>7}  {}"
-HEAD = ROW.format("model", "", "median", "min ms", "vs TF", "load s", "error", "dB", "top-1", "convert", "MiB", "file", "")
+HEAD = ROW.format(
+    "model", "", "median", "min ms", "vs TF", "load s", "error", "dB", "top-1", "convert", "MiB", "file", ""
+)
 
 
 def main():

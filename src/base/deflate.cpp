@@ -43,9 +43,8 @@ std::string deflate_bytes(std::string_view plain) {
   check(started == Z_OK, "zlib does not start");
   std::string packed(deflateBound(&stream, plain.size()), '\0');
   size_t written = 0;
-  const int status = run_over(stream, plain, packed, written, [](z_stream* s, bool last) {
-    return deflate(s, last ? Z_FINISH : Z_NO_FLUSH);
-  });
+  const int status = run_over(stream, plain, packed, written,
+                              [](z_stream* s, bool last) { return deflate(s, last ? Z_FINISH : Z_NO_FLUSH); });
   deflateEnd(&stream);
   check(status == Z_STREAM_END, "zlib does not pack {} bytes", plain.size());
   packed.resize(written);
@@ -56,8 +55,7 @@ bool inflate_bytes(std::string_view packed, std::span<char> plain) {
   z_stream stream{};
   check(inflateInit2(&stream, -MAX_WBITS) == Z_OK, "zlib does not start");
   size_t written = 0;
-  const int status =
-      run_over(stream, packed, plain, written, [](z_stream* s, bool) { return inflate(s, Z_NO_FLUSH); });
+  const int status = run_over(stream, packed, plain, written, [](z_stream* s, bool) { return inflate(s, Z_NO_FLUSH); });
   inflateEnd(&stream);
   return status == Z_STREAM_END && written == plain.size();
 }

@@ -153,8 +153,8 @@ std::shared_ptr<Stored> damaged(const Stored& whole, std::mt19937& random) {
   for (unsigned n = random() % 4 + 1; n > 0; --n) {
     file->bytes[sizeof header + random() % header.structure_bytes] = static_cast<std::byte>(random());
   }
-  header.checksum = image_checksum(reinterpret_cast<const uint8_t*>(file->bytes.data()) + sizeof header,
-                                   header.structure_bytes);
+  header.checksum =
+      image_checksum(reinterpret_cast<const uint8_t*>(file->bytes.data()) + sizeof header, header.structure_bytes);
   std::memcpy(file->bytes.data(), &header, sizeof header);
   return file;
 }
