@@ -9,24 +9,18 @@ array.
     python bench/peers.py --models resnet50,mobilenetv2 --batches 1,16 --json build/bench/peers.json
 """
 
-import argparse
 import contextlib
 import importlib
-import json
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import peers  # noqa: E402
-from peers import compare  # noqa: E402
-from peers.machine import cpu_has_vnni, cpu_model  # noqa: E402
+from peers import command, compare  # noqa: E402
 from peers.model import Model  # noqa: E402
 
 NAME_WIDTH = 30
-BUILD = Path(__file__).resolve().parent.parent / "build" / "bench"
 
 
 def all_contenders():
@@ -41,30 +35,12 @@ def usable(contender):
     return True
 
 
-def prepare(contenders, model, arguments):
-    """Converts in a process for each contender: converters leave threads, memory and settings behind."""
-    ready = []
-    for contender in contenders:
-        started = time.perf_counter()
-        command = [sys.executable, __file__, "--prepare-one", contender, "--models", model.name]
-        command += ["--models-dir", str(arguments.models_dir), "--cache-dir", str(arguments.cache_dir)]
-        command += ["--batches", ",".join(map(str, arguments.batches)), "--threads", str(arguments.threads)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            print(f"{contender}: no model, left out:\n{done.stderr[-1500:]}", file=sys.stderr)
-            continue
-        ready.append(contender)
-        print(f"{model.name} {contender}: ready in {time.perf_counter() - started:.1f} s", file=sys.stderr)
-    return ready
-
-
 def run(contenders, model, batch, arguments):
     with contextlib.ExitStack() as stack:
         workers = []
         for contender in contenders:
             try:
-                workers.append(compare.Worker(contender, model, arguments.cache_dir, batch, arguments.threads))
-                stack.callback(workers[-1].close)
+                workers.append(command.load(contender, model, batch, arguments, stack))
             except RuntimeError as error:
                 print(error, file=sys.stderr)
         results = compare.measure(workers, arguments.rounds) if arguments.rounds else {w.contender: {} for w in workers}
@@ -101,44 +77,28 @@ def best_peer_ms(contender, results):
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = lambda text: text.split(",")  # noqa: E731
-    parser.add_argument("--models", type=names, default=["resnet50", "mobilenetv2"])
-    parser.add_argument("--contenders", type=names, help="default: " + ",".join(all_contenders()))
-    parser.add_argument("--batches", type=lambda text: [int(part) for part in text.split(",")], default=[1, 16])
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=8, help="turns of each contender; 0 for accuracy alone")
-    parser.add_argument("--models-dir", type=Path, default=BUILD / "models")
-    parser.add_argument("--cache-dir", type=Path, default=BUILD / "peers")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--prepare-only", action="store_true", help="convert the models and stop")
-    parser.add_argument("--prepare-one", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = command.parser(__doc__, ["resnet50", "mobilenetv2"])
+    options.add_argument("--contenders", type=command.comma_list(), help="default: " + ",".join(all_contenders()))
+    options.add_argument("--batches", type=command.comma_list(int), default=[1, 16])
+    return command.parse(options)
 
 
 def main():
     arguments = parse()
-    arguments.cache_dir = arguments.cache_dir.resolve()
-    arguments.models_dir = arguments.models_dir.resolve()
-    arguments.cache_dir.mkdir(parents=True, exist_ok=True)
-    if arguments.prepare_one:
-        model = Model(arguments.models_dir, arguments.models[0])
-        settings = (arguments.cache_dir, arguments.batches, arguments.threads)
-        return peers.engine(arguments.prepare_one).prepare(arguments.prepare_one, model, *settings)
-
     contenders = [name for name in arguments.contenders or all_contenders() if usable(name)]
-    figures = {"machine": cpu_model(), "vnni": cpu_has_vnni(), "threads": arguments.threads, "results": []}
+    figures = {**command.machine(arguments), "results": []}
     for name in arguments.models:
         model = Model(arguments.models_dir, name)
-        ready = prepare(contenders, model, arguments)
+        ready = contenders
+        if not arguments.measure_only:
+            ready = [each for each in contenders if command.prepare(each, model, arguments.batches, arguments)]
         if arguments.prepare_only:
             continue
         for batch in arguments.batches:
             results = run(ready, model, batch, arguments)
             print(table(name, batch, results), flush=True)
             figures["results"].append({"model": name, "batch": batch, "contenders": results})
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    command.write_json(figures, arguments)
 
 
 if __name__ == "__main__":

@@ -85,13 +85,15 @@ def summary(turns):
 
 
 def accuracy(results, model):
-    """Signal-to-noise in dB against TensorFlow's float outputs, and how many of the test images keep their class."""
+    """Against TensorFlow's float outputs: signal-to-noise in dB, the largest error as a share of the outputs' range, and
+    how many of the test images keep their class."""
     expected, expected_logits = model.expected(), model.expected_logits()
     outputs = results["outputs"].reshape(expected.shape)
     # log(softmax(x)) is x up to a constant for each image, so centring makes the two comparable.
     logits = results["logits"] if "logits" in results else np.log(np.maximum(outputs, 1e-37))
     logits = logits.reshape(expected_logits.shape)
     return {
+        "largest_error": float(np.abs(outputs - expected).max() / np.ptp(expected)),
         "outputs_db": signal_to_noise(expected, outputs),
         "logits_db": signal_to_noise(_centred(expected_logits), _centred(logits)),
         "same_class": int((logits.argmax(axis=1) == expected_logits.argmax(axis=1)).sum()),

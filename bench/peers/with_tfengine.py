@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tfengine: converted by its command line, run through its Python package, both from this checkout."""
+"""tfengine: converted by its command line, run through its Python package, both from this checkout.
+"tfengine-bf16" can be asked for by name."""
 
+import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 CONTENDERS = ["tfengine-fp32", "tfengine-int8"]
@@ -21,42 +24,39 @@ def available():
     return Path(python()).exists() and subprocess.run(command, capture_output=True).returncode == 0
 
 
-def _path(contender, model, cache, batch):
+def path(contender, model, cache, batch):
     return cache / f"{model.name}.{contender.removeprefix('tfengine-')}.{batch}.tfe"
 
 
 def prepare(contender, model, cache, batches, threads):
-    """Always anew: the engine under measurement is the one that was just built. One for each batch size, as the others
-    have it."""
+    """Always anew and without remembered timings: the engine under measurement is the one that was just built. One for
+    each batch size, as the others have it, and beside it (.json) what `tfengine convert` says, with "calibrate_s"."""
     graph = str(model.file("pb"))
     options = ["--precision", contender.removeprefix("tfengine-"), "--threads", str(threads)]
-    options += ["--timing-cache", str(cache / "tfengine.timing")]
+    calibrate_s = 0.0
     if contender == "tfengine-int8":
+        started = time.perf_counter()
         histograms = str(cache / f"{model.name}.histograms")
-        _tfengine(
-            "calibrate",
-            graph,
-            "--data",
-            str(model.file("calibration.npy")),
-            "-o",
-            histograms,
-            "--threads",
-            str(threads),
-        )
+        data = str(model.file("calibration.npy"))
+        _tfengine("calibrate", graph, "--data", data, "-o", histograms, "--threads", str(threads))
+        calibrate_s = time.perf_counter() - started
         options += ["--calibration", histograms, "--calibrator", CALIBRATOR]
     for batch in batches:
-        output = str(_path(contender, model, cache, batch))
-        _tfengine("convert", graph, "-o", output, "--plan-batch-size", str(batch), *options)
+        output = path(contender, model, cache, batch)
+        figures = _tfengine("convert", graph, "-o", str(output), "--plan-batch-size", str(batch), *options)
+        figures["calibrate_s"] = calibrate_s
+        output.with_suffix(".json").write_text(json.dumps(figures))
 
 
 def _tfengine(*arguments):
-    subprocess.run([str(ENVIRONMENT / "bin" / "tfengine"), *arguments, "--quiet"], check=True)
+    command = [str(ENVIRONMENT / "bin" / "tfengine"), *arguments, "--quiet", "--json"]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def load(contender, model, cache, batch, threads):
     import tfengine
 
-    engine = tfengine.load(str(_path(contender, model, cache, batch)), threads=threads)
+    engine = tfengine.load(str(path(contender, model, cache, batch)), threads=threads)
     source = model.input.split(":")[0]
 
     def run(images):

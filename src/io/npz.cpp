@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/deflate.h"
 #include "io/npy.h"
 
 namespace tfengine::io {
@@ -22,7 +23,6 @@ constexpr uint32_t kEndOfDirectory64 = 0x06064b50;
 constexpr uint32_t kEndLocator64 = 0x07064b50;
 constexpr size_t kEndBytes = 22;
 constexpr size_t kMaxMembers = 65535;
-constexpr uint64_t kMaxDeflateRatio = 1032;  // what the format can reach: 258 bytes for 2 bits
 
 struct Member {
   std::string name;
@@ -129,25 +129,7 @@ std::shared_ptr<std::string> inflate_member(std::string_view packed, const Membe
     fail<InvalidModel>("member '{}' says that {} bytes unpack to {}", member.name, packed.size(), member.bytes);
   }
   auto contents = std::make_shared<std::string>(member.bytes, '\0');
-  z_stream stream{};
-  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) fail<InternalError>("zlib does not start");
-  int status = Z_OK;
-  size_t read = 0;
-  size_t written = 0;
-  constexpr size_t kStep = size_t{1} << 30;  // zlib counts in 32 bits
-  while (status == Z_OK) {
-    const size_t in = std::min(kStep, packed.size() - read);
-    const size_t out = std::min(kStep, contents->size() - written);
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data() + read));
-    stream.avail_in = static_cast<uInt>(in);
-    stream.next_out = reinterpret_cast<Bytef*>(contents->data() + written);
-    stream.avail_out = static_cast<uInt>(out);
-    status = inflate(&stream, Z_NO_FLUSH);
-    read += in - stream.avail_in;
-    written += out - stream.avail_out;
-  }
-  inflateEnd(&stream);
-  if (status != Z_STREAM_END || written != contents->size())
+  if (!inflate_bytes(packed, *contents))
     fail<InvalidModel>("member '{}' cannot be unpacked: its data is corrupt", member.name);
   return contents;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An engine as bytes (.tfe): a 64-byte header, a FlatBuffer (engine.fbs), and the constants, 64-byte aligned so that
+// An engine as bytes (.tfe): a 64-byte header, a FlatBuffer (engine.fbs; a large one deflated), and the constants, 64-byte aligned so that
 // they are used in place from a mapped file. Reading trusts nothing: every index, offset and length is checked.
 #pragma once
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "base/buffer.h"
 #include "base/check.h"
+#include "base/deflate.h"
 #include "engine_generated.h"
 #include "ir/verifier.h"
 #include "plan/image.h"
@@ -71,10 +73,22 @@ class Reader {
     const auto* structure = reinterpret_cast<const uint8_t*>(data_) + sizeof header_;
     if (image_checksum(structure, header_.structure_bytes) != header_.checksum)
       bad("its checksum does not match: it is damaged");
+    const std::span<const uint8_t> flatbuffer = flatbuffer_in({structure, header_.structure_bytes});
     // Depth 64 and a million tables are far beyond any engine.
-    flatbuffers::Verifier verifier(structure, header_.structure_bytes, 64, 10'000'000);
+    flatbuffers::Verifier verifier(flatbuffer.data(), flatbuffer.size(), 64, 10'000'000);
     if (!fb::VerifyEngineBuffer(verifier)) bad("its structure is malformed");
-    return *fb::GetEngine(structure);
+    return *fb::GetEngine(flatbuffer.data());
+  }
+
+  std::span<const uint8_t> flatbuffer_in(std::span<const uint8_t> structure) {
+    if (header_.flatbuffer_bytes == 0) return structure;
+    if (header_.flatbuffer_bytes / kMaxDeflateRatio > structure.size()) {
+      bad("says that {} bytes of structure unpack to {}", structure.size(), header_.flatbuffer_bytes);
+    }
+    inflated_.resize(header_.flatbuffer_bytes);
+    const std::string_view packed(reinterpret_cast<const char*>(structure.data()), structure.size());
+    if (!inflate_bytes(packed, inflated_)) bad("its structure cannot be unpacked: it is damaged");
+    return {reinterpret_cast<const uint8_t*>(inflated_.data()), inflated_.size()};
   }
 
   Shape shape_of(const fb::Value& v) const {
@@ -243,6 +257,7 @@ class Reader {
   size_t bytes_;
   std::shared_ptr<const void> owner_;
   ImageHeader header_;
+  std::vector<char> inflated_;  // the FlatBuffer, where the file has it deflated
 };
 
 }  // namespace

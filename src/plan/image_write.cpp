@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/check.h"
+#include "base/deflate.h"
 #include "engine_generated.h"
 #include "plan/image.h"
 #include "plan/image_format.h"
@@ -16,6 +17,10 @@ using flatbuffers::Offset;
 
 template <typename T>
 using Vec = Offset<flatbuffers::Vector<T>>;
+
+// Names, scales and the report deflate to a third, which matters for networks of many small layers. Smaller structures have
+// nothing to gain.
+constexpr size_t kDeflateFrom = size_t{64} << 10;
 
 size_t padding_of(size_t bytes) { return (kAlignment - bytes % kAlignment) % kAlignment; }
 
@@ -31,7 +36,7 @@ class Writer {
     for (const ir::NodeId id : graph.order()) nodes.push_back(node(graph.node(id)));
     std::vector<Offset<fb::Output>> outputs;
     for (const ir::GraphOutput& out : graph.outputs) {
-      outputs.push_back(fb::CreateOutput(builder_, builder_.CreateString(out.name), out.value));
+      outputs.push_back(fb::CreateOutput(builder_, text(out.name), out.value));
     }
     std::vector<Offset<fb::Plan>> plans;
     for (const PlanRecord& record : image_.plans) plans.push_back(plan(record));
@@ -45,7 +50,8 @@ class Writer {
   }
 
  private:
-  Offset<flatbuffers::String> text(const std::string& value) { return builder_.CreateString(value); }
+  // Names, keys and values of attributes come again and again: each text is stored once.
+  Offset<flatbuffers::String> text(const std::string& value) { return builder_.CreateSharedString(value); }
 
   // Where the tensor's bytes will be, relative to the constants' section; the same bytes are stored once.
   uint64_t place(const Tensor& tensor) {
@@ -121,7 +127,7 @@ class Writer {
     std::vector<Offset<fb::Attr>> attrs;
     for (const auto& [key, a] : n.attrs) attrs.push_back(attr(key, a));
     const auto name = text(n.name);
-    const auto op = builder_.CreateSharedString(n.op);
+    const auto op = text(n.op);
     const auto inputs = builder_.CreateVector(n.inputs);
     const auto outputs = builder_.CreateVector(n.outputs);
     const auto attributes = builder_.CreateVector(attrs);
@@ -138,9 +144,9 @@ class Writer {
     }
     std::vector<Offset<fb::Tactic>> tactics;
     for (const auto& [name, chosen] : record.tactics) {
-      const auto node_name = builder_.CreateSharedString(name);
-      const auto backend = builder_.CreateSharedString(chosen.backend);
-      const auto tactic = builder_.CreateSharedString(chosen.tactic);
+      const auto node_name = text(name);
+      const auto backend = text(chosen.backend);
+      const auto tactic = text(chosen.tactic);
       tactics.push_back(fb::CreateTactic(builder_, node_name, backend, tactic, static_cast<float>(chosen.time_us)));
     }
     const auto shape_list = builder_.CreateVector(shapes);
@@ -152,13 +158,19 @@ class Writer {
     ImageHeader header;
     std::memcpy(header.magic, kImageMagic, sizeof header.magic);
     header.version = kImageVersion;
-    header.structure_bytes = builder_.GetSize();
-    header.constants_offset = sizeof header + builder_.GetSize() + padding_of(builder_.GetSize());
+    std::string_view structure(reinterpret_cast<const char*>(builder_.GetBufferPointer()), builder_.GetSize());
+    std::string deflated;
+    if (structure.size() >= kDeflateFrom) {
+      header.flatbuffer_bytes = structure.size();
+      structure = deflated = deflate_bytes(structure);
+    }
+    header.structure_bytes = structure.size();
+    header.constants_offset = sizeof header + structure.size() + padding_of(structure.size());
     header.constants_bytes = next_;
-    header.checksum = image_checksum(builder_.GetBufferPointer(), builder_.GetSize());
+    header.checksum = image_checksum(reinterpret_cast<const uint8_t*>(structure.data()), structure.size());
     bytes.head.resize(header.constants_offset);
     std::memcpy(bytes.head.data(), &header, sizeof header);
-    std::memcpy(bytes.head.data() + sizeof header, builder_.GetBufferPointer(), builder_.GetSize());
+    std::memcpy(bytes.head.data() + sizeof header, structure.data(), structure.size());
     bytes.constants = std::move(pieces_);
     bytes.total_bytes = header.constants_offset + next_;
     return bytes;

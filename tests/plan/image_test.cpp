@@ -3,12 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstring>
 #include <random>
 
 #include "ir/parser.h"
 #include "ir/printer.h"
 #include "ir/verifier.h"
+#include "plan/image_format.h"
 #include "tfengine/error.h"
 
 namespace tfengine::plan {
@@ -107,7 +109,7 @@ TEST(Image, NamesWhatIsWrong) {
   file = stored(example());
   file->bytes[8] = std::byte{9};
   EXPECT_EQ(message_of(file),
-            "engine file 'net.tfe': has format version 9, expected 1: convert the model again with this version");
+            "engine file 'net.tfe': has format version 9, expected 2: convert the model again with this version");
   file = stored(example());
   file->bytes[100] ^= std::byte{1};
   EXPECT_EQ(message_of(file), "engine file 'net.tfe': its checksum does not match: it is damaged");
@@ -130,29 +132,76 @@ TEST(Image, EveryTruncationIsRefused) {
   }
 }
 
-// The checksum is made right again, so that the checks behind it are what is tested.
+ImageHeader header_of(const Stored& file) {
+  ImageHeader header;
+  std::memcpy(&header, file.bytes.data(), sizeof header);
+  return header;
+}
+
+// An image with a report that is worth deflating.
+EngineImage talkative() {
+  EngineImage image = example();
+  for (int i = 0; i < 20000; ++i) image.report += "node " + std::to_string(i) + ": runs in INT8\n";
+  return image;
+}
+
+// A few bytes of the structure are others. The checksum is made right again, so that the checks behind it are what is
+// tested.
+std::shared_ptr<Stored> damaged(const Stored& whole, std::mt19937& random) {
+  auto file = std::make_shared<Stored>(whole);
+  ImageHeader header = header_of(whole);
+  for (unsigned n = random() % 4 + 1; n > 0; --n) {
+    file->bytes[sizeof header + random() % header.structure_bytes] = static_cast<std::byte>(random());
+  }
+  header.checksum =
+      image_checksum(reinterpret_cast<const uint8_t*>(file->bytes.data()) + sizeof header, header.structure_bytes);
+  std::memcpy(file->bytes.data(), &header, sizeof header);
+  return file;
+}
+
+void expect_answer(const std::shared_ptr<Stored>& file) {
+  try {
+    read(file);
+  } catch (const InvalidModel&) {
+  }
+}
+
 TEST(Image, DamagedStructureNeverCrashes) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   std::mt19937 random(seed);
   const auto whole = stored(example());
-  uint64_t structure_bytes = 0;
-  std::memcpy(&structure_bytes, whole->bytes.data() + 16, sizeof structure_bytes);
-  for (int round = 0; round < 3000; ++round) {
-    auto damaged = std::make_shared<Stored>(*whole);
-    for (unsigned n = random() % 4 + 1; n > 0; --n) {
-      damaged->bytes[64 + random() % structure_bytes] = static_cast<std::byte>(random());
-    }
-    uint64_t hash = 14695981039346656037ull;
-    for (uint64_t i = 0; i < structure_bytes; ++i) {
-      hash = (hash ^ static_cast<uint8_t>(damaged->bytes[64 + i])) * 1099511628211ull;
-    }
-    std::memcpy(damaged->bytes.data() + 40, &hash, sizeof hash);
-    try {
-      read(damaged);
-    } catch (const InvalidModel&) {
-    }
-  }
+  for (int round = 0; round < 3000; ++round) expect_answer(damaged(*whole, random));
+}
+
+TEST(Image, LargeStructuresAreDeflated) {
+  const EngineImage image = talkative();
+  const auto file = stored(image);
+  EXPECT_LT(file->bytes.size(), image.report.size() / 2);
+  const EngineImage again = read(file);
+  EXPECT_EQ(again.report, image.report);
+  EXPECT_EQ(ir::print(again.graph), ir::print(image.graph));
+}
+
+TEST(Image, DamagedDeflatedStructureNeverCrashes) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  const auto whole = stored(talkative());
+  for (int round = 0; round < 300; ++round) expect_answer(damaged(*whole, random));
+}
+
+TEST(Image, TheInflatedSizeHasToBeTrue) {
+  const auto claim = [](uint64_t flatbuffer_bytes) {
+    auto file = stored(talkative());
+    std::memcpy(file->bytes.data() + offsetof(ImageHeader, flatbuffer_bytes), &flatbuffer_bytes, 8);
+    return message_of(file);
+  };
+  EXPECT_EQ(claim(70000), "engine file 'net.tfe': its structure cannot be unpacked: it is damaged");
+  EXPECT_EQ(claim(1000000), "engine file 'net.tfe': its structure cannot be unpacked: it is damaged");
+  const auto header = header_of(*stored(talkative()));
+  EXPECT_EQ(claim(uint64_t{1} << 50), "engine file 'net.tfe': says that " + std::to_string(header.structure_bytes) +
+                                          " bytes of structure unpack to 1125899906842624");
 }
 
 }  // namespace

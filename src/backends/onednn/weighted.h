@@ -3,7 +3,7 @@
 // the implementations that it lists.
 #pragma once
 
-#include <fmt/core.h>
+#include <algorithm>
 
 #include "backends/onednn/dnnl_kernel.h"
 
@@ -22,27 +22,31 @@ struct WeightedListing {
 std::vector<DnnlArg> weighted_args(const dnnl::primitive_desc_base& pd, const StepSpec& spec,
                                    const dnnl::memory::desc& given, PackedStore& store);
 
-// A tactic per implementation, in oneDNN's own order, which is best first.
+// A tactic per implementation, in oneDNN's own order, which is best first. Each is listed once and named without its place
+// in the list: from descriptors that its primitive cache knows, oneDNN's iterator goes on with implementations that it gave
+// before, so that the place depends on what else the process has made, and an engine file's choice would not be found.
 template <typename Primitive>
 void add_weighted_tactics(const WeightedListing& listing, typename Primitive::primitive_desc pd, const StepSpec& spec,
                           std::vector<Tactic>& tactics) {
   const bool int8 = is_int8(spec.inputs[0].dtype);
-  int listed = 0;
+  std::vector<std::string> seen;
   do {
     const std::string name = pd.impl_info_str();
+    if (std::find(seen.begin(), seen.end(), name) != seen.end()) continue;
+    seen.push_back(name);
     if (!listing.skip.empty() && name.find(listing.skip) != std::string::npos) continue;
     if (int8 && !is_exact_int8(name)) continue;
     // The library's plain loops are hundreds of times slower than the rest: only when there is nothing else.
     if (name.starts_with("ref") && !tactics.empty()) break;
     Tactic tactic;
-    tactic.name = fmt::format("{}{}{}", listing.prefix, name, listed == 0 ? "" : fmt::format("#{}", listed));
+    tactic.name = listing.prefix + name;
     tactic.workspace_bytes = pd.scratchpad_desc().get_size();
     if (listing.in_place) tactic.inplace_input = spec.node->epilogue.residual;
     tactic.prepare = [pd = detached(pd), spec, given = listing.given](PackedStore& store) {
       return dnnl_kernel(Primitive(pd), weighted_args(pd, spec, given, store));
     };
     tactics.push_back(std::move(tactic));
-  } while (++listed < listing.most && pd.next_impl());
+  } while (static_cast<int>(seen.size()) < listing.most && pd.next_impl());
 }
 
 }  // namespace tfengine::onednn
