@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calibration histograms, and ranges solved from them. The checksum at the end (FNV-1a) is made to fit.
+// Calibration histograms, and ranges solved from them; channel means. The checksum at the end (FNV-1a) is made to fit.
 #include "fuzz/harness.h"
 #include "quantize/histogram_set.h"
 #include "quantize/range_table.h"
@@ -20,6 +20,10 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     set.merge(quantize::HistogramSet(set));
     quantize::parse_histogram_set(quantize::serialize(set), "'again'");
+  });
+  fuzz::expect_answer([&] {
+    const quantize::ChannelMeans means = quantize::parse_channel_means(bytes, "'input'");
+    quantize::parse_channel_means(quantize::serialize(means), "'again'");
   });
   return 0;
 }
