@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
-pytest.importorskip("tfengine.tensorflow")
 
 from engine_graphs import DIGITS_SHAPE, ENGINE, EngineSession, digits_function, engine_graph, function_of, run_python  # noqa: E402
 
