@@ -59,5 +59,8 @@ def load(contender, model, cache, batch, threads):
         return tf.compat.v1.Session(graph=graph).make_callable(model.output, [model.input])
     wrapped = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph_def, name=""), [])
     elements = [wrapped.graph.as_graph_element(name) for name in (model.input, model.output)]
-    function = wrapped.prune(elements[:1], elements[1:])
-    return lambda images: function(tf.constant(images))[0].numpy()
+    # With a signature and called by name, as converters' functions are: without, TensorFlow first fails to call it, and
+    # prints the array into the error's text, which takes as long as a small network.
+    signature = (), {"images": tf.TensorSpec(model.input_shape, name=model.input.split(":")[0])}
+    function = wrapped.prune(elements[:1], elements[1:], input_signature=signature)
+    return lambda images: function(images=tf.constant(images))[0].numpy()

@@ -82,7 +82,7 @@ setup_build() {
   local pth
   pth=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tfengine-build.pth
   [[ -e $pth ]] || echo "$BUILD/python" >"$pth"
-  setup_optional tensorflow "the TensorFlow op library"
+  [[ -n $WITHOUT_TENSORFLOW ]] || setup_optional tensorflow "the TensorFlow op library"
   configure
   flock -u 9
 }
@@ -96,7 +96,7 @@ configure() {
   local stamp tensorflow=("$VENV"/.installed-tensorflow-*)
   stamp=$BUILD/.configured-$(echo "${options[*]} ${tensorflow[*]##*/}" | hash_of -)
   [[ -e $stamp && -e $BUILD/build.ninja ]] && return
-  say "configuring build/"
+  say "configuring ${BUILD#"$ROOT/"}/"
   quietly "$BUILD/log/configure.log" cmake -S "$ROOT" -B "$BUILD" "${options[@]}"
   touch "$stamp"
 }
@@ -107,7 +107,7 @@ build_targets() {
     say "building${*:+ $*}"
     ninja -C "$BUILD" -j "$JOBS" "$@"
   fi
-  ln -sfn ../../build/tools/tfengine "$VENV/bin/tfengine"
+  ln -sfn "../../${BUILD#"$ROOT/"}/tools/tfengine" "$VENV/bin/tfengine"
 }
 
 # The peers live apart: their pins must not decide what tfengine runs with.

@@ -68,6 +68,8 @@ class TFE_API Calibration {
   std::vector<TensorRange> ranges(const std::string& calibrator = "auto", double percentile = 99.99) const;
   // TensorRT's calibration cache text of those ranges.
   std::string table(const std::string& calibrator = "auto", double percentile = 99.99) const;
+  // The means of the inputs' channels of all weighted layers, as bytes for ConvertOptions::channel_means.
+  std::string channel_means() const;
   // Values that say the data may be wrong: NaN or Inf seen, tensors always zero. Sentences.
   std::vector<std::string> warnings() const;
 

@@ -19,6 +19,9 @@ struct ConvertOptions {
   // Or from TensorRT's calibration cache text, by tensor name: where both say something, `calibration` counts. Names that
   // the graph does not have are noted in the report.
   std::string calibration_table;
+  // What the table lacks for bias_correction: Calibration::channel_means() of the calibration that it came from. Where
+  // `calibration` is given too, that counts. InvalidModel when the bytes are malformed.
+  std::string channel_means;
   // How ranges follow from `calibration`: see Calibration::ranges().
   std::string calibrator = "auto";
   double percentile = 99.99;
@@ -26,7 +29,8 @@ struct ConvertOptions {
   bool float_without_ranges = false;
   // "auto": u8 where provably non-negative; "tensorrt": s8 everywhere.
   std::string int8_grid = "auto";
-  // int8: biases take back the mean error that rounding the weights makes, where `calibration` knows the inputs' means.
+  // int8: biases take back the mean error that rounding the weights makes, where `calibration` or
+  // `channel_means` knows the inputs' means.
   bool bias_correction = true;
   // Nodes kept out of fusion and INT8, by name; they run one by one in float. A node of the file that reading removes
   // (Identity, calls, constants) has no effect here and is noted in the report; InvalidArgument for a name that the

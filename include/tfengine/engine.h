@@ -74,6 +74,14 @@ class TFE_API Engine {
   // `name` stands for them in messages.
   static Engine from_bytes(std::string_view bytes, std::shared_ptr<const void> owner, const EngineOptions& options = {},
                            const std::string& name = "engine");
+  // The same for a host that can give the bytes whenever they are needed: to plan for shapes and to save. In between the
+  // engine holds little but the weights in the form that its kernels read.
+  struct Bytes {
+    std::string_view text;
+    std::shared_ptr<const void> owner;
+  };
+  static Engine from_source(std::function<Bytes()> source, const EngineOptions& options = {},
+                            const std::string& name = "engine");
   // Whether the bytes begin as an engine file does; loading may still refuse them.
   static bool is_engine(std::string_view bytes);
   // Atomic: the file appears whole or not at all.

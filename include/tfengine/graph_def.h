@@ -35,6 +35,9 @@ struct GraphDefParams {
   int max_engines = 20;                     // the largest segments; 0 or less: all
   // What makes ranges of calibration data: entropy, minmax, percentile, mse or auto.
   std::string calibrator = "entropy";
+  // Engines that are built now come without the TensorFlow function of their segment, and with it without a second copy of
+  // the weights; what such an engine cannot run is an error then.
+  bool remove_native_segments = false;
   // NNN in the engines' names TRTEngineOp_NNN_MMM. -1: the next one of this process, so that no two graphs' engines
   // share a name.
   int graph_number = -1;

@@ -49,11 +49,22 @@ void bind_calibration(nb::module_& m) {
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
   nb::class_<Calibration>(m, "Calibration", "The histograms of every tensor that may become INT8.")
       .def_static("load", &Calibration::load, "path"_a, Unlocked())
+      .def_static(
+          "from_bytes",
+          [](const nb::bytes& bytes) {
+            return Calibration::from_bytes({bytes.c_str(), bytes.size()});
+          },
+          "bytes"_a)
       .def("save", &Calibration::save, "path"_a, Unlocked())
       .def("merge", &Calibration::merge, "other"_a, Unlocked())
       .def_prop_ro("samples", &Calibration::samples)
       .def("ranges", &ranges, "calibrator"_a, "percentile"_a, "[(tensor, max_abs, non_negative, source)]")
       .def("table", &Calibration::table, "calibrator"_a, "percentile"_a, Unlocked())
+      .def("channel_means",
+           [](const Calibration& calibration) {
+             const std::string means = calibration.channel_means();
+             return nb::bytes(means.data(), means.size());
+           })
       .def("warnings", &Calibration::warnings, Unlocked());
   m.def("calibrate", &run, "model"_a, "source"_a, "threads"_a, "max_samples"_a, "nodes_denylist"_a, "progress"_a.none(),
         "checkpoint"_a, "checkpoint_samples"_a);

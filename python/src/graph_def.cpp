@@ -70,6 +70,7 @@ GraphDefParams params_from(const nb::kwargs& given) {
   take("op_denylist", params.op_denylist);
   take("max_engines", params.max_engines);
   take("calibrator", params.calibrator);
+  take("remove_native_segments", params.remove_native_segments);
   take("graph_number", params.graph_number);
   keywords.finish(known);
   return params;
@@ -107,6 +108,14 @@ void bind_graph_def(nb::module_& m) {
       .def_prop_ro(
           "graph_def",
           [](const GraphDefConversion& result) { return nb::bytes(result.graph_def.data(), result.graph_def.size()); })
+      .def(
+          "take_graph_def",
+          [](GraphDefConversion& result) {
+            const std::string taken = std::move(result.graph_def);
+            result.graph_def.clear();
+            return nb::bytes(taken.data(), taken.size());
+          },
+          "The graph, which the result then holds no more.")
       .def_ro("engines", &GraphDefConversion::engines)
       .def_ro("report_json", &GraphDefConversion::report_json)
       .def_ro("nodes_total", &GraphDefConversion::nodes_total)

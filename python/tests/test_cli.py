@@ -16,7 +16,8 @@ DIGITS = ROOT / "examples" / "digits"
 
 def command() -> str | None:
     """TFENGINE_CLI, or what this checkout built, or what is installed."""
-    candidates = (os.environ.get("TFENGINE_CLI"), ROOT / "build" / "tools" / "tfengine", shutil.which("tfengine"))
+    build = Path(os.environ.get("TFENGINE_BUILD", ROOT / "build"))
+    candidates = (os.environ.get("TFENGINE_CLI"), build / "tools" / "tfengine", shutil.which("tfengine"))
     return next((str(path) for path in candidates if path and Path(path).exists()), None)
 
 

@@ -52,10 +52,20 @@ def test_static_engines(cnn, images):
     assert len(result.graph_def) > 1.8 * len(cnn)
 
 
+def test_static_engines_without_native_segments(cnn):
+    both = convert(cnn, ["Identity"], is_dynamic_op=False, max_batch_size=4)
+    alone = convert(cnn, ["Identity"], is_dynamic_op=False, max_batch_size=4, remove_native_segments=True)
+    assert b"_native_segment" in both.graph_def and b"_native_segment" not in alone.graph_def
+    assert len(alone.graph_def) < 0.6 * len(both.graph_def)
+    taken = alone.take_graph_def()
+    assert len(taken) > 0.8 * len(cnn) and alone.graph_def == b""
+
+
 def test_calibration_outside_of_tensorflow(cnn, images):
     batches = _core.Source.of_iterator(iter([[("image", images[i : i + 32])] for i in range(0, 128, 32)]), 128)
     result = _core.convert_and_build_graph_def(cnn, ["image"], ["Identity"], batches, precision_mode="INT8")
     assert b"EntropyCalibration2" in result.graph_def
+    assert b"TFEMEANS" in result.graph_def
     assert not result.engines[0].built, "is_dynamic_op is the default"
 
 

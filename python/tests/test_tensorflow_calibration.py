@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
-pytest.importorskip("tfengine.tensorflow")
 
 import tfengine  # noqa: E402
+from tfengine import _core  # noqa: E402
 from engine_graphs import ENGINE, EngineSession, digits_function, engine_graph, function_of, run_python, set_attribute  # noqa: E402
 
 INT8 = {"precision_mode": "INT8", "use_calibration": True}
@@ -145,6 +145,48 @@ def test_what_cannot_be_calibrated_says_why():
     assert any("Cumsum" in reason for reason in session.status()["native_calls"])
     with pytest.raises(tf.errors.UnknownError, match=f"'{ENGINE}' "):
         session.table()
+
+
+@pytest.fixture(scope="module")
+def means(calibrated):
+    return _core.Calibration.from_bytes(calibrated[0].histograms()).channel_means()
+
+
+def engine_of(graph, images, path) -> bytes:
+    """The engine that the graph's operation builds, as a file."""
+    import tfengine.tensorflow as tft
+
+    session = EngineSession(graph)
+    session(images[:8])
+    assert session.status()["native_calls"] == {} and session.status()["precision"] == "int8"
+    with session.graph.as_default():
+        session.session.run(tft.ops.serialize_trt_resource(ENGINE, str(path)))
+    return path.read_bytes()
+
+
+def test_channel_means_correct_biases(calibrated, means, digits_native, images, tmp_path):
+    graph = engine_graph(digits_native, **INT8, calibration_data=calibrated[1])
+    assert b"/corrected_bias" not in engine_of(graph, images, tmp_path / "without")
+    set_attribute(graph.node[-1], "_tfengine_channel_means", means)
+    assert b"/corrected_bias" in engine_of(graph, images, tmp_path / "with")
+
+
+def test_malformed_channel_means_are_told_and_done_without(calibrated, means, digits_native, images, tmp_path):
+    graph = engine_graph(digits_native, **INT8, calibration_data=calibrated[1])
+    for damaged in (means[:40], b"TFE", means[:-1] + b"x"):
+        set_attribute(graph.node[-1], "_tfengine_channel_means", damaged)
+        assert b"/corrected_bias" not in engine_of(graph, images, tmp_path / "engine")
+    code = """
+import numpy as np
+from engine_graphs import EngineSession, digits_function, engine_graph
+attributes = {"calibration_data": "TRT-8600-EntropyCalibration2\\n", "_tfengine_channel_means": b"TFEMEANS"}
+graph = engine_graph(digits_function(), precision_mode="INT8", **attributes)
+EngineSession(graph)(np.ones((1, 8, 8, 1), np.float32))
+"""
+    sentence = (
+        f"'{ENGINE}': its channel means: truncated: only 8 bytes. Its INT8 engine is built without bias correction"
+    )
+    assert sentence in run_python(code)
 
 
 def test_a_damaged_table_is_told(digits_native, images):

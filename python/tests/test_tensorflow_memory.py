@@ -6,7 +6,6 @@ import re
 import pytest
 
 tf = pytest.importorskip("tensorflow")
-pytest.importorskip("tfengine.tensorflow")
 
 from engine_graphs import run_python  # noqa: E402
 
@@ -60,6 +59,36 @@ print(json.dumps({"held": held, "said": status["allocated_bytes"], "weights": en
     assert said["parts"] <= said["said"] <= said["held"] <= said["parts"] + 64 * 1024
     # The weights once, in the form that kernels read, and no float copy of them.
     assert said["wanted"] <= said["weights"] <= 1.05 * said["wanted"]
+
+
+def test_an_engine_in_the_graph_is_not_held_twice():
+    """Its bytes lie in the node, and the packed weights in the engine."""
+    said = run(
+        """
+from tfengine import trt_convert as trt
+graph_def = function.graph.as_graph_def()
+with tf.Graph().as_default():
+    arguments = {"is_dynamic_op": False, "max_batch_size": 8, "nodes_denylist": [function.outputs[0].name]}
+    static = trt.TrtGraphConverter(input_graph_def=graph_def, **arguments).convert()
+(name,) = (node.name for node in static.node if node.op == "TRTEngineOp")
+before = allocator()["current"]
+with tf.Graph().as_default() as graph:
+    tf.graph_util.import_graph_def(static, name="")
+    import tfengine.tensorflow as tft
+    status = tft.ops.tfengine_engine_status(name)
+    with tf.compat.v1.Session(graph=graph) as opened:
+        for size in (8, 4):
+            opened.run(function.outputs[0].name, {function.inputs[0].name: images[:size]})
+        told = json.loads(opened.run(status))
+print(json.dumps({"held": told["allocated_bytes"], "engines": len(told["engines"]), "builds": told["builds"],
+    "parts": sum(e["activation_bytes"] + e["workspace_bytes"] for e in told["engines"]), "wanted": WEIGHTS}))
+""",
+        **BOUNDED,
+    )
+    assert said["builds"] == 1  # of batch 4: the one of batch 8 came with the graph
+    assert (
+        said["held"] < 1.6 * said["wanted"] + said["parts"]
+    )  # each shape may take a form of its own of one of the two
 
 
 def test_weights_are_shared_between_shapes():

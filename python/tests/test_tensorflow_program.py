@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
-tft = pytest.importorskip("tfengine.tensorflow")
+
+import tfengine.tensorflow as tft  # noqa: E402
 
 from engine_graphs import ENGINE, ROOT, digits_function, engine_graph  # noqa: E402
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
-tft = pytest.importorskip("tfengine.tensorflow")
+
+import tfengine.tensorflow as tft  # noqa: E402
 
 from engine_graphs import (  # noqa: E402
     DIGITS_SHAPE,

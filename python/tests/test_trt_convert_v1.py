@@ -85,6 +85,18 @@ def test_float_engines_give_tensorflows_results(frozen, images, dynamic):
     assert program.status()["engine_calls"] == 1 and program.status()["native_calls"] == {}
 
 
+def test_native_segments_of_static_engines_can_be_removed(frozen, images, monkeypatch):
+    monkeypatch.setenv("TF_TRT_EXPERIMENTAL_FEATURES", "remove_native_segments")
+    converted = converter(frozen, is_dynamic_op=False, max_batch_size=8).convert()
+    (node,) = engines(converted)
+    assert node.attr["segment_func"].func.name == "" and not converted.library.function
+    program = Program(converted)
+    np.testing.assert_allclose(program(images[:8]), Program(frozen)(images[:8]), atol=1e-4)
+    dynamic = converter(frozen).convert()
+    (node,) = engines(dynamic)
+    assert node.attr["segment_func"].func.name  # there is no engine yet that could replace it
+
+
 def test_denied_nodes_and_outputs_keep_their_names(frozen, images):
     for arguments in ({"nodes_denylist": ["logits:0", "classes"]}, {"nodes_denylist": None, "nodes_blacklist": None}):
         converted = converter(frozen, **arguments).convert()
@@ -147,6 +159,14 @@ def test_initializable_iterators_are_initialized(frozen, images):
     made = converter(frozen, precision_mode="INT8")
     made.convert()
     made.calibrate(["logits:0"], num_runs=2, input_map_fn=input_map_fn)
+
+
+def test_calibration_leaves_channel_means_beside_the_table(frozen, images):
+    trt_converter = converter(frozen, precision_mode="INT8")
+    trt_converter.convert()
+    (node,) = engines(trt_converter.calibrate(["Identity:0"], 4, feed_dict_fn=feed(images)))
+    assert node.attr["calibration_data"].s.startswith(b"TRT-")
+    assert node.attr["_tfengine_channel_means"].s.startswith(b"TFEMEANS")
 
 
 def test_both_ways_of_giving_data_calibrate_alike(frozen, images):

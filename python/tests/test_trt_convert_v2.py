@@ -1,14 +1,12 @@
 """TrtGraphConverterV2 on a trained SavedModel, within TensorFlow: accuracy, engines, saving and serving."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
 
 import tfengine.tensorflow as plugin  # noqa: E402
+from saved_models import engines, scores, serve  # noqa: E402
 from tfengine import trt_convert as trt  # noqa: E402
 
 HALF_A_POINT = 0.005
@@ -29,17 +27,9 @@ def batches(images):
     return lambda: ((images[at : at + 16],) for at in range(0, len(images), 16))
 
 
-def scores(function, images):
-    return function(image=tf.constant(images))["output_0"].numpy()
-
-
 def accuracy(function, split):
     images, labels = split
     return (scores(function, images).argmax(axis=1) == labels).mean()
-
-
-def engines(converter):
-    return [node.name for node in converter._converted_graph_def.node if node.op == "TRTEngineOp"]
 
 
 def status(converter):
@@ -177,32 +167,6 @@ def test_dynamic_shapes_keep_all_that_build_gave(folder, original, images, batch
     seen = status(converter)
     assert sorted(engine["input_shapes"][0][0] for engine in seen["engines"]) == [1, 5, 9]
     assert seen["evictions"] == 0 and seen["builds"] == 3 and seen["native_calls"] == {}
-
-
-SERVE = """
-import sys
-import numpy as np
-import tensorflow as tf
-import tfengine.tensorflow as plugin
-images = np.load(sys.argv[2])
-loaded = tf.saved_model.load(sys.argv[1])
-results = {key: np.asarray(function(image=tf.constant(images))["output_0"]) for key, function in loaded.signatures.items()}
-import json
-names = sorted(loaded.trt_engine_resources) if hasattr(loaded, "trt_engine_resources") else []
-np.savez(sys.argv[3], **results)
-print(json.dumps([plugin.engine_status(name) for name in sys.argv[4:]]))
-"""
-
-
-def serve(saved, images, tmp_path, names):
-    """Loads the SavedModel in a process that has no converter, and runs all signatures."""
-    import json
-
-    np.save(tmp_path / "images.npy", images)
-    command = [sys.executable, "-c", SERVE, saved, tmp_path / "images.npy", tmp_path / "results.npz", *names]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return np.load(tmp_path / "results.npz"), json.loads(done.stdout.splitlines()[-1])
 
 
 def assets(saved):

@@ -9,7 +9,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import tensorflow as tf
+try:
+    import tensorflow as tf
+except ModuleNotFoundError as error:
+    if error.name != "tensorflow":
+        raise
+    raise ImportError(
+        "tfengine's TensorFlow part needs TensorFlow, which this environment does not have: install tensorflow-cpu, and "
+        "build tfengine where it is installed; all else of tfengine works without"
+    ) from None
 
 __all__ = ["calibration_histograms", "calibration_table", "engine_status", "library_path", "ops"]
 

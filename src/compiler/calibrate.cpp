@@ -267,6 +267,8 @@ std::string Calibration::table(const std::string& calibrator, double percentile)
       detail::solve(*impl_, calibrator, percentile, detail::seen_non_negative(impl_->histograms)).table, calibrator);
 }
 
+std::string Calibration::channel_means() const { return quantize::serialize(impl_->histograms.channel_means()); }
+
 std::vector<std::string> Calibration::warnings() const {
   return detail::solve(*impl_, "minmax", 100.0, detail::seen_non_negative(impl_->histograms)).notes;
 }

@@ -107,6 +107,9 @@ class Compiler {
   quantize::RangeTable ranges(const ir::Graph& graph) {
     quantize::RangeTable table = quantize::custom_ranges(graph);
     if (!options_.calibration_table.empty()) merge_table(graph, table);
+    if (options_.bias_correction && !options_.channel_means.empty()) {
+      recipe_.means = quantize::parse_channel_means(options_.channel_means, "the channel means");
+    }
     if (options_.calibration != nullptr) {
       const detail::CalibrationImpl& calibration = *options_.calibration->impl();
       if (calibration.histograms.model_hash != model_.hash) {
@@ -119,9 +122,7 @@ class Compiler {
       report_.calibrator = options_.calibrator;
       report_.calibration_samples = static_cast<int64_t>(calibration.histograms.samples);
       table.merge(solved.table);
-      if (options_.bias_correction) {
-        for (const auto& [name, sums] : calibration.histograms.channel_sums) recipe_.means[name] = sums.means();
-      }
+      if (options_.bias_correction) recipe_.means = calibration.histograms.channel_means();
     }
     if (table.empty() && !options_.float_without_ranges) {
       fail<InvalidArgument>("precision int8 needs ranges: give calibration data, or a model with quantization nodes");
@@ -154,10 +155,11 @@ class Compiler {
     Core core = make_core(std::move(result.graph));
     report_.rewrite = std::move(result.report);
     if (!options_.avoid_slow_int8 || !config_.measure || config_.backends.size() < 2) return core;
-    const Core float_core = make_core(graph);
+    Core float_core = make_core(graph);
     const double float_us = plan_all(*float_core, shapes);
-    double best_us = plan_all(*core, shapes);
     const std::map<std::string, double> float_times = step_times(*float_core, shapes);
+    float_core.reset();  // its packed weights are as large as the model
+    double best_us = plan_all(*core, shapes);
     // Making one node float moves conversions to its neighbours, whose times are then others: a second look settles it.
     for (int round = 0; round < 2; ++round) {
       detail::Recipe trial = recipe_;

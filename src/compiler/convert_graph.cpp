@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "compiler/graph_def/build.h"
 #include "compiler/graph_def/emit.h"
+#include "compiler/graph_def/precision.h"
 #include "compiler/graph_def/report.h"
 #include "compiler/graph_def/segments.h"
 #include "quantize/solver.h"
@@ -27,10 +28,7 @@ std::string upper(std::string text) {
 }
 
 void check_params(const GraphDefParams& params) {
-  const std::string precision = upper(params.precision_mode);
-  if (precision != "FP32" && precision != "FP16" && precision != "INT8") {
-    fail<InvalidArgument>("precision_mode '{}' is not supported, expected FP32, FP16 or INT8", params.precision_mode);
-  }
+  engine_precision(params.precision_mode);
   if (params.minimum_segment_size < 1 && params.minimum_segment_size != -1) {
     fail<InvalidArgument>(
         "minimum_segment_size is {}, expected a positive number, or -1 to leave the main graph as it is",
@@ -58,7 +56,7 @@ void check_params(const GraphDefParams& params) {
 
 SegmentationOptions segmentation_options(const GraphDefParams& params) {
   SegmentationOptions options;
-  options.candidates.int8 = upper(params.precision_mode) == "INT8";
+  options.candidates.int8 = engine_precision(params.precision_mode).name == "int8";
   options.candidates.nodes_denylist = params.nodes_denylist;
   options.candidates.op_denylist = params.op_denylist;
   options.minimum_segment_size = params.minimum_segment_size;
@@ -87,7 +85,7 @@ class Converter {
       found.notes.insert(found.notes.begin(), inlined.notes.begin(), inlined.notes.end());
       const int number = graph_number(view, params_.graph_number);
       std::vector<EngineText> engines;
-      for (size_t i = 0; i < found.segments.size(); ++i) engines.push_back({engine_name(number, i), {}, {}});
+      for (size_t i = 0; i < found.segments.size(); ++i) engines.push_back({engine_name(number, i), {}, {}, {}});
       if (batches != nullptr) {
         build_from(view, types, found, inputs, *batches, engines);
       } else if (!params_.is_dynamic_op) {
@@ -99,7 +97,7 @@ class Converter {
   }
 
  private:
-  bool calibrates() const { return upper(params_.precision_mode) == "INT8" && params_.use_calibration; }
+  bool calibrates() const { return engine_precision(params_.precision_mode).name == "int8" && params_.use_calibration; }
 
   void build_static(const GraphView& view, const GraphTypes& types, SegmentationResult& found,
                     std::vector<EngineText>& engines) const {
@@ -126,7 +124,10 @@ class Converter {
         feed_segments(view, types, found.segments, engines, inputs, batches, calibrates());
     for (size_t i = 0; i < engines.size(); ++i) {
       const Calibration* calibration = fed[i].calibration ? &*fed[i].calibration : nullptr;
-      if (calibration != nullptr) engines[i].calibration_data = calibration->table(params_.calibrator);
+      if (calibration != nullptr) {
+        engines[i].calibration_data = calibration->table(params_.calibrator);
+        engines[i].channel_means = calibration->channel_means();
+      }
       if (params_.is_dynamic_op) continue;
       engines[i].serialized = build_engine(view, types, found.segments[i], engines[i].name, params_, fed[i].shapes,
                                            calibration, found.notes);

@@ -2,6 +2,7 @@
 #include "tfengine/engine.h"
 
 #include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "backends/list.h"
@@ -96,6 +97,23 @@ std::vector<TensorSpec> specs_of(const ir::Graph& graph, bool outputs) {
   return specs;
 }
 
+plan::EngineImage read_engine_image(const Engine::Bytes& bytes, const std::string& name) {
+  if (reinterpret_cast<uintptr_t>(bytes.text.data()) % kAlignment != 0) {
+    fail<InvalidArgument>("engine '{}': its bytes are not aligned to {}", name, kAlignment);
+  }
+  plan::EngineImage image =
+      plan::read_image(name, reinterpret_cast<const std::byte*>(bytes.text.data()), bytes.text.size(), bytes.owner);
+  // A view of a shape would keep the weights beside it alive.
+  for (ir::ValueId id = 0; id < image.graph.value_count(); ++id) {
+    Tensor& constant = image.graph.value(id).constant;
+    if (!constant.defined() || constant.bytes() >= runtime::kLargeConstantBytes) continue;
+    Tensor own(constant.dtype(), constant.shape());
+    if (own.bytes() > 0) std::memcpy(own.mutable_data(), constant.data(), own.bytes());
+    constant = std::move(own);
+  }
+  return image;
+}
+
 }  // namespace
 
 }  // namespace detail
@@ -107,11 +125,7 @@ Engine Engine::load(const std::filesystem::path& path, const EngineOptions& opti
 
 Engine Engine::from_bytes(std::string_view bytes, std::shared_ptr<const void> owner, const EngineOptions& options,
                           const std::string& name) {
-  if (reinterpret_cast<uintptr_t>(bytes.data()) % kAlignment != 0) {
-    fail<InvalidArgument>("engine '{}': its bytes are not aligned to {}", name, kAlignment);
-  }
-  plan::EngineImage image =
-      plan::read_image(name, reinterpret_cast<const std::byte*>(bytes.data()), bytes.size(), std::move(owner));
+  plan::EngineImage image = detail::read_engine_image({bytes, std::move(owner)}, name);
   auto impl = std::make_shared<detail::EngineImpl>();
   EngineOptions used = options;
   if (used.threads == 0) used.threads = image.threads;
@@ -129,6 +143,16 @@ Engine Engine::from_bytes(std::string_view bytes, std::shared_ptr<const void> ow
         fmt::format("'{}' was built on another CPU ({}): tactics are chosen anew on this one", name, image.cpu));
   }
   return Engine(std::move(impl));
+}
+
+Engine Engine::from_source(std::function<Bytes()> source, const EngineOptions& options, const std::string& name) {
+  const Bytes bytes = source();
+  Engine engine = from_bytes(bytes.text, bytes.owner, options, name);
+  engine.impl_->core->free_constants([source = std::move(source), name] {
+    const Bytes again = source();
+    return detail::read_engine_image(again, name).graph;
+  });
+  return engine;
 }
 
 bool Engine::is_engine(std::string_view bytes) {

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "base/check.h"
 #include "base/host_memory.h"
 #include "plugin/conversions.h"
 #include "plugin/notices.h"
@@ -21,27 +22,61 @@ EngineBytes map_engine_file(tensorflow::Env* env, const std::string& path) {
   return {{static_cast<const char*>(owner->data()), owner->length()}, owner, path};
 }
 
-EngineBytes copy_engine_bytes(const std::string& bytes, const std::string& name) {
-  std::shared_ptr<void> copy = host_bytes(bytes.size(), "the serialized engine of " + name);
-  std::memcpy(copy.get(), bytes.data(), bytes.size());
-  return {{static_cast<const char*>(copy.get()), bytes.size()}, copy, name};
+Engine::Bytes NodeBytes::copy(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  if (own_ != nullptr) return {{static_cast<const char*>(own_.get()), size_}, own_};
+  if (attribute_ == nullptr) {
+    fail<BackendFailure>("the serialized engine of {} went with its node, as there was no memory for a copy", name);
+  }
+  const HostMemoryScope memory(allocator_);
+  std::shared_ptr<void> copied =
+      host_bytes(attribute_->size(), "the serialized engine of " + name, HostBytes::Uninitialized);
+  std::memcpy(copied.get(), attribute_->data(), attribute_->size());
+  return {{static_cast<const char*>(copied.get()), attribute_->size()}, copied};
 }
 
-std::optional<Engine> read_engine(const EngineBytes& bytes, const EngineOptions& options) {
-  if (bytes.bytes.empty()) return std::nullopt;
-  if (!Engine::is_engine(bytes.bytes)) {
-    notice_once("foreign engine",
-                "'" + bytes.name +
-                    "' holds an engine that tfengine cannot read (TensorRT's, most likely). Engines are "
-                    "built from the native segments instead, with their calibration_data");
+void NodeBytes::leave_node(const std::string& name) noexcept {
+  try {
+    Engine::Bytes last = copy(name);
+    const std::lock_guard lock(mutex_);
+    size_ = last.text.size();
+    own_ = std::move(last.owner);
+  } catch (const std::exception&) {
+    const std::lock_guard lock(mutex_);
+    attribute_ = nullptr;  // who asks is told so
+  }
+}
+
+namespace {
+
+template <typename F>
+std::optional<Engine> read(std::string_view bytes, const std::string& name, F&& make) {
+  if (bytes.empty()) return std::nullopt;
+  if (!Engine::is_engine(bytes)) {
+    notice_once("foreign engine", "'" + name +
+                                      "' holds an engine that tfengine cannot read (TensorRT's, most likely). Engines "
+                                      "are built from the native segments instead, with their calibration_data");
     return std::nullopt;
   }
   try {
-    return Engine::from_bytes(bytes.bytes, bytes.owner, options, bytes.name);
+    return make();
   } catch (const InvalidModel& error) {
     notice_once("unreadable engine", std::string(error.what()) + ". It is built anew from the native segment");
     return std::nullopt;
   }
+}
+
+}  // namespace
+
+std::optional<Engine> read_engine(const EngineBytes& bytes, const EngineOptions& options) {
+  return read(bytes.bytes, bytes.name,
+              [&] { return Engine::from_bytes(bytes.bytes, bytes.owner, options, bytes.name); });
+}
+
+std::optional<Engine> read_engine(const std::string& attribute, const std::shared_ptr<NodeBytes>& bytes,
+                                  const EngineOptions& options, const std::string& name) {
+  return read(attribute, name,
+              [&] { return Engine::from_source([bytes, name] { return bytes->copy(name); }, options, name); });
 }
 
 void write_engine_file(tensorflow::Env* env, const std::string& path, const Engine* engine) {

@@ -7,6 +7,7 @@
 #include "base/host_memory.h"
 #include "plugin/left_calibrations.h"
 #include "plugin/runners.h"
+#include "quantize/channel_means.h"
 
 namespace tfengine::plugin {
 
@@ -43,7 +44,17 @@ Outcome native(std::string reason) { return {Outcome::Kind::Native, std::move(re
 }  // namespace
 
 OpEngine::OpEngine(OpConfig config, std::function<SegmentGraph()> segment, std::shared_ptr<Allocator> allocator)
-    : config_(std::move(config)), segment_(std::move(segment)), allocator_(std::move(allocator)) {}
+    : config_(std::move(config)), segment_(std::move(segment)), allocator_(std::move(allocator)) {
+  if (config_.channel_means.empty()) return;
+  try {
+    quantize::parse_channel_means(config_.channel_means, "its channel means");
+  } catch (const InvalidModel& error) {
+    // An engine that is a little less accurate is worth more than none.
+    config_.notice("means " + config_.name,
+                   "'" + config_.name + "': " + error.what() + ". Its INT8 engine is built without bias correction");
+    config_.channel_means.clear();
+  }
+}
 
 OpEngine::~OpEngine() {
   try {
@@ -64,7 +75,8 @@ EngineOptions OpEngine::engine_options() const {
 }
 
 bool OpEngine::adopt(Engine engine, bool surely_ours) {
-  if (!surely_ours && (engine.tag() != config_.tag || engine.precision() != config_.precision)) return false;
+  if (!surely_ours && !config_.tag.empty() && (engine.tag() != config_.tag || engine.precision() != config_.precision))
+    return false;
   const std::lock_guard lock(mutex_);
   if (engine_ == nullptr) engine_ = std::make_shared<const Engine>(std::move(engine));
   return true;
@@ -83,7 +95,7 @@ OpEngine::Next OpEngine::decide(const Shapes& shapes, Call& call, std::string& r
     reason = failed_.front().second;
     return Next::Native;
   }
-  if (!config_.allow_build) {
+  if (!call.allow_build) {
     reason = "no engine was built for these shapes, and building at run time is not allowed";
     return Next::Native;
   }
@@ -192,6 +204,7 @@ void OpEngine::build_engine(const Shapes& shapes) {
     ConvertOptions options;
     options.precision = config_.precision;
     options.calibration_table = config_.calibration_table;
+    options.channel_means = config_.channel_means;
     if (calibration) options.calibration = &*calibration;
     options.calibrator = config_.calibrator;
     options.float_without_ranges = true;

@@ -26,12 +26,12 @@ struct OpConfig {
   uint64_t max_workspace_size_bytes = uint64_t{1} << 30;
   int maximum_cached_engines = 1;
   int threads = 1;
-  bool allow_build = true;
   bool refuse_builds = false;     // every build fails: to try how a program lives with that
   bool calibrate = false;         // there is no table yet and one is wanted
   std::string calibration_table;  // TensorRT's cache text
+  std::string channel_means;      // Calibration::channel_means() of the same calibration; empty: no bias correction
   std::string calibrator = "entropy";
-  std::string tag;  // fingerprint of the segment, kept in engine files
+  std::string tag;  // fingerprint of the segment, kept in engine files; empty: there is no segment
   // Tells the user `text`, once for each `topic`.
   std::function<void(const std::string& topic, const std::string& text)> notice = [](const auto&, const auto&) {};
 };
@@ -53,6 +53,7 @@ struct Outcome {
 
 struct Call {
   std::vector<NamedTensor> inputs;  // nameless, in order; valid until `done`
+  bool allow_build = true;          // false: natively, where there is no plan for these shapes
   // Buffers for outputs of these shapes; called at most once, may throw.
   std::function<std::vector<void*>(const std::vector<Shape>&)> allocate;
   // Called once, on any thread, with nothing of the call in use any more.
@@ -68,7 +69,8 @@ class OpEngine : public std::enable_shared_from_this<OpEngine> {
   OpEngine(const OpEngine&) = delete;
   OpEngine& operator=(const OpEngine&) = delete;
 
-  // Takes an engine that was built before, if it is this segment's: its tag and precision say so. False if it is not.
+  // Takes an engine that was built before, if it is this segment's: its tag and precision say so, or there is no segment.
+  // False if it is not.
   // `surely_ours`: it came with the operation itself.
   bool adopt(Engine engine, bool surely_ours = false);
   void run(Call call);
@@ -114,7 +116,6 @@ class OpEngine : public std::enable_shared_from_this<OpEngine> {
   int failed_builds_ = 0;
   int64_t engine_calls_ = 0;
   std::map<std::string, int64_t> native_calls_;
-  std::vector<std::string> notes_;
 
   std::mutex calibrating_;  // held while a batch is observed; taken before mutex_
   std::unique_ptr<Calibrator> calibrator_;

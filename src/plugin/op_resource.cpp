@@ -14,8 +14,8 @@ namespace {
 
 std::string key_of(const OpConfig& config) {
   return absl::StrCat(config.tag, "|", config.precision, "|", config.max_workspace_size_bytes, "|",
-                      config.maximum_cached_engines, "|", config.threads, "|", config.allow_build, "|",
-                      config.calibrate, "|", config.calibrator, "|", config.calibration_table);
+                      config.maximum_cached_engines, "|", config.threads, "|", config.calibrate, "|", config.calibrator,
+                      "|", config.calibration_table, "|", config.channel_means);
 }
 
 // True if the engine took it.
@@ -84,7 +84,13 @@ void OpResource::add_file(EngineBytes file) {
   files_.push_back(std::move(file));
 }
 
-std::string canonical_name(const std::string& node_name) { return node_name.substr(node_name.rfind('/') + 1); }
+std::string canonical_name(const std::string& node_name) {
+  // Where Grappler inlines the branch of a functional If, it appends the If's name, which may have slashes of its own.
+  const size_t engine = node_name.rfind("TRTEngineOp_");
+  const std::string name =
+      node_name.substr(0, node_name.find("_tfg_inlined_", engine == std::string::npos ? 0 : engine));
+  return name.substr(name.rfind('/') + 1);
+}
 
 std::shared_ptr<OpResource> find_or_make_resource(tf::ResourceMgr* manager, const std::string& name) {
   OpResource* resource = nullptr;

@@ -4,6 +4,7 @@
 #include "plugin/left_calibrations.h"
 #include "plugin/op_resource.h"
 #include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/util/env_var.h"
 #include "tfengine/error.h"
 
 namespace tfengine::plugin {
@@ -28,6 +29,15 @@ void set_text(tf::OpKernelContext* context, const std::string& text) {
   tf::Tensor* output = nullptr;
   throw_if_error(context->allocate_output(0, {}, &output));
   output->scalar<tf::tstring>()() = text;
+}
+
+// TF-TRT's way to look at engines with other tools: a copy of each that is saved.
+void export_engine(tf::Env* env, const std::string& name, const Engine& engine) {
+  std::string folder;
+  throw_if_error(tf::ReadStringFromEnvVar("TF_TRT_EXPORT_TRT_ENGINES_PATH", "", &folder));
+  if (folder.empty()) return;
+  throw_if_error(env->RecursivelyCreateDir(folder));
+  write_engine_file(env, folder + "/" + name + ".tfe", &engine);
 }
 
 // A kernel whose work may throw.
@@ -84,8 +94,9 @@ class SerializeTRTResource : public ThrowingKernel {
     const auto resource = find_resource(context->resource_manager(), name);
     const auto op = resource->latest();
     if (op != nullptr && op->calibrating()) op->calibration_table();
-    const std::optional<Engine> engine = op == nullptr || !save_engines_ ? std::nullopt : op->engine();
-    write_engine_file(context->env(), file, engine ? &*engine : nullptr);
+    const std::optional<Engine> engine = op == nullptr ? std::nullopt : op->engine();
+    write_engine_file(context->env(), file, engine && save_engines_ ? &*engine : nullptr);
+    if (engine) export_engine(context->env(), name, *engine);
     if (delete_resource_) throw_if_error(context->resource_manager()->Delete<OpResource>(kContainer, name));
   }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/host_memory.h"
+#include "compiler/graph_def/precision.h"
 #include "plugin/allocator.h"
 #include "plugin/conversions.h"
 #include "plugin/notices.h"
@@ -39,21 +40,19 @@ bool env_flag(const char* name, bool fallback) {
   return tf::ReadBoolFromEnvVar(name, fallback, &value).ok() ? value : fallback;
 }
 
-std::string precision_of(const std::string& mode, const std::string& label) {
-  if (mode == "FP32") return "fp32";
-  if (mode == "INT8") return "int8";
-  if (precision_available("bf16")) return "bf16";
-  notice_once("fp16",
-              label + " asks for FP16: this CPU has no 16-bit float arithmetic, so its engine computes in FP32");
-  return "fp32";
-}
-
 }  // namespace
 
 TRTEngineOp::TRTEngineOp(tf::OpKernelConstruction* construction)
     : AsyncOpKernel(construction), label_("TRTEngineOp '" + name() + "'") {
   OP_REQUIRES_OK(construction, check_version());
   OP_REQUIRES_OK(construction, guarded(label_, [&] { return read_node(construction); }));
+}
+
+TRTEngineOp::~TRTEngineOp() {
+  engine_.reset();
+  resource_.reset();
+  // Others may hold the engine of this node.
+  if (node_bytes_.use_count() > 1) node_bytes_->leave_node(label_);
 }
 
 absl::Status TRTEngineOp::read_node(tf::OpKernelConstruction* construction) {
@@ -78,19 +77,22 @@ absl::Status TRTEngineOp::read_node(tf::OpKernelConstruction* construction) {
     return absl::InvalidArgumentError(absl::StrCat(label_, ": max_cached_engines_count is ",
                                                    config_.maximum_cached_engines, ", expected at least 1"));
   }
-  if (function.name().empty() && def().attr().at("serialized_segment").s().empty()) {
-    return absl::InvalidArgumentError(label_ + ": it has neither a native segment (segment_func) nor an engine");
-  }
   config_.name = canonical_name(name());
   config_.notice = notice_once;
-  config_.precision = precision_of(mode, label_);
+  const graphdef::EnginePrecision precision = graphdef::engine_precision(mode);
+  if (!precision.notice.empty()) notice_once("fp16", label_ + ": " + precision.notice);
+  config_.precision = precision.name;
   config_.max_workspace_size_bytes = static_cast<uint64_t>(workspace_bytes);
   config_.calibrate = config_.precision == "int8" && use_calibration && config_.calibration_table.empty();
-  config_.allow_build = hidden_flag(def(), "_allow_build_at_runtime", true);
+  allow_build_ = hidden_flag(def(), "_allow_build_at_runtime", true);
   config_.refuse_builds = env_flag("TF_TRT_ABORT_CUDA_ENGINE_BUILD", false);
   tf::TryGetNodeAttr(def(), "_tfengine_calibrator", &config_.calibrator);
+  tf::TryGetNodeAttr(def(), "_tfengine_channel_means", &config_.channel_means);
   const auto* workers = construction->device()->tensorflow_cpu_worker_threads();
   config_.threads = workers == nullptr ? 1 : std::min(workers->num_threads, Runners::engines().cores());
+  std::string profiles;
+  tf::TryGetNodeAttr(def(), "_tfengine_profiles", &profiles);
+  profiles_ = Profiles::parse(profiles);
   profiling_ = hidden_flag(def(), "_profile_generation_mode", false);
   native_allowed_ = env_flag("TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION", true);
   signature_.function = function.name();
@@ -132,10 +134,16 @@ void TRTEngineOp::bind(tf::OpKernelContext* context) {
   const std::string& serialized = def().attr().at("serialized_segment").s();
   if (!serialized.empty() && !engine->engine()) {
     const HostMemoryScope memory(allocator);
-    const EngineBytes bytes = Engine::is_engine(serialized) ? copy_engine_bytes(serialized, label_)
-                                                            : EngineBytes{serialized, nullptr, label_};
+    node_bytes_ = std::make_shared<NodeBytes>(serialized, allocator);
+    auto read = read_engine(serialized, node_bytes_, engine->engine_options(), label_);
     // It came with the node, so that there is no doubt whose it is.
-    if (auto read = read_engine(bytes, engine->engine_options())) engine->adopt(std::move(*read), true);
+    if (read) engine->adopt(std::move(*read), true);
+  }
+  if (native_->empty() && !engine->engine()) {
+    throw StatusError(absl::FailedPreconditionError(
+        label_ +
+        ": it has neither a native segment (segment_func) nor an engine: neither in its attribute "
+        "serialized_segment nor loaded from a file"));
   }
   resource_ = std::move(resource);
   engine_ = std::move(engine);
@@ -153,7 +161,11 @@ std::string TRTEngineOp::native_reason(tf::OpKernelContext* context) const {
                           signature_.input_shapes[static_cast<size_t>(i)].DebugString());
     }
   }
-  return {};
+  if (profiles_.empty()) return {};
+  std::vector<Shape> shapes;
+  for (int i = 0; i < context->num_inputs(); ++i) shapes.push_back(shape_of(context->input(i).shape()));
+  return profiles_.hold(shapes) ? std::string()
+                                : "the shapes of its inputs lie outside of the profiles that it was built for";
 }
 
 void TRTEngineOp::ComputeAsync(tf::OpKernelContext* context, DoneCallback done) {
@@ -179,6 +191,8 @@ void TRTEngineOp::dispatch(tf::OpKernelContext* context, DoneCallback done) {
   resource_->touch(engine_);
   Call call;
   for (int i = 0; i < context->num_inputs(); ++i) call.inputs.push_back({"", view_of(context->input(i))});
+  // An engine takes all that its profiles hold; a plan for it is part of the engine, even if it is made late.
+  call.allow_build = allow_build_ || !profiles_.empty();
   call.allocate = [context](const std::vector<Shape>& shapes) {
     std::vector<void*> addresses;
     for (size_t i = 0; i < shapes.size(); ++i) {

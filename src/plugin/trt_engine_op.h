@@ -11,6 +11,7 @@
 
 #include "plugin/native_segment.h"
 #include "plugin/op_resource.h"
+#include "plugin/profiles.h"
 #include "plugin/segment_graph.h"
 #include "tensorflow/core/framework/op_kernel.h"
 
@@ -19,6 +20,7 @@ namespace tfengine::plugin {
 class TRTEngineOp : public tensorflow::AsyncOpKernel {
  public:
   explicit TRTEngineOp(tensorflow::OpKernelConstruction* construction);
+  ~TRTEngineOp() override;
   void ComputeAsync(tensorflow::OpKernelContext* context, DoneCallback done) override;
 
  private:
@@ -35,12 +37,15 @@ class TRTEngineOp : public tensorflow::AsyncOpKernel {
   OpConfig config_;
   SegmentSignature signature_;
   std::optional<NativeSegment> native_;
+  Profiles profiles_;
+  bool allow_build_ = true;
   bool profiling_ = false;
   bool native_allowed_ = true;
 
   std::mutex mutex_;  // guards the binding to the shared engine, made at the first call
   std::shared_ptr<OpResource> resource_;
   std::shared_ptr<OpEngine> engine_;
+  std::shared_ptr<NodeBytes> node_bytes_;  // the engine that the node itself holds
 };
 
 }  // namespace tfengine::plugin

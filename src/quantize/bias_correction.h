@@ -4,17 +4,13 @@
 // Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019 (arXiv 1906.04721).
 #pragma once
 
-#include <map>
-#include <string>
 #include <vector>
 
 #include "ir/graph.h"
+#include "quantize/channel_means.h"
 #include "quantize/weights.h"
 
 namespace tfengine::quantize {
-
-// The mean of each channel of activations, by tensor name.
-using ChannelMeans = std::map<std::string, std::vector<float>, std::less<>>;
 
 // Activations whose channel means are wanted: the inputs of nodes that have constant weights.
 std::vector<ir::ValueId> tensors_to_average(const ir::Graph& graph);

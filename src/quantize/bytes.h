@@ -75,4 +75,40 @@ class ByteReader {
   size_t at_ = 0;
 };
 
+// A block: magic, version (u32), body, FNV-1a hash of all before it (u64).
+inline uint64_t fnv1a(std::string_view bytes) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const char byte : bytes) hash = (hash ^ static_cast<uint8_t>(byte)) * 0x100000001b3u;
+  return hash;
+}
+
+inline ByteWriter begin_block(std::string_view magic, uint64_t version) {
+  ByteWriter out;
+  for (const char byte : magic) out.fixed(static_cast<uint8_t>(byte), 1);
+  out.fixed(version, 4);
+  return out;
+}
+
+inline std::string end_block(ByteWriter out) {
+  out.fixed(fnv1a(out.text()), 8);
+  return out.text();
+}
+
+// The body, checked. `kind` says what the block should be, `what` names it in messages.
+inline ByteReader open_block(std::string_view bytes, std::string_view magic, uint64_t version, std::string_view kind,
+                             const std::string& what) {
+  if (bytes.substr(0, magic.size()) != magic) {
+    fail<InvalidModel>("{}: not {} (it does not start with '{}')", what, kind, magic);
+  }
+  if (bytes.size() < magic.size() + 12) fail<InvalidModel>("{}: truncated: only {} bytes", what, bytes.size());
+  const std::string_view body = bytes.substr(0, bytes.size() - 8);
+  ByteReader in(body.substr(magic.size()), what);
+  const uint64_t found = in.fixed(4);
+  if (found != version) fail<InvalidModel>("{}: format version {}, expected {}", what, found, version);
+  if (ByteReader(bytes.substr(body.size()), what).fixed(8) != fnv1a(body)) {
+    fail<InvalidModel>("{}: checksum mismatch: the file is truncated or corrupted", what);
+  }
+  return in;
+}
+
 }  // namespace tfengine::quantize

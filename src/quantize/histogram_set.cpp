@@ -12,19 +12,12 @@ namespace tfengine::quantize {
 
 namespace {
 
-// File: magic, version (u32), body, FNV-1a hash of all before it (u64).
 constexpr std::string_view kMagic = "TFEHISTO";
 constexpr uint64_t kVersion = 3;
 // Far above any real graph; bounds the memory that a small hostile file can ask for to 700 MB.
 constexpr uint64_t kMostTensors = 20'000;
 // As many as the widest layers have, hundredfold.
 constexpr uint64_t kMostChannels = 10'000'000;
-
-uint64_t fnv1a(std::string_view bytes) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const char byte : bytes) hash = (hash ^ static_cast<uint8_t>(byte)) * 0x100000001b3u;
-  return hash;
-}
 
 // Most bins are empty: a zero is followed by the number of zeros after it.
 void write_counts(ByteWriter& out, const uint64_t* counts, size_t n) {
@@ -159,10 +152,16 @@ void HistogramSet::merge(const HistogramSet& other) {
   samples += other.samples;
 }
 
+ChannelMeans HistogramSet::channel_means() const {
+  ChannelMeans means;
+  for (const auto& [name, sums] : channel_sums) {
+    if (std::vector<float> found = sums.means(); !found.empty()) means.emplace(name, std::move(found));
+  }
+  return means;
+}
+
 std::string serialize(const HistogramSet& set) {
-  ByteWriter out;
-  for (const char byte : kMagic) out.fixed(static_cast<uint8_t>(byte), 1);
-  out.fixed(kVersion, 4);
+  ByteWriter out = begin_block(kMagic, kVersion);
   out.string(set.model_hash);
   out.string(set.preprocessing_hash);
   out.varint(set.samples);
@@ -176,22 +175,11 @@ std::string serialize(const HistogramSet& set) {
     out.string(name);
     write_channel_sums(out, sums);
   }
-  out.fixed(fnv1a(out.text()), 8);
-  return out.text();
+  return end_block(std::move(out));
 }
 
 HistogramSet parse_histogram_set(std::string_view bytes, const std::string& what) {
-  if (bytes.substr(0, kMagic.size()) != kMagic) {
-    fail<InvalidModel>("{}: not a file of calibration histograms (it does not start with '{}')", what, kMagic);
-  }
-  if (bytes.size() < kMagic.size() + 12) fail<InvalidModel>("{}: truncated: only {} bytes", what, bytes.size());
-  const std::string_view body = bytes.substr(0, bytes.size() - 8);
-  ByteReader in(body.substr(kMagic.size()), what);
-  const uint64_t version = in.fixed(4);
-  if (version != kVersion) fail<InvalidModel>("{}: format version {}, expected {}", what, version, kVersion);
-  if (ByteReader(bytes.substr(body.size()), what).fixed(8) != fnv1a(body)) {
-    fail<InvalidModel>("{}: checksum mismatch: the file is truncated or corrupted", what);
-  }
+  ByteReader in = open_block(bytes, kMagic, kVersion, "a file of calibration histograms", what);
   HistogramSet set;
   set.model_hash = in.string();
   set.preprocessing_hash = in.string();

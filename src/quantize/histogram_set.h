@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "quantize/channel_means.h"
 #include "quantize/channel_sums.h"
 #include "quantize/histogram.h"
 
@@ -23,6 +24,8 @@ struct HistogramSet {
 
   // InvalidArgument when the two come of different models or preprocessing.
   void merge(const HistogramSet& other);
+  // Of the tensors whose sums are usable.
+  ChannelMeans channel_means() const;
   bool operator==(const HistogramSet&) const = default;
 };
 

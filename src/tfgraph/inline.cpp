@@ -136,7 +136,7 @@ class Inliner {
       if (function == nullptr || kept_.count(def.name) > 0) continue;
       if (const std::string& reason = screen_.reason(*function); !reason.empty()) {
         result_.notes.push_back(
-            fmt::format("function '{}', called by '{}', is not looked into: {}", function->name, def.name, reason));
+            fmt::format("function '{}', called by '{}', stays a function: {}", function->name, def.name, reason));
       }
     }
   }

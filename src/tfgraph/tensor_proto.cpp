@@ -198,13 +198,17 @@ int64_t checked_bytes(DType dtype, const Shape& shape) {
   return count * static_cast<int64_t>(dtype_bytes(dtype));
 }
 
+// A view of less would keep all of the file in memory for nothing.
+constexpr size_t kViewedBytes = 4096;
+
 Tensor view_or_copy(DType dtype, Shape shape, std::string_view contents, ConstantBudget& budget) {
   const int64_t needed = checked_bytes(dtype, shape);
   if (static_cast<uint64_t>(needed) != contents.size()) {
     fail<InvalidModel>("a {} tensor of shape {} has {} bytes, expected {}", dtype_name(dtype), shape.str(),
                        contents.size(), needed);
   }
-  if (reinterpret_cast<uintptr_t>(contents.data()) % dtype_bytes(dtype) == 0) {
+  const bool aligned = reinterpret_cast<uintptr_t>(contents.data()) % dtype_bytes(dtype) == 0;
+  if (aligned && contents.size() >= kViewedBytes) {
     budget.viewed_bytes += contents.size();
     return Tensor(dtype, std::move(shape), contents.data(), budget.owner);
   }

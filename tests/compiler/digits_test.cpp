@@ -172,6 +172,23 @@ TEST(DigitsMemory, LimitIsOutOfMemoryAndLeavesTheRestUsable) {
   EXPECT_NO_THROW(convert(model, options));
 }
 
+TEST(DigitsCalibration, TableAndChannelMeansMakeTheSameEngine) {
+  const Model model = Model::load(kDigits + "cnn.pb");
+  const Calibration calibration = calibrated(model);
+  ConvertOptions options = convert_options("int8");
+  options.calibrator = "entropy";
+  options.avoid_slow_int8 = false;  // which depends on the moment
+  options.calibration = &calibration;
+  const std::string wanted = convert(model, options).dump();
+  options.calibration = nullptr;
+  options.calibration_table = calibration.table("entropy");
+  EXPECT_NE(convert(model, options).dump(), wanted);
+  options.channel_means = calibration.channel_means();
+  EXPECT_EQ(convert(model, options).dump(), wanted);
+  options.channel_means.pop_back();
+  EXPECT_THROW(convert(model, options), InvalidModel);
+}
+
 TEST(DigitsCalibration, SavedMergedAndTable) {
   const Model model = Model::load(kDigits + "cnn.pb");
   const Calibration calibration = calibrated(model);

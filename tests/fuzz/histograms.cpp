@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calibration histograms and channel sums, and ranges and means from them. The checksum at the end (FNV-1a) is made to fit.
+// Calibration histograms and channel sums, ranges and means from them. The checksum at the end (FNV-1a) is made to fit.
 #include "fuzz/harness.h"
 #include "quantize/histogram_set.h"
 #include "quantize/range_table.h"
@@ -31,6 +31,10 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     other.merge(set);
     quantize::parse_histogram_set(quantize::serialize(other), "'again'");
+  });
+  fuzz::expect_answer([&] {
+    const quantize::ChannelMeans means = quantize::parse_channel_means(bytes, "'input'");
+    quantize::parse_channel_means(quantize::serialize(means), "'again'");
   });
   return 0;
 }

@@ -1,5 +1,6 @@
 """Run by a Python that has only the wheel: the package and the command line convert and run a model."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,13 @@ def main() -> None:
     subprocess.run([command, "convert", digits / "separable.pb", "-o", "digits.tfe"], check=True)
     subprocess.run([command, "inspect", "digits.tfe"], check=True, stdout=subprocess.DEVNULL)
     tfengine.load("digits.tfe").run(images[:1])
+    try:
+        importlib.import_module("tfengine.trt_convert")
+    except ImportError as error:
+        if "needs TensorFlow" not in str(error):
+            sys.exit(f"tfengine.trt_convert without TensorFlow says: {error}")
+    else:
+        sys.exit("tfengine.trt_convert was imported where TensorFlow is not installed")
 
 
 if __name__ == "__main__":

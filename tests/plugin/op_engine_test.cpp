@@ -67,13 +67,14 @@ struct Result {
 };
 
 // The call, waited for.
-Result call(OpEngine& engine, const Tensor& input) {
+Result call(OpEngine& engine, const Tensor& input, bool allow_build = true) {
   Result result;
   std::mutex mutex;
   std::condition_variable wake;
   bool done = false;
   Call call;
   call.inputs = {{"", input}};
+  call.allow_build = allow_build;
   call.allocate = [&](const std::vector<Shape>& shapes) {
     std::vector<void*> addresses;
     for (const Shape& shape : shapes) {
@@ -260,12 +261,11 @@ TEST(OpEngine, EnginesOfOthersAreNotAdopted) {
     return Engine::from_bytes({static_cast<const char*>(aligned.get()), bytes.size()}, aligned,
                               first->engine_options());
   };
-  config.allow_build = false;
   const auto second = make(config);
   EXPECT_TRUE(second->adopt(read()));
   const Tensor input = images(2);
   expect_right(call(*second, input), input);
-  EXPECT_EQ(call(*second, images(3)).outcome.kind, Outcome::Kind::Native);
+  EXPECT_EQ(call(*second, images(3), false).outcome.kind, Outcome::Kind::Native);
   config.tag = "another";
   EXPECT_FALSE(make(config)->adopt(read()));
   config.tag = "mine";

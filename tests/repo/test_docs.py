@@ -24,7 +24,8 @@ def blocks():
 
 
 def environment():
-    paths = [ROOT / ".venv" / "bin", ROOT / "build" / "tools"]
+    build = os.environ.get("TFENGINE_BUILD", ROOT / "build")
+    paths = [pathlib.Path(sys.prefix) / "bin", pathlib.Path(build) / "tools"]
     return {**os.environ, "PATH": os.pathsep.join([*map(str, paths), os.environ["PATH"]]), "OMP_NUM_THREADS": "2"}
 
 

@@ -5,6 +5,7 @@ same libraries can be bound to theirs, or theirs to ours, when both are in one p
 """
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ FOREIGN = ("dnnl::", "flatbuffers::", "fmt::", "nlohmann::", "google::protobuf",
 
 
 def shared_objects() -> list[Path]:
-    build = ROOT / "build"
+    build = Path(os.environ.get("TFENGINE_BUILD", ROOT / "build"))
     found = {path.resolve() for pattern in ("libtfengine*.so*", "_core*.so") for path in build.rglob(pattern)}
     return sorted(found)
 

@@ -145,8 +145,8 @@ TEST(Inline, MarkedFunctionsStayCalls) {
             "PartitionedCall(x) first\n"
             "PartitionedCall(first:1) PartitionedCall\n"
             "AddV2(PartitionedCall,first) out\n"
-            "function 'f', called by 'first', is not looked into: it is marked _noinline\n"
-            "function 'f', called by 'PartitionedCall', is not looked into: it is marked _noinline\n");
+            "function 'f', called by 'first', stays a function: it is marked _noinline\n"
+            "function 'f', called by 'PartitionedCall', stays a function: it is marked _noinline\n");
 }
 
 TEST(Inline, KeptCallsStay) {
@@ -200,16 +200,16 @@ std::string note_of(FunctionText text) {
 TEST(Inline, FunctionsThatCannotBeInlined) {
   FunctionText recursive = function();
   recursive.nodes.push_back(node_message("again", "PartitionedCall", {"a"}, "", {{"f", function_attr("f")}}));
-  EXPECT_EQ(note_of(recursive), "function 'f', called by 'c', is not looked into: it calls 'f': it calls itself");
+  EXPECT_EQ(note_of(recursive), "function 'f', called by 'c', stays a function: it calls 'f': it calls itself");
   FunctionText effect = function();
   effect.nodes.push_back(body_node("Print", "print", {"a"}));
   effect.control_nodes = {"print"};
   EXPECT_EQ(note_of(effect),
-            "function 'f', called by 'c', is not looked into: its node 'print' of op Print has an effect of its own");
+            "function 'f', called by 'c', stays a function: its node 'print' of op Print has an effect of its own");
   FunctionText generic = function();
   generic.nodes.push_back(node_message("g", "Relu", {"a"}, "", {{"T", std::string("\x4a\x01T", 3)}}));
   EXPECT_EQ(note_of(generic),
-            "function 'f', called by 'c', is not looked into: its node 'g' has attributes of the caller");
+            "function 'f', called by 'c', stays a function: its node 'g' has attributes of the caller");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tfengine import _core
 from tfengine.tensorflow import ops
 
 from .nodes import canonical_name, engine_nodes
@@ -21,6 +22,12 @@ class EngineCalibration(NamedTuple):
     """The text of a TensorRT calibration cache: what stands in the node's attribute `calibration_data`."""
     histograms: bytes
     """What `tfengine calibrate --from` and `tfengine.Calibration.load` read, once written to a file."""
+
+    def write_to(self, node) -> None:
+        """Into the attributes of the engine's node: the ranges, and the channel means for bias correction, which the
+        table has no place for."""
+        node.attr["calibration_data"].s = self.table
+        node.attr["_tfengine_channel_means"].s = _core.Calibration.from_bytes(self.histograms).channel_means()
 
 
 def calibrate_in_session(
@@ -101,12 +108,12 @@ def read_eagerly(nodes: Iterable) -> dict[str, EngineCalibration]:
     return results
 
 
-def store_tables(graph_def: tf.compat.v1.GraphDef, results: dict[str, EngineCalibration]) -> None:
-    """Writes the tables into the attributes of the engines' nodes."""
+def store(graph_def: tf.compat.v1.GraphDef, results: dict[str, EngineCalibration]) -> None:
+    """Writes what calibration found into the attributes of the engines' nodes."""
     if not results:
         logger.warning("calibration: the graph has no engine, so there was nothing to calibrate")
     for node in engine_nodes(graph_def):
-        node.attr["calibration_data"].s = results[node.name].table
+        results[node.name].write_to(node)
 
 
 def write_calibration(results: dict[str, EngineCalibration], folder: str | os.PathLike) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import tensorflow as tf
 
 from . import freeze_v1
-from .calibration import EngineCalibration, calibrate_in_session, store_tables, write_calibration
+from .calibration import EngineCalibration, calibrate_in_session, store, write_calibration
 from .engines import convert_frozen
 from .nodes import names_of, node_of, unread_nodes
 from .params import (
@@ -17,6 +17,7 @@ from .params import (
     TrtPrecisionMode,
     check_calibrator,
     check_params,
+    experimental_feature,
     logger,
     needs_calibration,
 )
@@ -135,6 +136,7 @@ class TrtGraphConverter:
             is_dynamic_op=self._is_dynamic_op,
             max_batch_size=1 if self._is_dynamic_op else self._max_batch_size,
             calibrator=self._calibrator,
+            remove_native_segments=experimental_feature("remove_native_segments"),
         )
         return self._converted
 
@@ -171,7 +173,7 @@ class TrtGraphConverter:
         results = calibrate_in_session(
             self._converted, fetch_names, num_runs, feed_dict_fn, input_map_fn, self._session_config
         )
-        store_tables(self._converted, results)
+        store(self._converted, results)
         self._calibrations = results
         return self._converted
 
@@ -200,7 +202,7 @@ class TrtGraphConverter:
         """Which nodes became engines, and why the others did not. AssertionError before `convert()`."""
         if self._converted is None:
             raise AssertionError("report() comes after convert()")
-        return self._conversion.report_text()
+        return self._conversion.report
 
 
 def _as_graph_def(graph_def) -> tf.compat.v1.GraphDef | None:

@@ -12,10 +12,10 @@ import tensorflow as tf
 from tfengine.tensorflow import ops
 
 from . import functions
-from .calibration import EngineCalibration, as_arguments, read_eagerly, store_tables, write_calibration
-from .engine_resource import EngineResource
+from .calibration import EngineCalibration, as_arguments, read_eagerly, store, write_calibration
+from .engine_resource import EngineResource, engine_shapes
 from .engines import convert_frozen
-from .nodes import canonical_name, engine_nodes, node_of
+from .nodes import canonical_name, engine_nodes, main_engine_nodes, node_of, without_native_segments
 from .params import (
     DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES,
     PROFILE_STRATEGY_RANGE,
@@ -28,6 +28,7 @@ from .params import (
     logger,
     needs_calibration,
 )
+from .profiles import profiles_text
 from .summary import print_summary
 
 InputFunction = Callable[[], Iterable[Any]]
@@ -105,9 +106,10 @@ class TrtGraphConverterV2:
             self._profile_strategy = canonical_profile_strategy(
                 dynamic_shape_profile_strategy or PROFILE_STRATEGY_RANGE
             )
-        for feature in ("disable_graph_freezing", "remove_native_segments"):
-            if experimental_feature(feature):
-                logger.warning("TF_TRT_EXPERIMENTAL_FEATURES: '%s' is not supported and changes nothing", feature)
+        if experimental_feature("disable_graph_freezing"):
+            logger.warning(
+                "TF_TRT_EXPERIMENTAL_FEATURES: 'disable_graph_freezing' changes nothing: engines hold constants"
+            )
         self._calibrator = calibrator
         self._nodes_denylist = [node_of(name) for name in nodes_denylist]
         self._need_calibration = needs_calibration(self._conversion_params)
@@ -177,7 +179,7 @@ class TrtGraphConverterV2:
         for batch in calibration_input_fn():
             self._run(batch)
         self._calibrations = read_eagerly(engine_nodes(self._converted_graph_def))
-        store_tables(self._converted_graph_def, self._calibrations)
+        store(self._converted_graph_def, self._calibrations)
         self._rebuild()
 
     def build(self, input_fn: InputFunction) -> None:
@@ -194,21 +196,32 @@ class TrtGraphConverterV2:
             raise RuntimeError("build(): input_fn is None, expected a function that gives inputs")
         if self._converted_func is None:
             raise RuntimeError("build() comes after convert()")
-        batches = {self._shapes_of(batch): batch for batch in input_fn()}
-        kept = self._conversion_params.maximum_cached_engines
+        # Which branches run depends on values: their engines need all of the inputs.
+        every = len(main_engine_nodes(self._converted_graph_def)) < len(list(engine_nodes(self._converted_graph_def)))
+        batches = {(self._shapes_of(batch), i if every else 0): batch for i, batch in enumerate(input_fn())}
+        kept, wanted = self._conversion_params.maximum_cached_engines, len({shapes for shapes, _ in batches})
         if self._use_dynamic_shape:
             # One engine of TF-TRT's holds the profiles of all shapes.
-            self._engines_kept = max(kept, len(batches))
+            self._engines_kept = max(kept, wanted)
             self._set_attribute("max_cached_engines_count", "i", self._engines_kept)
-        elif len(batches) > kept:
+        elif wanted > kept:
             logger.warning(
                 "build(): %d sets of input shapes, but maximum_cached_engines is %d: only the latest engines stay",
-                len(batches),
+                wanted,
                 kept,
             )
         for batch in batches.values():
             self._run(batch)
+        if self._use_dynamic_shape:
+            self._set_profiles()
         self._build_called_once = True
+
+    def _set_profiles(self) -> None:
+        for node in engine_nodes(self._converted_graph_def):
+            seen = engine_shapes(node)
+            if seen:
+                node.attr["_tfengine_profiles"].s = profiles_text(self._profile_strategy, seen).encode()
+        self._rebuild()
 
     def _shapes_of(self, batch: Any) -> tuple:
         arguments, keywords = as_arguments(batch)
@@ -244,10 +257,20 @@ class TrtGraphConverterV2:
             if not self._conversion_params.allow_build_at_runtime:
                 # Not before: build() needs it.
                 self._set_attribute("_allow_build_at_runtime", "b", False)
+            converted = self._converted_func
+            if experimental_feature("remove_native_segments"):
+                converted = self._without_native_segments(resources)
             root = tf.Module()
             root.trt_engine_resources = resources
-            signatures = self._signatures(root)
+            signatures = self._signatures(root, converted)
             tf.saved_model.save(root, os.fspath(output_saved_model_dir), signatures, options)
+
+    def _without_native_segments(self, resources: dict[str, EngineResource]):
+        built = {name for name, resource in resources.items() if resource.has_engine()}
+        for node in engine_nodes(self._converted_graph_def):
+            if canonical_name(node.name) not in built:
+                logger.warning("remove_native_segments: %s keeps its segment, as no engine of it is saved", node.name)
+        return functions.build(without_native_segments(self._converted_graph_def, built), self._frozen)
 
     def _serialize_engines(self, folder: str, with_engines: bool) -> dict[str, EngineResource]:
         resources: dict[str, EngineResource] = {}
@@ -270,14 +293,14 @@ class TrtGraphConverterV2:
             resources[name] = EngineResource(name, filename, self._engines_kept, node.device or "CPU")
         return resources
 
-    def _signatures(self, root: tf.Module) -> dict:
+    def _signatures(self, root: tf.Module, converted) -> dict:
         loaded = self._saved_model.signatures
         chosen = loaded[self._input_saved_model_signature_key]
         signatures = {}
         captures = list(self._frozen.captures.values())
         for name, function in loaded.items():
             if name == self._input_saved_model_signature_key or functions.same(function, chosen):
-                signatures[name] = self._converted_func
+                signatures[name] = converted
             else:
                 signatures[name] = function
                 captures += [outer for outer, _ in function.graph.captures]
@@ -311,4 +334,4 @@ class TrtGraphConverterV2:
         """Which nodes became engines, and why the others did not. AssertionError before `convert()`."""
         if self._converted_func is None:
             raise AssertionError("report() comes after convert()")
-        return self._conversion.report_text()
+        return self._conversion.report

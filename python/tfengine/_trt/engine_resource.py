@@ -1,10 +1,24 @@
-"""What a SavedModel holds of one TRTEngineOp: its engines as an asset, which are put into the op's cache on loading."""
+"""Engines of TRTEngineOps of this process: what is known of them, and what a SavedModel holds of them: an asset, which is
+put into the op's cache on loading."""
 
 from __future__ import annotations
 
+import os
+
 import tensorflow as tf
 
-from tfengine.tensorflow import ops
+from tfengine.tensorflow import engine_status, ops
+
+from .nodes import canonical_name
+
+
+def engine_shapes(node) -> list[list[list[int]]]:
+    """Input shapes of the engines that the node's op keeps; none if it never ran."""
+    try:
+        with tf.device(node.device or None):
+            return [engine["input_shapes"] for engine in engine_status(canonical_name(node.name))["engines"]]
+    except tf.errors.NotFoundError:
+        return []
 
 
 class EngineResource(tf.saved_model.experimental.TrackableResource):
@@ -15,7 +29,12 @@ class EngineResource(tf.saved_model.experimental.TrackableResource):
         self._name = name
         self._device_name = device
         self._maximum_cached_engines = maximum_cached_engines
+        self._has_engine = os.path.getsize(filename) > 0
         self._filename = self._track_trackable(tf.saved_model.Asset(filename), "_serialized_trt_resource_filename")
+
+    def has_engine(self) -> bool:
+        """False: the file is empty, and the engine is to be built where the model is served."""
+        return self._has_engine
 
     def _create_resource(self):
         with tf.device(self._device_name):

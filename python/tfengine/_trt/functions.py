@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from .nodes import node_of
+from .function_bodies import MARK
+from .nodes import node_of, rename_functions_with_engines
 
 
 class FrozenSignature(NamedTuple):
@@ -24,7 +27,8 @@ class FrozenSignature(NamedTuple):
 
 
 def freeze(function) -> FrozenSignature:
-    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    with _marked_functions_stay(function.graph):
+        frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
     graph_def = frozen.graph.as_graph_def()
     # The devices of the machine that the model was trained on.
     for node in graph_def.node:
@@ -42,8 +46,31 @@ def freeze(function) -> FrozenSignature:
     )
 
 
+@contextlib.contextmanager
+def _marked_functions_stay(graph: tf.Graph) -> Iterator[None]:
+    """While it lasts, the graph says of functions that are to be converted by themselves that they may not be inlined."""
+    original = graph.as_graph_def
+
+    def as_graph_def(*arguments, **keywords):
+        graph_def = original(*arguments, **keywords)
+        for function in graph_def.library.function:
+            if MARK in function.attr and function.attr[MARK].b:
+                function.attr["_noinline"].b = True
+        return graph_def
+
+    graph.as_graph_def = as_graph_def
+    try:
+        yield
+    finally:
+        del graph.as_graph_def
+
+
 def build(graph_def: tf.compat.v1.GraphDef, like: FrozenSignature):
-    """A function that runs `graph_def`, with the arguments, result structure and resources of a signature."""
+    """A function that runs `graph_def`, with the arguments, result structure and resources of a signature.
+
+    Functions in `graph_def` that hold engines get other names.
+    """
+    rename_functions_with_engines(graph_def)
 
     def imported() -> None:
         tf.graph_util.import_graph_def(graph_def, name="")

@@ -104,7 +104,7 @@ def calib_graph_to_infer_graph(
     except tf.errors.OpError as error:
         raise RuntimeError(f"calib_graph_to_infer_graph: {_reason(error)}") from error
     for node in waiting:
-        node.attr["calibration_data"].s = results[node.name].table
+        results[node.name].write_to(node)
     return graph_def
 
 

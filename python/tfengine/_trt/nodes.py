@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterable, Iterator
 
 ENGINE_OP = "TRTEngineOp"
@@ -16,6 +18,72 @@ def engine_nodes(graph_def) -> Iterator:
         for node in function.node_def:
             if node.op == ENGINE_OP:
                 yield node
+
+
+def main_engine_nodes(graph_def) -> list:
+    """Those of the graph alone: they run at each call."""
+    return [node for node in graph_def.node if node.op == ENGINE_OP]
+
+
+def rename_functions_with_engines(graph_def) -> None:
+    """Gives functions that hold engines, or call such, names that no function had before.
+
+    TensorFlow knows functions by name for as long as the process lives, and refuses another one of the same name: that
+    is what a function is once its engines' attributes change.
+    """
+    library = {function.signature.name: function for function in graph_def.library.function}
+    changed = {name for name, function in library.items() if any(node.op == ENGINE_OP for node in function.node_def)}
+    while True:
+        callers = {name for name, function in library.items() if changed & set(_callees(function.node_def))} - changed
+        if not callers:
+            break
+        changed |= callers
+    names = {name: f"{_SUFFIX.sub('', name)}_{next(_numbers)}_of_tfengine" for name in changed}
+    for name, function in library.items():
+        function.signature.name = names.get(name, name)
+        _rename_callees(function.node_def, names)
+    _rename_callees(graph_def.node, names)
+
+
+_numbers = itertools.count()
+_SUFFIX = re.compile(r"_\d+_of_tfengine$")
+
+
+def _callees(nodes: Iterable) -> Iterator[str]:
+    return (function.name for node in nodes for function in functions_in(node))
+
+
+def _rename_callees(nodes: Iterable, names: dict[str, str]) -> None:
+    if names:
+        for node in nodes:
+            for function in functions_in(node):
+                function.name = names.get(function.name, function.name)
+
+
+def functions_in(node) -> Iterator:
+    """The functions in a node's attributes, as NameAttrLists."""
+    for value in node.attr.values():
+        if value.HasField("func"):
+            yield value.func
+        yield from value.list.func
+
+
+def without_native_segments(graph_def, engines: Iterable[str]):
+    """A copy in which the nodes of these engines (by canonical name) have no TensorFlow function to fall back to."""
+    removed = set()
+    copy = type(graph_def)()
+    copy.node.extend(graph_def.node)
+    copy.versions.CopyFrom(graph_def.versions)
+    kept = {function.signature.name: function for function in graph_def.library.function}
+    for nodes in [copy.node, *(function.node_def for function in kept.values())]:
+        for node in nodes:
+            if node.op == ENGINE_OP and canonical_name(node.name) in engines:
+                removed.add(node.attr["segment_func"].func.name)
+    copy.library.function.extend(function for name, function in kept.items() if name not in removed)
+    for node in engine_nodes(copy):
+        if node.attr["segment_func"].func.name in removed:
+            node.attr["segment_func"].func.name = ""
+    return copy
 
 
 def canonical_name(node_name: str) -> str:

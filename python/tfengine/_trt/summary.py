@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from .nodes import ENGINE_OP
+from .nodes import engine_nodes
 
 LEAST_LINE_LENGTH = 160
 
@@ -31,7 +31,7 @@ def print_summary(
     if line_length < LEAST_LINE_LENGTH:
         raise ValueError(f"line_length: got {line_length}, expected at least {LEAST_LINE_LENGTH}")
     segments = {function.signature.name: function for function in graph_def.library.function}
-    engines = sorted((node for node in graph_def.node if node.op == ENGINE_OP), key=lambda node: node.name)
+    engines = sorted(engine_nodes(graph_def), key=lambda node: node.name)
     print_fn(_row([heading for heading, _ in _COLUMNS], line_length))
     print_fn("=" * line_length)
     converted = 0

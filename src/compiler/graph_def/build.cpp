@@ -2,11 +2,11 @@
 #include "compiler/graph_def/build.h"
 
 #include <algorithm>
-#include <cctype>
 #include <map>
 #include <set>
 
 #include "base/check.h"
+#include "compiler/graph_def/precision.h"
 #include "compiler/model_impl.h"
 #include "tfengine/convert.h"
 #include "tfgraph/import.h"
@@ -14,11 +14,6 @@
 namespace tfengine::graphdef {
 
 namespace {
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 Model model_of(ir::Graph graph, const std::string& name) { return Model(detail::make_impl(std::move(graph), name)); }
 
@@ -119,24 +114,22 @@ class Front {
 std::string build_engine(const GraphView& view, const GraphTypes& types, const Segment& segment,
                          const std::string& name, const GraphDefParams& params, const std::vector<Shape>& shapes,
                          const Calibration* calibration, std::vector<std::string>& notes) {
+  const EnginePrecision precision = engine_precision(params.precision_mode);
+  if (!precision.notice.empty()) notes.push_back(name + ": " + precision.notice);
   ConvertOptions options;
-  options.precision = lower(params.precision_mode);
-  if (options.precision == "fp16") options.precision = precision_available("bf16") ? "bf16" : "fp32";
+  options.precision = precision.name;
   options.calibration = calibration;
   options.calibrator = params.calibrator;
+  options.float_without_ranges = true;
   options.input_shapes = {shapes};
   options.engine.max_workspace_size_bytes = params.max_workspace_size_bytes;
   options.engine.maximum_cached_engines = std::max(1, params.maximum_cached_engines);
-  const Model model = model_of(import_segment(view, types, segment), name);
-  try {
-    return bytes_of(convert(model, options));
-  } catch (const InvalidArgument& error) {
-    if (options.precision != "int8" || calibration != nullptr) throw;
-    // A segment without a single range: TF-TRT built FP16 engines then.
-    notes.push_back(fmt::format("{}: {}; it is built in float", name, error.what()));
+  const Engine engine = convert(model_of(import_segment(view, types, segment), name), options);
+  if (precision.name == "int8" && !engine.quantized()) {
+    notes.push_back(name + ": INT8 is asked for, and there are neither calibration data nor quantization nodes: " +
+                    "the engine computes in float");
   }
-  options.precision = precision_available("bf16") ? "bf16" : "fp32";
-  return bytes_of(convert(model, options));
+  return bytes_of(engine);
 }
 
 std::optional<std::vector<Shape>> static_shapes(const GraphTypes& types, const Segment& segment,

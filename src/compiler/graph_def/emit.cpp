@@ -58,7 +58,9 @@ class Emitter {
       }
     }
     std::vector<std::string> functions = shared_.functions();
-    for (size_t i = 0; i < segments_.size(); ++i) functions.push_back(native_segment(i));
+    for (size_t i = 0; i < segments_.size(); ++i) {
+      if (has_function(engines_[i])) functions.push_back(native_segment(i));
+    }
     Emitted result;
     result.graph_def = tfgraph::graph_message(view_.graph(), nodes_, functions);
     result.shared_constants = static_cast<int>(shared_.functions().size());
@@ -189,11 +191,13 @@ class Emitter {
     const auto workspace = static_cast<int64_t>(std::min<uint64_t>(params_.max_workspace_size_bytes, INT64_MAX));
     describe(segment.inputs, input_types, input_shapes);
     describe(segment.outputs, output_types, output_shapes);
+    const std::string precision = upper(params_.precision_mode);
     return {{"InT", types_attr(input_types)},
             {"OutT", types_attr(output_types)},
             {"_allow_build_at_runtime", bool_attr(params_.allow_build_at_runtime)},
             {"_profile_generation_mode", bool_attr(false)},
             {"_tfengine_calibrator", string_attr(params_.calibrator)},
+            {"_tfengine_channel_means", string_attr(engine.channel_means)},
             {"_use_implicit_batch", bool_attr(!params_.use_dynamic_shape)},
             {"cached_engine_batches", ints_attr({})},
             {"calibration_data", string_attr(engine.calibration_data)},
@@ -202,15 +206,19 @@ class Emitter {
             {"max_batch_size", int_attr(params_.max_batch_size)},
             {"max_cached_engines_count", int_attr(params_.maximum_cached_engines)},
             {"output_shapes", shapes_attr(output_shapes)},
-            {"precision_mode", string_attr(upper(params_.precision_mode))},
+            {"precision_mode", string_attr(precision)},
             {"profile_strategy", string_attr(params_.profile_strategy)},
-            {"segment_func", function_attr(engine.name + "_native_segment")},
+            {"segment_func", function_attr(has_function(engine) ? engine.name + "_native_segment" : "")},
             {"segment_funcdef_name", string_attr("")},
             {"serialized_segment", string_attr(engine.serialized)},
             {"static_engine", bool_attr(!engine.serialized.empty())},
-            {"use_calibration", bool_attr(params_.use_calibration && upper(params_.precision_mode) == "INT8")},
+            {"use_calibration", bool_attr(params_.use_calibration && precision == "INT8")},
             {"use_explicit_precision", bool_attr(false)},
             {"workspace_size_bytes", int_attr(workspace)}};
+  }
+
+  bool has_function(const EngineText& engine) const {
+    return engine.serialized.empty() || !params_.remove_native_segments;
   }
 
   std::string native_segment(size_t number) const {

@@ -16,6 +16,7 @@ struct EngineText {
   std::string name;
   std::string serialized;        // the engine file's bytes; empty: it is built when it runs
   std::string calibration_data;  // TensorRT's cache text
+  std::string channel_means;     // Calibration::channel_means()
 };
 
 struct Emitted {
