@@ -175,11 +175,12 @@ void block_of_pointwise_chunk(const ConvDirectArgs& a, const Chunk& c, const int
   for (int64_t group = 0; group < groups; ++group) {
     const int64_t begin = pixels * group / groups;
     t.rows = pixels * (group + 1) / groups - begin;
-    const int16_t* source = copy + begin * p.in_c;
+    const StridedPairs pairs{copy + begin * p.in_c, p.in_c,    ceil_div(p.in_c, 2), weights, 2 * kOcBlock, acc,
+                             kOcBlock,              kAccLanes};
     if (channels <= kHalfVecs * kAccLanes) {
-      strided_rows_of_pairs<kHalfVecs>(t.rows, source, p.in_c, ceil_div(p.in_c, 2), weights, acc);
+      strided_rows_of_pairs<kHalfVecs>(t.rows, pairs);
     } else {
-      strided_rows_of_pairs<kColumnVecs>(t.rows, source, p.in_c, ceil_div(p.in_c, 2), weights, acc);
+      strided_rows_of_pairs<kColumnVecs>(t.rows, pairs);
     }
     finish_tile(*a.epilogue, t);
     t.first_pixel += t.rows;

@@ -41,19 +41,20 @@ struct TileRange {
 };
 
 inline TileRange winograd_chunk(const WinogradPlan& p, int64_t index) {
-  const int64_t row = index / p.chunks_w * p.chunk_rows;
+  const int64_t chunks_h = p.chunks / p.chunks_w;
+  const int64_t row = p.tile_rows * (index / p.chunks_w) / chunks_h;
+  const int64_t row_end = p.tile_rows * (index / p.chunks_w + 1) / chunks_h;
   const int64_t col = index % p.chunks_w * p.chunk_cols;
-  return {row, std::min(p.chunk_rows, p.tile_rows - row), col, std::min(p.chunk_cols, p.tiles_w - col)};
+  return {row, row_end - row, col, std::min(p.chunk_cols, p.tiles_w - col)};
 }
 
 // The sources of one row of a chunk's tiles. in_c is at least the number of lanes, so the last vector may overlap its
 // neighbour.
-template <class Traits, class Src, class Weight>
-void transform_tile_row(const WinogradArgs<Src, Weight>& a, int64_t tile_row, const TileRange& c, const Src* zeros,
+template <class Traits, class D, class Src, class Weight>
+void transform_tile_row(D d, const WinogradArgs<Src, Weight>& a, int64_t tile_row, const TileRange& c, const Src* zeros,
                         typename Traits::Mid* out, int64_t out_stride) {
   const WinogradPlan& p = *a.plan;
   const ConvShape& s = p.shape;
-  const hn::CappedTag<typename Traits::Mid, kOcBlock> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const Src* image = a.src + tile_row / p.tiles_h * s.in_h * s.in_w * s.src_pixel_stride;
   const int64_t y0 = tile_row % p.tiles_h * kTileOut - s.pad_top;
@@ -77,7 +78,8 @@ void transform_tile_row(const WinogradArgs<Src, Weight>& a, int64_t tile_row, co
   }
 }
 
-template <class Traits, class Weight>
+// One block's, to every kBlocks-th step's place of `out`.
+template <class Traits, int kBlocks, class Weight>
 void transform_block_weights(const WinogradPlan& p, const Weight* packed, typename Traits::Mid* out,
                              int64_t out_stride) {
   constexpr int64_t kStep = Traits::kDepth * kOcBlock;
@@ -88,7 +90,7 @@ void transform_block_weights(const WinogradPlan& p, const Weight* packed, typena
       transform_weights<typename Traits::Transforms>(d, packed + v, kStep, out + v, out_stride);
     }
     packed += 9 * kStep;
-    out += kStep;
+    out += kBlocks * kStep;
   }
 }
 
@@ -124,22 +126,48 @@ void finish_tile_row(const Args& a, int64_t tile_row, const TileRange& c, int64_
   }
 }
 
-// Traits: Mid, Sum, Transforms, kDepth, kRows, and multiply(rows_n, rows, steps, weights, sums, sum_stride) for one position.
-template <class Traits>
+// The product at one position: of each tile's transformed channels with the transformed weights of one or more blocks.
+template <class Mid, class Sum>
+struct WinogradProduct {
+  int64_t tiles;
+  int64_t channels;
+  const Mid* source;   // [tile][channel]
+  const Mid* weights;  // [step][block][output][kDepth channels]
+  Sum* sums;           // of tile t and block b: 16 outputs at sums + t * tile_stride + b * block_stride
+  int64_t tile_stride, block_stride;
+};
+
+// Traits: Mid, Sum, Transforms, kDepth, kBlocks (blocks of output channels that are multiplied together: two vectors of
+// columns halve the loads per product), multiply<blocks>(product).
+template <class Traits, int kBlocks>
 void multiply_positions(const WinogradPlan& p, const WinogradScratch& layout, int64_t tiles,
                         const typename Traits::Mid* source, const typename Traits::Mid* weights,
                         typename Traits::Sum* sums) {
-  const int64_t parts = ceil_div(tiles, Traits::kRows);
   for (int64_t position = 0; position < kTilePositions; ++position) {
-    for (int64_t part = 0; part < parts; ++part) {
-      const int64_t begin = tiles * part / parts;
-      const int64_t rows_n = tiles * (part + 1) / parts - begin;
-      const typename Traits::Mid* rows[Traits::kRows];
-      for (int64_t r = 0; r < rows_n; ++r) {
-        rows[r] = source + position * layout.source_stride + (begin + r) * p.mid_c();
-      }
-      Traits::multiply(static_cast<int>(rows_n), rows, p.steps, weights + position * layout.weights_stride,
-                       sums + (begin * kTilePositions + position) * kOcBlock, kTilePositions * kOcBlock);
+    Traits::template multiply<kBlocks>({tiles, p.mid_c(), source + position * layout.source_stride,
+                                        weights + position * layout.weights_stride, sums + position * kOcBlock,
+                                        kTilePositions * kOcBlock, layout.block_sums});
+  }
+}
+
+template <class Traits, int kBlocks, class Args>
+void winograd_blocks(const Args& a, const WinogradScratch& layout, const TileRange& c, int64_t block) {
+  using Mid = typename Traits::Mid;
+  using Sum = typename Traits::Sum;
+  const WinogradPlan& p = *a.plan;
+  auto* weights = reinterpret_cast<Mid*>(a.scratch + layout.weights_at);
+  auto* sums = reinterpret_cast<Sum*>(a.scratch + layout.sums_at);
+  auto* results = reinterpret_cast<Sum*>(a.scratch + layout.results_at);
+  for (int64_t b = 0; b < kBlocks; ++b) {
+    transform_block_weights<Traits, kBlocks>(p, a.packed + (block + b) * p.block_weights(),
+                                             weights + b * Traits::kDepth * kOcBlock, layout.weights_stride);
+  }
+  multiply_positions<Traits, kBlocks>(p, layout, c.tiles(), reinterpret_cast<const Mid*>(a.scratch + layout.source_at),
+                                      weights, sums);
+  for (int64_t b = 0; b < kBlocks; ++b) {
+    for (int64_t row = 0; row < c.rows; ++row) {
+      finish_tile_row<Traits>(a, c.row + row, c, block + b,
+                              sums + b * layout.block_sums + row * c.cols * kTilePositions * kOcBlock, results);
     }
   }
 }
@@ -147,28 +175,29 @@ void multiply_positions(const WinogradPlan& p, const WinogradScratch& layout, in
 template <class Traits, class Src, class Weight>
 void conv_winograd_part(const WinogradArgs<Src, Weight>& a) {
   using Mid = typename Traits::Mid;
-  using Sum = typename Traits::Sum;
   const WinogradPlan& p = *a.plan;
   const WinogradScratch layout(p);
   auto* zeros = reinterpret_cast<Src*>(a.scratch + layout.zeros_at);
   auto* source = reinterpret_cast<Mid*>(a.scratch + layout.source_at);
-  auto* weights = reinterpret_cast<Mid*>(a.scratch + layout.weights_at);
-  auto* sums = reinterpret_cast<Sum*>(a.scratch + layout.sums_at);
-  auto* results = reinterpret_cast<Sum*>(a.scratch + layout.results_at);
   std::memset(zeros, 0, static_cast<size_t>(p.shape.in_c) * sizeof(Src));
+  const hn::ScalableTag<Mid> full;
+  const hn::CappedTag<Mid, kOcBlock> capped;
 
   for (int64_t index = a.chunk_begin; index < a.chunk_end; ++index) {
     const TileRange c = winograd_chunk(p, index);
     for (int64_t row = 0; row < c.rows; ++row) {
-      transform_tile_row<Traits>(a, c.row + row, c, zeros, source + row * c.cols * p.mid_c(), layout.source_stride);
-    }
-    for (int64_t block = a.block_begin; block < a.block_end; ++block) {
-      transform_block_weights<Traits>(p, a.packed + block * p.block_weights(), weights, layout.weights_stride);
-      multiply_positions<Traits>(p, layout, c.tiles(), source, weights, sums);
-      for (int64_t row = 0; row < c.rows; ++row) {
-        finish_tile_row<Traits>(a, c.row + row, c, block, sums + row * c.cols * kTilePositions * kOcBlock, results);
+      Mid* to = source + row * c.cols * p.mid_c();
+      if (p.shape.in_c >= static_cast<int64_t>(hn::Lanes(full))) {
+        transform_tile_row<Traits>(full, a, c.row + row, c, zeros, to, layout.source_stride);
+      } else {
+        transform_tile_row<Traits>(capped, a, c.row + row, c, zeros, to, layout.source_stride);
       }
     }
+    int64_t block = a.block_begin;
+    for (; block + Traits::kBlocks <= a.block_end; block += Traits::kBlocks) {
+      winograd_blocks<Traits, Traits::kBlocks>(a, layout, c, block);
+    }
+    for (; block < a.block_end; ++block) winograd_blocks<Traits, 1>(a, layout, c, block);
   }
 }
 

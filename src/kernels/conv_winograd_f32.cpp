@@ -21,10 +21,11 @@ struct WinogradF32Traits {
   using Sum = float;
   using Transforms = FloatTransforms;
   static constexpr int64_t kDepth = kWinogradF32.depth;
-  static constexpr int64_t kRows = kFloatRows;
-  static HWY_INLINE void multiply(int rows_n, const float* const* rows, int64_t steps, const float* weights,
-                                  float* sums, int64_t sum_stride) {
-    tile_of_floats_rows(rows_n, rows, steps, weights, sums, sum_stride);
+  static constexpr int kBlocks = kFloatVecs == 1 ? kWinogradBlocks : 1;
+  template <int kBlocks>
+  static HWY_INLINE void multiply(const WinogradProduct<Mid, Sum>& m) {
+    rows_of_floats<kFloatVecs * kBlocks>(m.tiles, {m.source, m.channels, m.channels, m.weights, m.sums, m.tile_stride,
+                                                   kFloatVecs == 1 ? m.block_stride : kFloatLanes});
   }
 };
 

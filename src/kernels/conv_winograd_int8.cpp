@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/conv_winograd_plan.h"
+#include "kernels/cpu.h"
 #include "kernels/pack.h"
 #include "kernels/parallel.h"
 
@@ -20,26 +21,39 @@
 HWY_BEFORE_NAMESPACE();
 namespace tfengine::kernels::HWY_NAMESPACE {
 
+template <bool kDot>
 struct WinogradInt8Traits {
   using Mid = int16_t;
   using Sum = int32_t;
   using Transforms = IntegerTransforms;
   static constexpr int64_t kDepth = kWinogradInt8.depth;
-  static constexpr int64_t kRows = kTileRows;
-  static HWY_INLINE void multiply(int rows_n, const Mid* const* rows, int64_t steps, const Mid* weights, Sum* sums,
-                                  int64_t sum_stride) {
-    const int64_t zero = 0;
-    tile_of_pairs_rows(rows_n, rows, PairRuns{&zero, 1, steps}, weights, sums, sum_stride);
+  static constexpr int kBlocks = kColumnVecs == 1 ? kWinogradBlocks : 1;
+  template <int kBlocks>
+  static HWY_INLINE void multiply(const WinogradProduct<Mid, Sum>& m) {
+    constexpr int kVecs = kColumnVecs * kBlocks;
+    // Of AVX-512's 32 registers 28 hold sums.
+    constexpr int kRows = kColumnVecs == 1 ? 14 : kTileRows;
+    strided_rows_of_pairs<kVecs, kRows, kDot>(
+        m.tiles, {m.source, m.channels, m.channels / 2, m.weights, 2 * kAccLanes * kVecs, m.sums, m.tile_stride,
+                  kColumnVecs == 1 ? m.block_stride : kAccLanes});
   }
 };
+
+template <bool kDot, class Src>
+void conv_winograd_int8_typed(const WinogradPlan& p, const Src* src, const int8_t* packed, const Epilogue& e, void* dst,
+                              const GridPart& part, std::byte* scratch) {
+  conv_winograd_part<WinogradInt8Traits<kDot>>(WinogradArgs<Src, int8_t>{
+      &p, src, packed, &e, dst, part.chunk_begin, part.chunk_end, part.block_begin, part.block_end, scratch});
+}
 
 // The structure of arguments differs per instruction set in name only; void keeps the dispatch table's types equal.
 void conv_winograd_int8_part(bool src_signed, const WinogradPlan& p, const void* src, const int8_t* packed,
                              const Epilogue& e, void* dst, const GridPart& part, std::byte* scratch) {
   const auto run = [&](auto* typed) {
-    using Src = std::remove_const_t<std::remove_pointer_t<decltype(typed)>>;
-    conv_winograd_part<WinogradInt8Traits>(WinogradArgs<Src, int8_t>{
-        &p, typed, packed, &e, dst, part.chunk_begin, part.chunk_end, part.block_begin, part.block_end, scratch});
+#if HWY_TARGET == HWY_AVX3
+    if (has_pair_dot()) return conv_winograd_int8_typed<true>(p, typed, packed, e, dst, part, scratch);
+#endif
+    conv_winograd_int8_typed<false>(p, typed, packed, e, dst, part, scratch);
   };
   src_signed ? run(static_cast<const int8_t*>(src)) : run(static_cast<const uint8_t*>(src));
 }

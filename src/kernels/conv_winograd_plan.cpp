@@ -24,9 +24,10 @@ WinogradPlan::WinogradPlan(const ConvShape& s, const WinogradElems& e, int threa
   const int64_t most = max_chunk_tiles();
   const int64_t rows = ceil_div(tile_rows, threads_m);
   chunk_cols = ceil_div(tiles_w, ceil_div(tiles_w, most));
-  chunk_rows = ceil_div(rows, ceil_div(rows, std::max<int64_t>(1, most / chunk_cols)));
   chunks_w = ceil_div(tiles_w, chunk_cols);
-  chunks = ceil_div(tile_rows, chunk_rows) * chunks_w;
+  const int64_t chunks_h = std::min(threads_m * ceil_div(rows, std::max<int64_t>(1, most / chunk_cols)), tile_rows);
+  chunk_rows = ceil_div(tile_rows, chunks_h);
+  chunks = chunks_h * chunks_w;
 }
 
 // Sources of a chunk are read once per block of output channels, and each chunk transforms all weights anew: 28 tiles make
@@ -50,11 +51,12 @@ WinogradScratch::WinogradScratch(const WinogradPlan& p) {
   const auto align = [](int64_t n) { return static_cast<size_t>(round_up(n, 64)); };
   const int64_t line = 64 / p.elems.mid_bytes;
   source_stride = p.chunk_tiles() * p.mid_c() + line;
-  weights_stride = p.mid_c() * kOcBlock + line;
+  weights_stride = p.mid_c() * kOcBlock * kWinogradBlocks + line;
+  block_sums = p.chunk_tiles() * 36 * kOcBlock;
   source_at = align(p.shape.in_c * 4 + 64);
   weights_at = source_at + align(36 * source_stride * p.elems.mid_bytes);
   sums_at = weights_at + align(36 * weights_stride * p.elems.mid_bytes);
-  results_at = sums_at + align(p.chunk_tiles() * 36 * kOcBlock * 4);
+  results_at = sums_at + align(block_sums * kWinogradBlocks * 4);
   bytes = results_at + align(4 * p.chunk_cols * 4 * kOcBlock * 4);
 }
 

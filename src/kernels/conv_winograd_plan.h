@@ -23,6 +23,9 @@ struct WinogradElems {
 inline constexpr WinogradElems kWinogradInt8{2, 2, 48.0, 90.0, 12.0, 300.0};
 inline constexpr WinogradElems kWinogradF32{1, 4, 40.0, 90.0, 12.0, 250.0};
 
+// Blocks of output channels that a wide target multiplies together.
+inline constexpr int64_t kWinogradBlocks = 2;
+
 inline bool is_winograd_shape(const ConvShape& s) {
   return s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
          s.dilation_w == 1 && s.groups == 1 && s.in_c >= kOcBlock;
@@ -34,7 +37,7 @@ struct WinogradPlan {
   int64_t tiles_h, tiles_w, tile_rows;  // of an image; tile_rows of all images
   int64_t steps;                        // of the inner loop
   int64_t oc_blocks;
-  int64_t chunk_rows, chunk_cols;  // in tiles
+  int64_t chunk_rows, chunk_cols;  // in tiles, of the largest chunk
   int64_t chunks_w, chunks;        // of a tile row; of all
   int threads_m = 1, threads_n = 1;
 
@@ -53,6 +56,7 @@ struct WinogradPlan {
 struct WinogradScratch {
   int64_t source_stride;
   int64_t weights_stride;  // a cache line more than a power of two, else all positions share a few sets of the cache
+  int64_t block_sums;      // elements from one block's sums to the next's
   size_t zeros_at = 0, source_at, weights_at, sums_at, results_at, bytes;
 
   explicit WinogradScratch(const WinogradPlan& p);

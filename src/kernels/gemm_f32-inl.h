@@ -18,48 +18,73 @@ namespace hn = hwy::HWY_NAMESPACE;
 using FloatTag = hn::CappedTag<float, 16>;
 inline constexpr int kFloatLanes = static_cast<int>(hn::MaxLanes(FloatTag()));
 inline constexpr int kFloatVecs = 16 / kFloatLanes;
-// Accumulators, a step's weights and a source value fill 16 registers (of AVX-512 32). 6 rows take 6 cycles per step on
-// CPUs with two multiply-add units, against 4 for the loads.
-inline constexpr int kFloatRows = kFloatLanes >= 16 ? 12 : kFloatLanes == 8 ? 6 : kFloatLanes == 4 ? 2 : 1;
+// Accumulators, a step's weights and a source value fill 16 registers. 6 rows take 6 cycles per step on CPUs with two
+// multiply-add units, against 4 for the loads. AVX-512 has 32 registers, enough for 14 rows of 32 columns.
+inline constexpr int kFloatRows = kFloatLanes >= 16 ? 14 : kFloatLanes == 8 ? 6 : kFloatLanes == 4 ? 2 : 1;
 
-// acc[row * acc_stride + column] = sum over k of rows[row][k] * weights[k * 16 + column].
-template <int kRows>
-HWY_NOINLINE void tile_of_floats(const float* const* rows, int64_t steps, const float* HWY_RESTRICT weights,
-                                 float* HWY_RESTRICT acc_out, int64_t acc_stride) {
+// Rows at a constant distance, `steps` values each.
+struct StridedFloats {
+  const float* source;
+  int64_t row_stride;
+  int64_t steps;
+  const float* weights;  // of each step: kVecs vectors
+  float* sums;           // of vector v of row r: at sums + r * sum_row_stride + v * sum_vec_stride
+  int64_t sum_row_stride, sum_vec_stride;
+
+  void advance(int64_t rows) {
+    source += rows * row_stride;
+    sums += rows * sum_row_stride;
+  }
+};
+
+// The sums of kRows rows over all steps.
+template <int kRows, int kVecs>
+HWY_NOINLINE void tile_of_floats(const StridedFloats& t) {
   const FloatTag d;
-  hn::Vec<FloatTag> acc[kRows][kFloatVecs];
-  const float* row[kRows];
+  const int64_t row_stride = t.row_stride;
+  hn::Vec<FloatTag> acc[kRows][kVecs];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-    row[r] = rows[r];
 #pragma GCC unroll 16
-    for (int v = 0; v < kFloatVecs; ++v) acc[r][v] = hn::Zero(d);
+    for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::Zero(d);
   }
-#pragma GCC unroll 2
-  for (int64_t k = 0; k < steps; ++k) {
-    hn::Vec<FloatTag> w[kFloatVecs];
+  const float* HWY_RESTRICT source = t.source;
+  const float* HWY_RESTRICT weights = t.weights;
+  for (int64_t step = 0; step < t.steps; ++step) {
+    hn::Vec<FloatTag> w[kVecs];
 #pragma GCC unroll 16
-    for (int v = 0; v < kFloatVecs; ++v) w[v] = hn::LoadU(d, weights + kFloatLanes * v);
-    weights += 16;
+    for (int v = 0; v < kVecs; ++v) w[v] = hn::LoadU(d, weights + kFloatLanes * v);
+    weights += kFloatLanes * kVecs;
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const auto x = hn::Set(d, row[r][k]);
+      const auto x = hn::Set(d, source[r * row_stride]);
 #pragma GCC unroll 16
-      for (int v = 0; v < kFloatVecs; ++v) acc[r][v] = hn::MulAdd(x, w[v], acc[r][v]);
+      for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::MulAdd(x, w[v], acc[r][v]);
     }
+    ++source;
   }
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kFloatVecs; ++v) hn::StoreU(acc[r][v], d, acc_out + acc_stride * r + kFloatLanes * v);
+    for (int v = 0; v < kVecs; ++v) hn::StoreU(acc[r][v], d, t.sums + r * t.sum_row_stride + v * t.sum_vec_stride);
   }
 }
 
-template <int kRows = kFloatRows>
-HWY_INLINE void tile_of_floats_rows(int rows_n, const float* const* rows, int64_t steps, const float* weights,
-                                    float* acc, int64_t acc_stride) {
-  if (rows_n == kRows) return tile_of_floats<kRows>(rows, steps, weights, acc, acc_stride);
-  if constexpr (kRows > 1) tile_of_floats_rows<kRows - 1>(rows_n, rows, steps, weights, acc, acc_stride);
+template <int kVecs, int kRows = kFloatRows>
+HWY_INLINE void tile_of_floats_rows(int64_t rows, const StridedFloats& t) {
+  if (rows == kRows) return tile_of_floats<kRows, kVecs>(t);
+  if constexpr (kRows > 1) tile_of_floats_rows<kVecs, kRows - 1>(rows, t);
+}
+
+// Any number of rows, in tiles whose heights differ by at most 1.
+template <int kVecs>
+HWY_INLINE void rows_of_floats(int64_t rows, StridedFloats t) {
+  const int64_t tiles = (rows + kFloatRows - 1) / kFloatRows;
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t height = rows * (tile + 1) / tiles - rows * tile / tiles;
+    tile_of_floats_rows<kVecs>(height, t);
+    t.advance(height);
+  }
 }
 
 }  // namespace tfengine::kernels::HWY_NAMESPACE

@@ -30,6 +30,7 @@ struct PairVec {
 };
 HWY_INLINE PairVec load_pairs(const int16_t* p) { return {p[0], p[1]}; }
 HWY_INLINE PairVec broadcast_pair(const int16_t* p) { return {p[0], p[1]}; }
+template <bool kDot = false>
 HWY_INLINE hn::Vec<AccTag> add_products(PairVec a, PairVec b, hn::Vec<AccTag> acc) {
   return hn::Add(acc, hn::Set(AccTag(), a.even * b.even + a.odd * b.odd));
 }
@@ -44,7 +45,15 @@ HWY_INLINE PairVec broadcast_pair(const int16_t* p) {
   std::memcpy(&both, p, sizeof(both));
   return hn::BitCast(PairTag(), hn::Set(AccTag(), both));
 }
+// kDot: with AVX512_VNNI's one instruction for it (has_pair_dot), which no target of Highway 1.0.3 uses.
+template <bool kDot = false>
 HWY_INLINE hn::Vec<AccTag> add_products(PairVec a, PairVec b, hn::Vec<AccTag> acc) {
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (kDot) {
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(acc.raw) : "v"(a.raw), "v"(b.raw));
+    return acc;
+  }
+#endif
   auto unused = hn::Zero(AccTag());
   return hn::ReorderWidenMulAccumulate(AccTag(), a, b, acc, unused);
 }
@@ -143,12 +152,27 @@ HWY_INLINE void tile_of_listed_pairs_rows(int64_t rows_n, const int16_t* const* 
   if constexpr (kRows > 1) tile_of_listed_pairs_rows<kRows - 1>(rows_n, rows, offsets, pairs, weights, acc);
 }
 
-// The same for rows at a constant distance and one run: `tiles` tiles of kRows rows. Few inputs make short loops, so that
-// gathering pointers and calling would take as long as multiplying. Only the first kVecs vectors of columns are computed.
-template <int kRows, int kVecs>
-HWY_NOINLINE void strided_tiles_of_pairs(const int16_t* HWY_RESTRICT source, int64_t row_stride, int64_t pairs,
-                                         const int16_t* HWY_RESTRICT weights, int64_t tiles,
-                                         int32_t* HWY_RESTRICT acc_out) {
+// The same for rows at a constant distance and one run. Few inputs make short loops, so that gathering pointers and calling
+// would take as long as multiplying.
+struct StridedPairs {
+  const int16_t* source;
+  int64_t row_stride;
+  int64_t pairs;
+  const int16_t* weights;
+  int64_t weight_stride;  // from one pair's weights to the next's, of kVecs vectors or more
+  int32_t* sums;          // of vector v of row r: at sums + r * sum_row_stride + v * sum_vec_stride
+  int64_t sum_row_stride, sum_vec_stride;
+
+  void advance(int64_t rows) {
+    source += rows * row_stride;
+    sums += rows * sum_row_stride;
+  }
+};
+
+// `tiles` tiles of kRows rows.
+template <int kRows, int kVecs, bool kDot>
+HWY_NOINLINE void strided_tiles_of_pairs(StridedPairs t, int64_t tiles) {
+  const int64_t row_stride = t.row_stride, weight_stride = t.weight_stride;
   for (; tiles != 0; --tiles) {
     hn::Vec<AccTag> acc[kRows][kVecs];
 #pragma GCC unroll 16
@@ -156,49 +180,48 @@ HWY_NOINLINE void strided_tiles_of_pairs(const int16_t* HWY_RESTRICT source, int
 #pragma GCC unroll 16
       for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::Zero(AccTag());
     }
-    const int16_t* HWY_RESTRICT w_at = weights;
-    for (int64_t k = 0; k < 2 * pairs; k += 2) {
+    const int16_t* HWY_RESTRICT source = t.source;
+    const int16_t* HWY_RESTRICT weights = t.weights;
+    for (int64_t pair = 0; pair < t.pairs; ++pair) {
       PairVec w[kVecs];
 #pragma GCC unroll 16
-      for (int v = 0; v < kVecs; ++v) w[v] = load_pairs(w_at + 2 * kAccLanes * v);
-      w_at += 2 * 16;
+      for (int v = 0; v < kVecs; ++v) w[v] = load_pairs(weights + 2 * kAccLanes * v);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        const PairVec pair = broadcast_pair(source + r * row_stride + k);
+        const PairVec both = broadcast_pair(source + r * row_stride);
 #pragma GCC unroll 16
-        for (int v = 0; v < kVecs; ++v) acc[r][v] = add_products(pair, w[v], acc[r][v]);
+        for (int v = 0; v < kVecs; ++v) acc[r][v] = add_products<kDot>(both, w[v], acc[r][v]);
       }
+      source += 2;
+      weights += weight_stride;
     }
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-      for (int v = 0; v < kVecs; ++v) hn::StoreU(acc[r][v], AccTag(), acc_out + 16 * r + kAccLanes * v);
+      for (int v = 0; v < kVecs; ++v) {
+        hn::StoreU(acc[r][v], AccTag(), t.sums + r * t.sum_row_stride + v * t.sum_vec_stride);
+      }
     }
-    acc_out += 16 * kRows;
-    source += kRows * row_stride;
+    t.advance(kRows);
   }
 }
 
-template <int kVecs, int kRows = kTileRows>
-HWY_INLINE void strided_tiles_of_height(int64_t height, const int16_t* source, int64_t row_stride, int64_t pairs,
-                                        const int16_t* weights, int64_t tiles, int32_t* acc) {
-  if (height == kRows) return strided_tiles_of_pairs<kRows, kVecs>(source, row_stride, pairs, weights, tiles, acc);
-  if constexpr (kRows > 1) {
-    strided_tiles_of_height<kVecs, kRows - 1>(height, source, row_stride, pairs, weights, tiles, acc);
-  }
+template <int kVecs, bool kDot, int kRows>
+HWY_INLINE void strided_tiles_of_height(int64_t height, const StridedPairs& t, int64_t tiles) {
+  if (height == kRows) return strided_tiles_of_pairs<kRows, kVecs, kDot>(t, tiles);
+  if constexpr (kRows > 1) strided_tiles_of_height<kVecs, kDot, kRows - 1>(height, t, tiles);
 }
 
-// Any number of rows in as few tiles as possible, of two heights that differ by 1.
-template <int kVecs>
-HWY_INLINE void strided_rows_of_pairs(int64_t rows, const int16_t* source, int64_t row_stride, int64_t pairs,
-                                      const int16_t* weights, int32_t* acc) {
-  const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
+// Any number of rows in as few tiles as possible, of two heights that differ by 1. Only the first kVecs vectors of columns
+// are computed.
+template <int kVecs, int kMostRows = kTileRows, bool kDot = false>
+HWY_INLINE void strided_rows_of_pairs(int64_t rows, StridedPairs t) {
+  const int64_t tiles = (rows + kMostRows - 1) / kMostRows;
   const int64_t low = rows / tiles;
   const int64_t higher = rows - low * tiles;  // this many tiles have low + 1 rows
-  if (higher > 0) strided_tiles_of_height<kVecs>(low + 1, source, row_stride, pairs, weights, higher, acc);
-  const int64_t done = higher * (low + 1);
-  strided_tiles_of_height<kVecs>(low, source + done * row_stride, row_stride, pairs, weights, tiles - higher,
-                                 acc + 16 * done);
+  if (higher > 0) strided_tiles_of_height<kVecs, kDot, kMostRows>(low + 1, t, higher);
+  t.advance(higher * (low + 1));
+  strided_tiles_of_height<kVecs, kDot, kMostRows>(low, t, tiles - higher);
 }
 
 // ---- Widening of 8-bit values, 16 bytes at a time where the target can.

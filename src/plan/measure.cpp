@@ -19,14 +19,15 @@ namespace {
 
 // Enough repetitions for a minimum that one interruption does not spoil, bounded so that a whole ResNet-50 at batch 16
 // is measured in seconds.
-constexpr int kMinRuns = 3;
-constexpr int kMaxRuns = 15;
-constexpr double kBudgetUs = 6000.0;
-// On a busy machine: runs that were interrupted tell little, and a least time that no other run comes near may not be the
-// least. So much is given to find better.
-constexpr int kMaxBusyRuns = 60;
+constexpr int kFirstRuns = 3;
+constexpr int kMaxRuns = 20;
+constexpr double kBudgetUs = 6000.0;  // per tactic
+// On a busy machine: runs that were interrupted tell little, and so much is given to find others.
 constexpr double kBusyBudgetUs = 24000.0;
-constexpr double kNear = 1.05;
+// A tactic this much slower than the best at first is not looked at again.
+constexpr double kHopeless = 1.3;
+// The packed weights of all tactics of a step are held while they are compared, up to this; larger ones one at a time.
+constexpr size_t kMostPackedBytes = size_t{256} << 20;
 
 // Integers as activations have them: normally distributed, the range at five standard deviations, so that about one in a
 // hundred unsigned ones exceeds half of it. Kernels whose speed depends on the values are judged by these. The number of
@@ -75,6 +76,8 @@ size_t strided_bytes(const TensorDesc& desc) {
   return desc.bytes() / static_cast<size_t>(desc.shape.back()) * static_cast<size_t>(desc.pixel_stride);
 }
 
+constexpr double kUnknownUs = 1e30;
+
 struct Run {
   double us = 0.0;
   bool interrupted = false;  // a thread of the process lost its core to another meanwhile
@@ -93,38 +96,97 @@ Run timed_run(BoundKernel& kernel) {
   return {std::chrono::duration<double, std::micro>(end - start).count(), lost_cores() != lost};
 }
 
+// Scratch tensors for a step, the same for all of its tactics.
+class Scratch {
+ public:
+  Scratch(const StepSpec& spec, size_t workspace_bytes)
+      : workspace_(scratch_allocator(), workspace_bytes, Purpose::Temporary, "timing") {
+    const auto tensor = [&](const TensorDesc& desc) -> void* {
+      buffers_.emplace_back(scratch_allocator(), strided_bytes(desc), Purpose::Temporary, "timing");
+      fill(buffers_.back().data(), desc, buffers_.back().bytes());
+      return buffers_.back().data();
+    };
+    for (size_t i = 0; i < spec.inputs.size(); ++i) {
+      args_.src.push_back(spec.constants[i].defined() ? spec.constants[i].data() : tensor(spec.inputs[i]));
+    }
+    for (const TensorDesc& desc : spec.outputs) args_.dst.push_back(tensor(desc));
+    args_.workspace = workspace_.data();
+  }
+
+  StepArgs args_of(const Tactic& tactic) const {
+    StepArgs args = args_;
+    if (tactic.inplace_input != ir::kNone) args.src[static_cast<size_t>(tactic.inplace_input)] = args.dst[0];
+    return args;
+  }
+
+ private:
+  std::vector<Buffer> buffers_;
+  Buffer workspace_;
+  StepArgs args_;
+};
+
+struct Contender {
+  Contender(const Tactic& tactic, const Scratch& scratch, PackedStore& packed, double* least)
+      : kernel(tactic.prepare(packed)), bound(kernel->bind(scratch.args_of(tactic))), least_us(least) {}
+
+  // The first run pays page faults and cold code. False when even so it is clear that this is much slower than the best.
+  bool hopeful(double best_us) {
+    const Run run = timed_run(*bound);
+    if (run.interrupted || run.us <= 4.0 * best_us) return true;
+    *least_us = run.us;
+    return false;
+  }
+
+  // Runs until `wanted` runs were not interrupted, or the budget is spent, or this is much slower than the best so far.
+  void run(int wanted, double best_us) {
+    int calm = 0;
+    double us = 0.0;
+    for (int runs = 0; calm < wanted; ++runs) {
+      if (runs >= std::min(wanted, kFirstRuns) && us > (calm > 0 ? kBudgetUs : kBusyBudgetUs)) break;
+      const Run run = timed_run(*bound);
+      *least_us = std::min(*least_us, run.us);
+      us += run.us;
+      calm += run.interrupted ? 0 : 1;
+      if (calm > 0 && *least_us > 2.0 * best_us) break;
+    }
+    spent_us += us;
+  }
+
+  std::shared_ptr<const Kernel> kernel;
+  std::unique_ptr<BoundKernel> bound;
+  double* least_us;
+  double spent_us = 0.0;
+};
+
+size_t constant_bytes(const StepSpec& spec) {
+  size_t bytes = 0;
+  for (const Tensor& constant : spec.constants) bytes += constant.defined() ? constant.bytes() : 0;
+  return bytes;
+}
+
 }  // namespace
 
-double measure_tactic(const StepSpec& spec, const Tactic& tactic, PackedStore& packed, double best_us) {
-  std::vector<Buffer> buffers;
-  StepArgs args;
-  const auto scratch = [&](const TensorDesc& desc) {
-    buffers.emplace_back(scratch_allocator(), strided_bytes(desc), Purpose::Temporary, "timing");
-    fill(buffers.back().data(), desc, buffers.back().bytes());
-    return buffers.back().data();
-  };
-  for (size_t i = 0; i < spec.inputs.size(); ++i) {
-    args.src.push_back(spec.constants[i].defined() ? spec.constants[i].data() : scratch(spec.inputs[i]));
+std::vector<double> measure_tactics(const StepSpec& spec, std::span<const Tactic* const> tactics, PackedStore& packed) {
+  std::vector<double> least(tactics.size(), kUnknownUs);
+  size_t workspace_bytes = 0;
+  for (const Tactic* tactic : tactics) workspace_bytes = std::max(workspace_bytes, tactic->workspace_bytes);
+  const Scratch scratch(spec, workspace_bytes);
+  const bool hold = constant_bytes(spec) * tactics.size() <= kMostPackedBytes;
+  double best_us = kUnknownUs;
+  std::vector<Contender> contenders;
+  for (size_t i = 0; i < tactics.size(); ++i) {
+    Contender contender(*tactics[i], scratch, packed, &least[i]);
+    if (contender.hopeful(best_us)) contender.run(hold ? kFirstRuns : kMaxRuns, best_us);
+    best_us = std::min(best_us, least[i]);
+    if (hold) contenders.push_back(std::move(contender));
   }
-  for (const TensorDesc& desc : spec.outputs) args.dst.push_back(scratch(desc));
-  if (tactic.inplace_input != ir::kNone) args.src[static_cast<size_t>(tactic.inplace_input)] = args.dst[0];
-  const Buffer workspace(scratch_allocator(), tactic.workspace_bytes, Purpose::Temporary, "timing");
-  args.workspace = workspace.data();
-
-  const std::shared_ptr<const Kernel> kernel = tactic.prepare(packed);
-  const std::unique_ptr<BoundKernel> bound = kernel->bind(args);
-  const Run first = timed_run(*bound);  // warm-up: page faults and cold code
-  if (!first.interrupted && first.us > 4.0 * best_us) return first.us;
-  double least = 1e30, second = 1e30, spent = 0.0;
-  int calm = 0;
-  for (int runs = 0; runs < kMinRuns || spent < (calm < kMinRuns ? kBusyBudgetUs : kBudgetUs); ++runs) {
-    const Run run = timed_run(*bound);
-    second = std::min(second, std::max(least, run.us));
-    least = std::min(least, run.us);
-    spent += run.us;
-    calm += run.interrupted ? 0 : 1;
-    if (calm > 0 && least > 2.0 * best_us) break;
-    if (calm >= (second <= kNear * least ? kMaxRuns : kMaxBusyRuns)) break;
+  // Those that are close take turns, so that a busy moment of the machine slows all of them.
+  std::erase_if(contenders, [&](const Contender& c) { return *c.least_us > kHopeless * best_us; });
+  if (contenders.size() < 2) return least;
+  for (int done = kFirstRuns; done < kMaxRuns; done += 2) {
+    for (Contender& contender : contenders) {
+      if (contender.spent_us < kBudgetUs) contender.run(2, kUnknownUs);
+    }
   }
   return least;
 }

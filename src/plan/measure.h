@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Times one tactic of one step on this machine, on scratch tensors.
+// Times the tactics of one step on this machine, on scratch tensors.
 #pragma once
+
+#include <span>
+#include <vector>
 
 #include "plan/backend.h"
 
 namespace tfengine::plan {
 
-// Microseconds of one run: the minimum over repetitions, which end early once a run is more than twice `best_us`.
-// The scratch memory is the system's and freed before returning.
-double measure_tactic(const StepSpec& spec, const Tactic& tactic, PackedStore& packed, double best_us);
+// Microseconds of one run of each tactic: the minimum over repetitions, of which clearly slower tactics get few. The
+// scratch memory is the system's and freed before returning.
+std::vector<double> measure_tactics(const StepSpec& spec, std::span<const Tactic* const> tactics, PackedStore& packed);
 
 }  // namespace tfengine::plan

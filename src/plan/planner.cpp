@@ -159,20 +159,26 @@ class Planner {
 
   Choice* fastest(std::vector<Choice>& choices, const StepSpec& spec) {
     const std::string key = step_key(spec);
-    Choice* best = nullptr;
-    for (Choice& choice : choices) {
-      const std::string name = choice.backend->name() + ":" + choice.tactic.name;
-      std::optional<double> known = session_.find(key, name);
-      if (!known && options_.timing_cache != nullptr) known = options_.timing_cache->find(key, name);
-      if (!known) known = measure_tactic(spec, choice.tactic, packed_, best == nullptr ? 1e30 : best->time_us);
-      session_.add(key, name, *known);
-      if (options_.timing_cache != nullptr && !options_.timing_cache->find(key, name)) {
-        options_.timing_cache->add(key, name, *known);
+    const auto name_of = [](const Choice& choice) { return choice.backend->name() + ":" + choice.tactic.name; };
+    const auto known = [&](Choice& choice) {
+      std::optional<double> time_us = session_.find(key, name_of(choice));
+      if (!time_us && options_.timing_cache != nullptr) time_us = options_.timing_cache->find(key, name_of(choice));
+      choice.time_us = time_us.value_or(0.0);
+      return time_us.has_value();
+    };
+    // Times that were taken apart do not compare well: one unknown means that all are measured.
+    if (!std::all_of(choices.begin(), choices.end(), known)) {
+      std::vector<const Tactic*> tactics;
+      for (const Choice& choice : choices) tactics.push_back(&choice.tactic);
+      const std::vector<double> times_us = measure_tactics(spec, tactics, packed_);
+      for (size_t i = 0; i < choices.size(); ++i) choices[i].time_us = times_us[i];
+      if (options_.timing_cache != nullptr) {
+        for (const Choice& choice : choices) options_.timing_cache->add(key, name_of(choice), choice.time_us);
       }
-      choice.time_us = *known;
-      if (best == nullptr || choice.time_us < best->time_us) best = &choice;
     }
-    return best;
+    for (const Choice& choice : choices) session_.add(key, name_of(choice), choice.time_us);
+    return &*std::min_element(choices.begin(), choices.end(),
+                              [](const Choice& a, const Choice& b) { return a.time_us < b.time_us; });
   }
 
   Plan plan_;
