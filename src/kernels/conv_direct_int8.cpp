@@ -175,8 +175,8 @@ void block_of_pointwise_chunk(const ConvDirectArgs& a, const Chunk& c, const int
   for (int64_t group = 0; group < groups; ++group) {
     const int64_t begin = pixels * group / groups;
     t.rows = pixels * (group + 1) / groups - begin;
-    const StridedPairs pairs{copy + begin * p.in_c, p.in_c,    ceil_div(p.in_c, 2), weights, 2 * kOcBlock, acc,
-                             kOcBlock,              kAccLanes};
+    const StridedPairs pairs{
+        copy + begin * p.in_c, p.in_c, ceil_div(p.in_c, 2), weights, 2 * kOcBlock, acc, kOcBlock, kAccLanes};
     if (channels <= kHalfVecs * kAccLanes) {
       strided_rows_of_pairs<kHalfVecs>(t.rows, pairs);
     } else {

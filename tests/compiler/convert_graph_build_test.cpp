@@ -122,10 +122,9 @@ TEST(StaticEngines, InInt8NeedRanges) {
   p.use_calibration = false;
   const GraphDefConversion without = convert_graph_def(two_segments(), {"out"}, p);
   EXPECT_TRUE(without.engines[0].built);
-  EXPECT_NE(
-      without.report_json.find("TRTEngineOp_000_000: precision int8 needs ranges: give calibration data, or a model "
-                               "with quantization nodes; it is built in float"),
-      std::string::npos);
+  EXPECT_NE(without.report_json.find("TRTEngineOp_000_000: INT8 is asked for, and there are neither calibration data "
+                                     "nor quantization nodes: the engine computes in float"),
+            std::string::npos);
 }
 
 TEST(StaticEngines, TakeTheGraphsOwnRanges) {
