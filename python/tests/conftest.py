@@ -35,6 +35,25 @@ def test_split():
     return read_split("test")
 
 
+@pytest.fixture(scope="module")
+def folder(digits):
+    """The trained SavedModel that tests within TensorFlow convert."""
+    return str(digits / "separable_saved_model")
+
+
+@pytest.fixture(scope="module")
+def original(folder):
+    """Its signature, as TensorFlow runs it."""
+    tensorflow = pytest.importorskip("tensorflow")
+    return tensorflow.saved_model.load(folder).signatures["serving_default"]
+
+
+@pytest.fixture
+def batches(images):
+    """A calibration_input_fn over the calibration images."""
+    return lambda: ((images[at : at + 16],) for at in range(0, len(images), 16))
+
+
 @pytest.fixture(scope="session")
 def model():
     return tfengine.load_model(DIGITS / "cnn.pb")

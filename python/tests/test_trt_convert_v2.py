@@ -12,21 +12,6 @@ from tfengine import trt_convert as trt  # noqa: E402
 HALF_A_POINT = 0.005
 
 
-@pytest.fixture(scope="module")
-def folder(digits):
-    return str(digits / "separable_saved_model")
-
-
-@pytest.fixture(scope="module")
-def original(folder):
-    return tf.saved_model.load(folder).signatures["serving_default"]
-
-
-@pytest.fixture
-def batches(images):
-    return lambda: ((images[at : at + 16],) for at in range(0, len(images), 16))
-
-
 def accuracy(function, split):
     images, labels = split
     return (scores(function, images).argmax(axis=1) == labels).mean()

@@ -10,21 +10,6 @@ from saved_models import engines, scores, serve  # noqa: E402
 from tfengine import trt_convert as trt  # noqa: E402
 
 
-@pytest.fixture(scope="module")
-def folder(digits):
-    return str(digits / "separable_saved_model")
-
-
-@pytest.fixture(scope="module")
-def original(folder):
-    return tf.saved_model.load(folder).signatures["serving_default"]
-
-
-@pytest.fixture
-def batches(images):
-    return lambda: ((images[at : at + 16],) for at in range(0, len(images), 16))
-
-
 PROFILES = {
     "Range": ({1, 2, 5, 9}, {10, 12}),
     "Optimal": ({1, 5, 9}, {2, 10}),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The straight line from a GraphDef to one with engines: read, types, segments, write.
 #include <algorithm>
-#include <cctype>
 
 #include "backends/list.h"
 #include "base/check.h"
@@ -21,11 +20,6 @@ namespace tfengine {
 namespace {
 
 using namespace graphdef;
-
-std::string upper(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::toupper(c); });
-  return text;
-}
 
 void check_params(const GraphDefParams& params) {
   engine_precision(params.precision_mode);

@@ -22,10 +22,10 @@ struct WinogradF32Traits {
   using Transforms = FloatTransforms;
   static constexpr int64_t kDepth = kWinogradF32.depth;
   static constexpr int kBlocks = kFloatVecs == 1 ? kWinogradBlocks : 1;
-  template <int kBlocks>
+  template <int kTogether>
   static HWY_INLINE void multiply(const WinogradProduct<Mid, Sum>& m) {
-    rows_of_floats<kFloatVecs * kBlocks>(m.tiles, {m.source, m.channels, m.channels, m.weights, m.sums, m.tile_stride,
-                                                   kFloatVecs == 1 ? m.block_stride : kFloatLanes});
+    rows_of_floats<kFloatVecs * kTogether>(m.tiles, {m.source, m.channels, m.channels, m.weights, m.sums, m.tile_stride,
+                                                     kFloatVecs == 1 ? m.block_stride : kFloatLanes});
   }
 };
 

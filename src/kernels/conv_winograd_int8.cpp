@@ -28,9 +28,9 @@ struct WinogradInt8Traits {
   using Transforms = IntegerTransforms;
   static constexpr int64_t kDepth = kWinogradInt8.depth;
   static constexpr int kBlocks = kColumnVecs == 1 ? kWinogradBlocks : 1;
-  template <int kBlocks>
+  template <int kTogether>
   static HWY_INLINE void multiply(const WinogradProduct<Mid, Sum>& m) {
-    constexpr int kVecs = kColumnVecs * kBlocks;
+    constexpr int kVecs = kColumnVecs * kTogether;
     // Of AVX-512's 32 registers 28 hold sums.
     constexpr int kRows = kColumnVecs == 1 ? 14 : kTileRows;
     strided_rows_of_pairs<kVecs, kRows, kDot>(

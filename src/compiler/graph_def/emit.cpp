@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cctype>
 #include <deque>
 #include <map>
 #include <optional>
@@ -11,6 +10,7 @@
 
 #include "base/check.h"
 #include "compiler/graph_def/constants.h"
+#include "compiler/graph_def/precision.h"
 #include "tfgraph/op_signatures.h"
 #include "tfgraph/write.h"
 
@@ -21,11 +21,6 @@ namespace {
 using tfgraph::AttrMessage;
 
 std::string constant_prefix(int graph) { return fmt::format("tfengine_constant_{:03d}_", graph); }
-
-std::string upper(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::toupper(c); });
-  return text;
-}
 
 class Emitter {
  public:

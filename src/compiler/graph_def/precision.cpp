@@ -9,12 +9,16 @@
 
 namespace tfengine::graphdef {
 
+std::string upper(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::toupper(c); });
+  return text;
+}
+
 EnginePrecision engine_precision(std::string_view mode) {
-  std::string upper(mode);
-  std::transform(upper.begin(), upper.end(), upper.begin(), [](unsigned char c) { return std::toupper(c); });
-  if (upper == "FP32") return {"fp32", {}};
-  if (upper == "INT8") return {"int8", {}};
-  if (upper != "FP16") {
+  const std::string name = upper(std::string(mode));
+  if (name == "FP32") return {"fp32", {}};
+  if (name == "INT8") return {"int8", {}};
+  if (name != "FP16") {
     fail<InvalidArgument>("precision_mode '{}' is not supported, expected FP32, FP16 or INT8", mode);
   }
   // CPUs compute in bfloat16 where they have 16-bit floats at all.

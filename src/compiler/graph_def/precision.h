@@ -7,6 +7,9 @@
 
 namespace tfengine::graphdef {
 
+// TF-TRT takes the names of its modes and strategies in either case.
+std::string upper(std::string text);
+
 struct EnginePrecision {
   std::string name;    // as ConvertOptions::precision
   std::string notice;  // where the engine computes in another precision than was asked for
