@@ -14,6 +14,7 @@
 
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
+#include "kernels/ahead.h"
 #include "kernels/conv_winograd_math-inl.h"
 #include "kernels/conv_winograd_plan.h"
 #include "kernels/epilogue_tile.h"
@@ -33,6 +34,7 @@ struct WinogradArgs {
   int64_t chunk_begin, chunk_end;
   int64_t block_begin, block_end;
   std::byte* scratch;
+  Ahead ahead;  // for when the last weights are being multiplied
 };
 
 // Tiles [row, row + rows) x [col, col + cols) of all images' tiles.
@@ -140,29 +142,22 @@ struct WinogradProduct {
   bool add;  // to the sums of earlier channels
 };
 
-// Weights that will be wanted soon, fetched piece by piece while the arithmetic units are busy: they come from memory, since
-// a network's weights fill the caches many times over.
-struct WinogradAhead {
-  const std::byte* begin = nullptr;
-  int64_t bytes = 0;
-
-  // Inlined, or gcc drops calls of what has no effect that it knows of.
-  HWY_INLINE void fetch(int64_t piece, int64_t pieces) const {
-    constexpr int64_t kLine = 64;
-    const int64_t lines = (bytes + kLine - 1) / kLine;
-    for (int64_t line = lines * piece / pieces; line < lines * (piece + 1) / pieces; ++line) {
-      hwy::Prefetch(begin + line * kLine);
-    }
+// One of `pieces` pieces. Inlined, or gcc drops calls of what has no effect that it knows of.
+HWY_INLINE void fetch_ahead(const Ahead& ahead, int64_t piece, int64_t pieces) {
+  constexpr int64_t kLine = 64;
+  const int64_t lines = (ahead.bytes + kLine - 1) / kLine;
+  for (int64_t line = lines * piece / pieces; line < lines * (piece + 1) / pieces; ++line) {
+    hwy::Prefetch(ahead.begin + line * kLine);
   }
-};
+}
 
 // Traits: Mid, Sum, Transforms, kDepth, kBlocks (blocks of output channels that are multiplied together: two vectors of
 // columns halve the loads per product), multiply<blocks>(product).
 template <class Traits, int kBlocks>
 void multiply_positions(const WinogradScratch& layout, WinogradProduct<typename Traits::Mid, typename Traits::Sum> m,
-                        const WinogradAhead (&ahead)[kBlocks]) {
+                        const Ahead (&ahead)[kBlocks]) {
   for (int64_t position = 0; position < kTilePositions; ++position) {
-    for (const WinogradAhead& block : ahead) block.fetch(position, kTilePositions);
+    for (const Ahead& block : ahead) fetch_ahead(block, position, kTilePositions);
     Traits::template multiply<kBlocks>(m);
     m.source += layout.source_stride;
     m.weights += layout.weights_stride;
@@ -173,13 +168,13 @@ void multiply_positions(const WinogradScratch& layout, WinogradProduct<typename 
 // The sums of all positions over one run of channels.
 template <class Traits, int kBlocks, class Src, class Weight>
 void winograd_channels(const WinogradArgs<Src, Weight>& a, const WinogradScratch& layout, int64_t tiles, int64_t block,
-                       int64_t step) {
+                       int64_t step, bool last) {
   using Mid = typename Traits::Mid;
   const WinogradPlan& p = *a.plan;
   const int64_t steps = std::min(p.run_steps, p.steps - step);
   const int64_t step_weights = p.block_weights() / p.steps;
   auto* weights = reinterpret_cast<Mid*>(a.scratch + layout.weights_at);
-  WinogradAhead ahead[kBlocks];
+  Ahead ahead[kBlocks];
   for (int64_t b = 0; b < kBlocks; ++b) {
     const Weight* packed = a.packed + (block + b) * p.block_weights() + step * step_weights;
     transform_block_weights<Traits, kBlocks>(steps, packed, weights + b * Traits::kDepth * kOcBlock,
@@ -190,6 +185,7 @@ void winograd_channels(const WinogradArgs<Src, Weight>& a, const WinogradScratch
     const int64_t count = std::clamp<int64_t>(end - next, 0, p.run_steps * step_weights);
     ahead[b] = {reinterpret_cast<const std::byte*>(next), count * static_cast<int64_t>(sizeof(Weight))};
   }
+  if (last && step + steps == p.steps && block + kBlocks >= a.block_end) ahead[0] = a.ahead;
   multiply_positions<Traits, kBlocks>(
       layout,
       {tiles, steps, reinterpret_cast<const Mid*>(a.scratch + layout.source_at) + step * Traits::kDepth, p.mid_c(),
@@ -199,11 +195,11 @@ void winograd_channels(const WinogradArgs<Src, Weight>& a, const WinogradScratch
 }
 
 template <class Traits, int kBlocks, class Args>
-void winograd_blocks(const Args& a, const WinogradScratch& layout, const TileRange& c, int64_t block) {
+void winograd_blocks(const Args& a, const WinogradScratch& layout, const TileRange& c, int64_t block, bool last) {
   using Sum = typename Traits::Sum;
   const WinogradPlan& p = *a.plan;
   for (int64_t step = 0; step < p.steps; step += p.run_steps) {
-    winograd_channels<Traits, kBlocks>(a, layout, c.tiles(), block, step);
+    winograd_channels<Traits, kBlocks>(a, layout, c.tiles(), block, step, last);
   }
   const auto* sums = reinterpret_cast<const Sum*>(a.scratch + layout.sums_at);
   auto* results = reinterpret_cast<Sum*>(a.scratch + layout.results_at);
@@ -236,11 +232,12 @@ void conv_winograd_part(const WinogradArgs<Src, Weight>& a) {
         transform_tile_row<Traits>(capped, a, c.row + row, c, zeros, to, layout.source_stride);
       }
     }
+    const bool last = index + 1 == a.chunk_end;
     int64_t block = a.block_begin;
     for (; block + Traits::kBlocks <= a.block_end; block += Traits::kBlocks) {
-      winograd_blocks<Traits, Traits::kBlocks>(a, layout, c, block);
+      winograd_blocks<Traits, Traits::kBlocks>(a, layout, c, block, last);
     }
-    for (; block < a.block_end; ++block) winograd_blocks<Traits, 1>(a, layout, c, block);
+    for (; block < a.block_end; ++block) winograd_blocks<Traits, 1>(a, layout, c, block, last);
   }
 }
 

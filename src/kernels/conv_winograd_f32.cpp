@@ -33,7 +33,7 @@ struct WinogradF32Traits {
 void conv_winograd_f32_part(const WinogradPlan& p, const float* src, const float* packed, const Epilogue& e, void* dst,
                             const GridPart& part, std::byte* scratch) {
   conv_winograd_part<WinogradF32Traits>(WinogradArgs<float, float>{
-      &p, src, packed, &e, dst, part.chunk_begin, part.chunk_end, part.block_begin, part.block_end, scratch});
+      &p, src, packed, &e, dst, part.chunk_begin, part.chunk_end, part.block_begin, part.block_end, scratch, {}});
 }
 
 }  // namespace tfengine::kernels::HWY_NAMESPACE

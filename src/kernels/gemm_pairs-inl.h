@@ -45,7 +45,7 @@ HWY_INLINE PairVec broadcast_pair(const int16_t* p) {
   std::memcpy(&both, p, sizeof(both));
   return hn::BitCast(PairTag(), hn::Set(AccTag(), both));
 }
-// kDot: with AVX512_VNNI's one instruction for it (has_pair_dot), which no target of Highway 1.0.3 uses.
+// kDot: with AVX512_VNNI's one instruction for it (has_dot), which no target of Highway 1.0.3 uses.
 template <bool kDot = false>
 HWY_INLINE hn::Vec<AccTag> add_products(PairVec a, PairVec b, hn::Vec<AccTag> acc) {
 #if HWY_TARGET == HWY_AVX3
