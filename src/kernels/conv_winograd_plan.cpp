@@ -42,10 +42,12 @@ WinogradPlan::WinogradPlan(const ConvShape& s, const WinogradElems& e, int threa
   chunks = chunks_h * chunks_w;
 }
 
-// Sources of a chunk are read once per block of output channels, and each chunk transforms all weights anew: 28 tiles make
-// that 5 % of the work, so they may spill from the second-level cache.
+// Sources of a chunk are read once per block of output channels. They, their sums (as many bytes) and a run of weights take
+// half of a second-level cache of 1 MiB: the core's other hardware thread may have the other half (56 x 56 x 64 with a busy
+// neighbour: 205 us, and 303 with 320 KiB of sources). Each chunk transforms all weights anew, which 28 tiles make 5 % of the
+// work: so many they are in any case.
 int64_t WinogradPlan::max_chunk_tiles() const {
-  constexpr int64_t kChunkBytes = 320 * 1024;
+  constexpr int64_t kChunkBytes = 192 * 1024;
   return std::max<int64_t>(kChunkBytes / (36 * mid_c() * elems.mid_bytes), 28);
 }
 
