@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -15,6 +14,7 @@
 #include "compiler/model_impl.h"
 #include "compiler/recipe.h"
 #include "compiler/report.h"
+#include "compiler/slow_steps.h"
 #include "compiler/to_bf16.h"
 #include "quantize/calibration_cache.h"
 #include "quantize/rules.h"
@@ -23,10 +23,6 @@
 namespace tfengine {
 
 namespace {
-
-using Core = std::unique_ptr<runtime::EngineCore>;
-
-constexpr double kClearGain = 0.93;
 
 std::string checked_precision(std::string precision) {
   std::transform(precision.begin(), precision.end(), precision.begin(),
@@ -42,23 +38,9 @@ std::vector<std::vector<Shape>> shapes_to_plan(const ir::Graph& graph, const Con
   return {detail::default_shapes(graph, options.batch_size)};
 }
 
-// Plans every set of shapes and returns the time of one run of each, summed over its steps.
-double plan_all(runtime::EngineCore& core, const std::vector<std::vector<Shape>>& shapes) {
-  double total_us = 0.0;
-  for (const std::vector<Shape>& set : shapes) {
-    for (const plan::Step& step : core.entry(set)->plan().steps) total_us += step.elided ? 0.0 : step.time_us;
-  }
-  return total_us;
-}
-
-std::map<std::string, double> step_times(runtime::EngineCore& core, const std::vector<std::vector<Shape>>& shapes) {
-  std::map<std::string, double> times;
-  for (const std::vector<Shape>& set : shapes) {
-    const plan::Plan& plan = core.entry(set)->plan();
-    for (const plan::Step& step : plan.steps) times[plan.graph.node(step.node).name] += step.time_us;
-  }
-  return times;
-}
+// Within the noise of the measurement INT8 wins, for its smaller tensors and weights. Steps timed apart find their tensors in
+// the cache, where float ones of four times the size will not be: so the whole has to gain clearly.
+constexpr detail::SlowRule kSlowInt8{1.15, 2.0, 0.93};
 
 class Compiler {
  public:
@@ -88,22 +70,19 @@ class Compiler {
                          return config_.backends[0]->refuses(optimized.graph, node);
                        }).report;
     const auto shapes = shapes_to_plan(optimized.graph, options_);
-    Core core;
+    ir::Graph graph = std::move(optimized.graph);
     if (precision_ == "int8") {
-      core = int8_engine(optimized.graph, shapes);
+      graph = int8_graph(graph, shapes);
     } else if (precision_ == "bf16") {
-      core = make_core(detail::to_bf16(optimized.graph));
-    } else {
-      core = make_core(std::move(optimized.graph));
+      graph = detail::to_bf16(graph);
     }
-    plan_all(*core, shapes);
+    auto core = std::make_unique<runtime::EngineCore>(std::move(graph), config_);
+    for (const std::vector<Shape>& set : shapes) core->entry(set);
     report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return finish(std::move(core));
   }
 
  private:
-  Core make_core(ir::Graph graph) { return std::make_unique<runtime::EngineCore>(std::move(graph), config_); }
-
   quantize::RangeTable ranges(const ir::Graph& graph) {
     quantize::RangeTable table = quantize::custom_ranges(graph);
     if (!options_.calibration_table.empty()) merge_table(graph, table);
@@ -145,56 +124,32 @@ class Compiler {
     table.merge(cache.table);
   }
 
-  Core int8_engine(const ir::Graph& graph, const std::vector<std::vector<Shape>>& shapes) {
+  ir::Graph int8_graph(const ir::Graph& graph, const std::vector<std::vector<Shape>>& shapes) {
     recipe_.ranges = ranges(graph);
     if (recipe_.ranges.empty()) {
       report_.notes.emplace_back("precision int8 was asked for, but there are no ranges: the engine is float");
-      return make_core(graph);
+      return graph;
     }
-    quantize::RewriteResult result = detail::rewrite(graph, recipe_, &quantized_);
-    Core core = make_core(std::move(result.graph));
+    const detail::Trials trials(config_, shapes);
+    quantize::RewriteCache cache;
+    if (options_.avoid_slow_int8 && trials.possible()) {
+      const auto int8 = [&](const std::set<std::string>& slow) {
+        recipe_.slow = slow;
+        return detail::rewrite(graph, recipe_, &cache).graph;
+      };
+      detail::SlowNodes found = trials.find(graph, int8, kSlowInt8);
+      report_.notes.push_back(
+          fmt::format("steps measured apart: float {:.0f} us, int8 {:.0f} us; {} nodes stay float because "
+                      "they are faster so",
+                      found.wide_us, found.narrow_us, found.names.size()));
+      recipe_.slow = std::move(found.names);
+    }
+    quantize::RewriteResult result = detail::rewrite(graph, recipe_, &cache);
     report_.rewrite = std::move(result.report);
-    if (!options_.avoid_slow_int8 || !config_.measure || config_.backends.size() < 2) return core;
-    Core float_core = make_core(graph);
-    const double float_us = plan_all(*float_core, shapes);
-    const std::map<std::string, double> float_times = step_times(*float_core, shapes);
-    float_core.reset();  // its packed weights are as large as the model
-    double best_us = plan_all(*core, shapes);
-    // Making one node float moves conversions to its neighbours, whose times are then others: a second look settles it.
-    for (int round = 0; round < 2; ++round) {
-      detail::Recipe trial = recipe_;
-      trial.slow = slower_nodes(*core, float_times, shapes, recipe_.slow);
-      if (trial.slow.size() == recipe_.slow.size()) break;
-      quantize::RewriteResult rewritten = detail::rewrite(graph, trial, &quantized_);
-      Core trial_core = make_core(std::move(rewritten.graph));
-      const double trial_us = plan_all(*trial_core, shapes);
-      // Steps timed apart find their tensors in the cache, where float ones of four times the size will not be.
-      if (trial_us >= kClearGain * best_us) break;
-      best_us = trial_us;
-      core = std::move(trial_core);
-      report_.rewrite = std::move(rewritten.report);
-      recipe_ = std::move(trial);
-    }
-    report_.notes.push_back(
-        fmt::format("steps measured apart: float {:.0f} us, int8 {:.0f} us; {} nodes stay float because "
-                    "they are faster so",
-                    float_us, best_us, recipe_.slow.size()));
-    return core;
+    return std::move(result.graph);
   }
 
-  static std::set<std::string> slower_nodes(runtime::EngineCore& core, const std::map<std::string, double>& float_times,
-                                            const std::vector<std::vector<Shape>>& shapes,
-                                            const std::set<std::string>& already) {
-    std::set<std::string> slow = already;
-    for (const auto& [name, int8_us] : step_times(core, shapes)) {
-      const auto found = float_times.find(name);
-      // Within the noise of the measurement INT8 wins, for its smaller tensors and weights.
-      if (found != float_times.end() && int8_us > 1.15 * found->second + 2.0) slow.insert(name);
-    }
-    return slow;
-  }
-
-  Engine finish(Core core) {
+  Engine finish(std::unique_ptr<runtime::EngineCore> core) {
     auto impl = std::make_shared<detail::EngineImpl>();
     core->end_progress();
     if (options_.model_again) free_constants(*core);
@@ -232,7 +187,6 @@ class Compiler {
   runtime::EngineConfig config_;
   detail::Recipe recipe_;
   detail::ConversionReport report_;
-  quantize::RewriteCache quantized_;  // for the trials of which nodes stay float
 };
 
 }  // namespace

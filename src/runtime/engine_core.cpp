@@ -90,7 +90,7 @@ ir::Graph EngineCore::whole_graph() {
   return graph;
 }
 
-std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& shapes) {
+plan::Plan EngineCore::make_plan(const std::vector<Shape>& shapes) {
   plan::PlanOptions options;
   options.backends = config_.backends;
   options.threads = config_.threads;
@@ -105,8 +105,16 @@ std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& sha
     if (const plan::PlanRecord* record = find_record(shapes)) known = *record;
   }
   if (known) options.recorded = &known->tactics;
-  plan::Plan plan = plan::make_plan(config_.specialize(whole_graph(), shapes), packed_, options);
-  if (!known) {
+  return plan::make_plan(config_.specialize(whole_graph(), shapes), packed_, options);
+}
+
+std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& shapes) {
+  plan::Plan plan = make_plan(shapes);
+  const auto known = [&] {
+    const std::lock_guard lock(mutex_);
+    return find_record(shapes) != nullptr;
+  };
+  if (!known()) {
     plan::PlanRecord record;
     record.threads = config_.threads;
     record.input_shapes = shapes;

@@ -80,6 +80,8 @@ class EngineCore {
   const EngineConfig& config() const { return config_; }
   // Planned on first use for these shapes. Thread-safe; while one thread plans, others find what is planned already.
   std::shared_ptr<ShapeEntry> entry(const std::vector<Shape>& shapes);
+  // The plan that these shapes would get, which is not kept: for its choices and times. Nothing of it is packed.
+  plan::Plan make_plan(const std::vector<Shape>& shapes);
   // The most recently used one; null before the first.
   std::shared_ptr<ShapeEntry> latest() const;
   // Later plans report to nobody: who watched the conversion may be gone.
