@@ -24,11 +24,23 @@ namespace tfengine {
 
 namespace {
 
-std::string checked_precision(std::string precision) {
-  std::transform(precision.begin(), precision.end(), precision.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+std::string checked_precision(const std::string& wanted) {
+  const std::string precision = lower(wanted);
   if (precision != "fp32" && precision != "bf16" && precision != "int8") {
     fail<InvalidArgument>("precision '{}' is unknown, expected fp32, bf16 or int8", precision);
+  }
+  return precision;
+}
+
+std::string checked_float_precision(const std::string& wanted) {
+  const std::string precision = lower(wanted);
+  if (precision != "fp32" && precision != "bf16") {
+    fail<InvalidArgument>("float_precision '{}' is unknown, expected fp32 or bf16", precision);
   }
   return precision;
 }
@@ -41,6 +53,9 @@ std::vector<std::vector<Shape>> shapes_to_plan(const ir::Graph& graph, const Con
 // Within the noise of the measurement INT8 wins, for its smaller tensors and weights. Steps timed apart find their tensors in
 // the cache, where float ones of four times the size will not be: so the whole has to gain clearly.
 constexpr detail::SlowRule kSlowInt8{1.15, 2.0, 0.93};
+// In a bf16 engine the noise speaks for bfloat16, too; in an INT8 engine for FP32, which it stays without good reason.
+constexpr detail::SlowRule kSlowBf16{1.15, 2.0, 1.0};
+constexpr detail::SlowRule kNotFasterInBf16{0.95, 0.0, 1.06};
 
 class Compiler {
  public:
@@ -48,6 +63,7 @@ class Compiler {
       : model_(*model.impl()),
         options_(options),
         precision_(checked_precision(options.precision)),
+        float_precision_(checked_float_precision(options.float_precision)),
         config_(detail::engine_config(options.engine)) {
     recipe_.precision = precision_;
     recipe_.nodes_denylist = options.nodes_denylist;
@@ -71,10 +87,15 @@ class Compiler {
                        }).report;
     const auto shapes = shapes_to_plan(optimized.graph, options_);
     ir::Graph graph = std::move(optimized.graph);
-    if (precision_ == "int8") {
-      graph = int8_graph(graph, shapes);
-    } else if (precision_ == "bf16") {
-      graph = detail::to_bf16(graph);
+    if (precision_ == "int8") graph = int8_graph(graph, shapes);
+    if (precision_ == "bf16") graph = bf16_graph(std::move(graph), shapes, kSlowBf16);
+    if (precision_ == "int8" && float_precision_ == "bf16") {
+      if (onednn::has_bf16()) {
+        graph = bf16_graph(std::move(graph), shapes, kNotFasterInBf16);
+      } else {
+        report_.notes.emplace_back(
+            "float_precision bf16: this CPU has no bfloat16 arithmetic, what is not INT8 is FP32");
+      }
     }
     auto core = std::make_unique<runtime::EngineCore>(std::move(graph), config_);
     for (const std::vector<Shape>& set : shapes) core->entry(set);
@@ -130,14 +151,13 @@ class Compiler {
       report_.notes.emplace_back("precision int8 was asked for, but there are no ranges: the engine is float");
       return graph;
     }
-    const detail::Trials trials(config_, shapes);
     quantize::RewriteCache cache;
-    if (options_.avoid_slow_int8 && trials.possible()) {
+    if (options_.avoid_slow_int8 && detail::can_time(config_)) {
       const auto int8 = [&](const std::set<std::string>& slow) {
         recipe_.slow = slow;
-        return detail::rewrite(graph, recipe_, &cache).graph;
+        return detail::time_steps(detail::rewrite(graph, recipe_, &cache).graph, config_, shapes);
       };
-      detail::SlowNodes found = trials.find(graph, int8, kSlowInt8);
+      detail::SlowNodes found = detail::slow_nodes(detail::time_steps(graph, config_, shapes), int8, kSlowInt8);
       report_.notes.push_back(
           fmt::format("steps measured apart: float {:.0f} us, int8 {:.0f} us; {} nodes stay float because "
                       "they are faster so",
@@ -147,6 +167,24 @@ class Compiler {
     quantize::RewriteResult result = detail::rewrite(graph, recipe_, &cache);
     report_.rewrite = std::move(result.report);
     return std::move(result.graph);
+  }
+
+  ir::Graph bf16_graph(ir::Graph graph, const std::vector<std::vector<Shape>>& shapes, const detail::SlowRule& rule) {
+    const std::set<std::string> all = detail::bf16_nodes(graph);
+    recipe_.bf16 = true;
+    if (!all.empty() && detail::can_time(config_)) {
+      const auto bf16 = [&](const std::set<std::string>& slow) {
+        return detail::time_steps(detail::to_bf16(graph, slow), config_, shapes);
+      };
+      detail::SlowNodes found = detail::slow_nodes(detail::time_steps(graph, config_, shapes), bf16, rule);
+      if (found.narrow_us > found.wide_us) found.names = all;
+      report_.notes.push_back(fmt::format(
+          "float steps measured apart: fp32 {:.0f} us, bf16 {:.0f} us; {} of {} layers stay fp32 because they are "
+          "faster so",
+          found.wide_us, found.narrow_us, found.names.size(), all.size()));
+      recipe_.fp32 = std::move(found.names);
+    }
+    return detail::float_layers(std::move(graph), recipe_);
   }
 
   Engine finish(std::unique_ptr<runtime::EngineCore> core) {
@@ -159,6 +197,7 @@ class Compiler {
     impl->timing_cache = options_.engine.timing_cache;
     impl->options = nlohmann::json{
         {"precision", precision_},
+        {"float_precision", float_precision_},
         {"int8_grid", options_.int8_grid},
         {"calibrator", options_.calibrator},
         {"nodes_denylist", options_.nodes_denylist},
@@ -184,6 +223,7 @@ class Compiler {
   const detail::ModelImpl& model_;
   const ConvertOptions& options_;
   std::string precision_;
+  std::string float_precision_;
   runtime::EngineConfig config_;
   detail::Recipe recipe_;
   detail::ConversionReport report_;

@@ -16,7 +16,7 @@ namespace tfengine::detail {
 // Times of one run with each set of input shapes, summed.
 struct StepTimes {
   double total_us = 0.0;
-  std::map<std::string, double> by_node;
+  std::map<std::string, double> by_node;  // casts to bfloat16 count for those that read them
 };
 
 // How much slower a node has to be, and what the whole graph has to gain by it.
@@ -32,21 +32,13 @@ struct SlowNodes {
   double narrow_us = 0.0;  // of the graph with `names` in the wider type
 };
 
-class Trials {
- public:
-  // Both have to live as long as this.
-  Trials(const runtime::EngineConfig& config, const std::vector<std::vector<Shape>>& shapes)
-      : config_(config), shapes_(shapes) {}
-  // False where nothing can be compared: times are not taken, or the reference backend runs everything.
-  bool possible() const { return config_.measure && config_.backends.size() > 1; }
-  StepTimes time(ir::Graph graph) const;
-  // `narrow` gives the graph in which the nodes of these names stay in the wider type, and the others do not.
-  SlowNodes find(const ir::Graph& wide, const std::function<ir::Graph(const std::set<std::string>&)>& narrow,
-                 const SlowRule& rule) const;
+// False where there is nothing to compare: times are not taken, or the reference backend runs everything.
+bool can_time(const runtime::EngineConfig& config);
+StepTimes time_steps(ir::Graph graph, const runtime::EngineConfig& config,
+                     const std::vector<std::vector<Shape>>& shapes);
 
- private:
-  const runtime::EngineConfig& config_;
-  const std::vector<std::vector<Shape>>& shapes_;
-};
+// `narrow` times the graph in which the nodes of these names stay in the wider type, and the others do not.
+SlowNodes slow_nodes(const StepTimes& wide, const std::function<StepTimes(const std::set<std::string>&)>& narrow,
+                     const SlowRule& rule);
 
 }  // namespace tfengine::detail

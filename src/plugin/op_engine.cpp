@@ -203,6 +203,7 @@ void OpEngine::build_engine(const Shapes& shapes) {
   if (engine == nullptr) {
     ConvertOptions options;
     options.precision = config_.precision;
+    options.float_precision = "bf16";  // INT8 means INT8 and 16-bit floats in TF-TRT
     options.calibration_table = config_.calibration_table;
     options.channel_means = config_.channel_means;
     if (calibration) options.calibration = &*calibration;
