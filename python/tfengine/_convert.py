@@ -33,6 +33,7 @@ def convert(
     memory_limit_bytes: int | None = None,
     maximum_cached_engines: int = 8,
     backend: str = "",
+    time_tactics: bool = True,
     avoid_slow_int8: bool = True,
     bias_correction: bool = True,
     float_precision: str = "fp32",
@@ -58,7 +59,7 @@ def convert(
         int8_grid: "auto" (uint8 for tensors that cannot be negative) or "tensorrt" (int8 everywhere).
         input_shapes: the shapes to tune for: a dict of name to shape, a list in the order of the inputs, or one shape;
             or a list of such sets.
-        memory_limit_bytes, maximum_cached_engines, backend: as for `load`.
+        memory_limit_bytes, maximum_cached_engines, backend, time_tactics: as for `load`.
         avoid_slow_int8: layers that are slower in INT8 than in float on this machine stay float.
         bias_correction: int8: biases take back the mean error that rounding the weights makes.
         float_precision: int8: what layers that are not INT8 compute in: "fp32", or "bf16" where the CPU has it and where
@@ -107,6 +108,7 @@ def convert(
             timing_cache=timing_cache or "",
             backend=backend,
             memory_limit_bytes=memory_limit_bytes,
+            time_tactics=time_tactics,
             progress=callback,
         )
     return Engine(core)
