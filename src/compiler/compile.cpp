@@ -98,7 +98,11 @@ class Compiler {
       }
     }
     auto core = std::make_unique<runtime::EngineCore>(std::move(graph), config_);
+    // More than one plan: the constants stay for the next.
+    const bool one = shapes.size() == 1;
+    if (options_.model_again && one) free_constants(*core, true);
     for (const std::vector<Shape>& set : shapes) core->entry(set);
+    if (options_.model_again && !one) free_constants(*core, false);
     report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return finish(std::move(core));
   }
@@ -190,7 +194,6 @@ class Compiler {
   Engine finish(std::unique_ptr<runtime::EngineCore> core) {
     auto impl = std::make_shared<detail::EngineImpl>();
     core->end_progress();
-    if (options_.model_again) free_constants(*core);
     impl->core = std::move(core);
     impl->model_hash = model_.hash;
     impl->precision = precision_;
@@ -211,13 +214,15 @@ class Compiler {
   }
 
   // The float constants go with the caller's model; what they are needed for later, the recipe makes again.
-  void free_constants(runtime::EngineCore& core) const {
-    core.free_constants([recipe = recipe_, again = options_.model_again, hash = model_.hash] {
-      const Model model = again();
-      check(model.impl()->hash == hash, "model_again gave another model (fingerprint {}, expected {})",
-            model.impl()->hash, hash);
-      return detail::make_graph(*model.impl(), recipe);
-    });
+  void free_constants(runtime::EngineCore& core, bool plan_first) const {
+    core.free_constants(
+        [recipe = recipe_, again = options_.model_again, hash = model_.hash] {
+          const Model model = again();
+          check(model.impl()->hash == hash, "model_again gave another model (fingerprint {}, expected {})",
+                model.impl()->hash, hash);
+          return detail::make_graph(*model.impl(), recipe);
+        },
+        plan_first);
   }
 
   const detail::ModelImpl& model_;

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/host_memory.h"
+#include "compiler/model_impl.h"
 #include "plugin/left_calibrations.h"
 #include "plugin/runners.h"
 #include "quantize/channel_means.h"
@@ -31,11 +32,11 @@ std::string text_of(const std::vector<Shape>& shapes) {
   return text;
 }
 
-Model model_of(const SegmentGraph& segment, const std::string& name) {
+Model model_of(SegmentGraph segment, const std::string& name) {
   LoadOptions load;
   load.inputs = segment.inputs;
   load.outputs = segment.outputs;
-  return Model::from_graph_def(segment.bytes, segment.owner, load, name);
+  return detail::model_of_graph_def(segment.bytes, std::move(segment.owner), load, name, std::move(segment.outside));
 }
 
 Outcome failed(std::exception_ptr error) { return {Outcome::Kind::Failed, {}, std::move(error)}; }

@@ -74,9 +74,9 @@ class EngineCore {
   const ir::Graph& graph() const { return graph_; }
   // The graph with all its constants.
   ir::Graph whole_graph();
-  // Frees the large constants, which only planning and saving need; `again` gives the same graph once more. Called before
-  // others use the core.
-  void free_constants(std::function<ir::Graph()> again);
+  // Frees the large constants, which only planning and saving need; `again` gives the same graph once more. `plan_first`: the
+  // next plan still finds them here and frees them as it packs them. Called before others use the core.
+  void free_constants(std::function<ir::Graph()> again, bool plan_first = false);
   const EngineConfig& config() const { return config_; }
   // Planned on first use for these shapes. Thread-safe; while one thread plans, others find what is planned already.
   std::shared_ptr<ShapeEntry> entry(const std::vector<Shape>& shapes);
@@ -98,8 +98,10 @@ class EngineCore {
 
  private:
   std::shared_ptr<ShapeEntry> make_entry(const std::vector<Shape>& shapes);
+  void strip_graph();
 
   ir::Graph graph_;
+  bool stripped_ = false;  // its large constants are without their bytes
   std::function<ir::Graph()> again_;
   EngineConfig config_;
   plan::PackedStore packed_;
