@@ -178,14 +178,15 @@ std::function<SegmentGraph()> segment_source(const tf::FunctionLibraryDefinition
   };
 }
 
-std::string segment_fingerprint(const tf::FunctionLibraryDefinition& library, const std::string& function) {
+namespace {
+
+void add_function(const tf::FunctionLibraryDefinition& library, const std::string& function, Fingerprint& print) {
   const auto record = find(library, function);
   std::vector<const tf::NodeDef*> nodes;
   for (const tf::NodeDef& node : record->fdef().node_def()) nodes.push_back(&node);
   std::sort(nodes.begin(), nodes.end(), [](const auto* a, const auto* b) { return a->name() < b->name(); });
   std::map<absl::string_view, int> args;
   for (const auto& arg : record->fdef().signature().input_arg()) args.emplace(arg.name(), args.size());
-  Fingerprint print;
   for (const tf::NodeDef* node : nodes) {
     print.add(node->name());
     print.add(node->op());
@@ -195,7 +196,18 @@ std::string segment_fingerprint(const tf::FunctionLibraryDefinition& library, co
     }
     const auto value = node->attr().find("value");
     if (value != node->attr().end() && value->second.has_tensor()) add_constant(value->second.tensor(), print);
+    // Large constants that several segments have are functions that these call.
+    const auto called = node->attr().find("f");
+    if (called != node->attr().end() && called->second.has_func())
+      add_function(library, called->second.func().name(), print);
   }
+}
+
+}  // namespace
+
+std::string segment_fingerprint(const tf::FunctionLibraryDefinition& library, const std::string& function) {
+  Fingerprint print;
+  add_function(library, function, print);
   return print.text();
 }
 

@@ -96,6 +96,14 @@ def node_of(tensor_name: str) -> str:
     return tensor_name.removeprefix("^").split(":", 1)[0]
 
 
+def unused_name(wanted: str, taken: Iterable[str]) -> str:
+    name, number = wanted, 0
+    while name in taken:
+        number += 1
+        name = f"{wanted}_{number}"
+    return name
+
+
 def unread_nodes(graph_def) -> list[str]:
     """Nodes with outputs that no other node reads: the outputs of a graph that does not say what they are."""
     read = {node_of(name) for node in graph_def.node for name in node.input}
