@@ -33,7 +33,11 @@ constexpr uint32_t kTensorTag = 8 << 3 | 2;
 tf::core::RefCountPtr<tf::FunctionRecord> find(const tf::FunctionLibraryDefinition& library, const std::string& name) {
   auto record = library.FindRecord(name);
   if (record == nullptr) {
-    throw StatusError(absl::NotFoundError("the native segment '" + name + "' is not in the function library"));
+    throw StatusError(
+        absl::NotFoundError("the native segment '" + name +
+                            "' is not in the function library. Inside of a tf.function, tf.graph_util.import_graph_def "
+                            "leaves a graph's functions "
+                            "behind: use tfengine.tensorflow.import_graph_def there, or tf.compat.v1.wrap_function"));
   }
   return record;
 }

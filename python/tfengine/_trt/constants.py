@@ -1,5 +1,5 @@
-"""Large constants once. Functions of loops and branches hold weights that they were passed as arguments before: what passes them
-need not any more, and what still does shares one copy."""
+"""Large constants once. Functions of loops and branches hold weights that they were passed as arguments before: what
+passes them need not any more, and what still does shares one copy."""
 
 from __future__ import annotations
 
@@ -130,8 +130,8 @@ def _remove_unread(scope: _Scope, names: set[str]) -> set[str]:
 
 
 def share_constants(graph_def) -> None:
-    """Large constants that functions with engines, or their segments, have in common with others of these or with the main graph
-    become functions that return them."""
+    """Large constants that functions with engines, or their segments, have in common with others of these or with the
+    main graph become functions that return them."""
     library = graph_def.library.function
     homes = {function.signature.name: name for function in library if (name := _only_constant(function)) is not None}
     shared = {key: name for name, key in homes.items()}
