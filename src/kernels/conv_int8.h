@@ -6,18 +6,21 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/ahead.h"
 #include "kernels/conv_shape.h"
 #include "kernels/epilogue.h"
 
 namespace tfengine::kernels {
 
 // Different ways to the same exact sums; the planner times the supported ones. Their packed weights differ.
+//   Dot       unsigned sources on CPUs with AVX512_VNNI: products of bytes, weights fetched ahead
 //   Direct    every shape: sources widened to 16 bits, pairs of products per instruction
 //   Split     1x1 and dense layers: 7 bits of each source value at twice the rate, the rest where it is not 0. Fast when
 //             few values exceed half the range, as activations do: time it with such data, not with uniform random bytes
 //   Winograd  3x3, stride 1, dilation 1: F(4x4, 3x3) in integers, a quarter of the multiplications
-enum class ConvInt8Algo : uint8_t { Direct, Split, Winograd };
-inline constexpr ConvInt8Algo kConvInt8Algos[] = {ConvInt8Algo::Direct, ConvInt8Algo::Split, ConvInt8Algo::Winograd};
+enum class ConvInt8Algo : uint8_t { Dot, Direct, Split, Winograd };
+inline constexpr ConvInt8Algo kConvInt8Algos[] = {ConvInt8Algo::Dot, ConvInt8Algo::Direct, ConvInt8Algo::Split,
+                                                  ConvInt8Algo::Winograd};
 
 const char* conv_int8_name(ConvInt8Algo algo);
 
@@ -32,9 +35,10 @@ size_t conv_int8_packed_bytes(ConvInt8Algo algo, const ConvShape& shape);
 void conv_int8_pack(ConvInt8Algo algo, const ConvShape& shape, const int8_t* weights, void* packed);
 
 // `workspace` holds conv_int8_workspace_bytes(algo, shape, threads) bytes, 64-byte aligned. epilogue.scale, bias: one
-// value per output channel. epilogue.residual may be `dst` itself; src and dst must not overlap otherwise.
+// value per output channel. epilogue.residual may be `dst` itself; src and dst must not overlap otherwise. `ahead`: what is
+// read after this; some algorithms fetch it meanwhile.
 size_t conv_int8_workspace_bytes(ConvInt8Algo algo, const ConvShape& shape, int threads);
 void conv_int8_run(ConvInt8Algo algo, const ConvShape& shape, Elem src_elem, const void* src, const void* packed,
-                   const Epilogue& epilogue, void* dst, void* workspace, int threads);
+                   const Epilogue& epilogue, void* dst, void* workspace, int threads, const Ahead& ahead = {});
 
 }  // namespace tfengine::kernels

@@ -12,7 +12,9 @@
 
 #include <cstring>
 
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
+#include "kernels/ahead.h"
 #include "kernels/conv_winograd_math-inl.h"
 #include "kernels/conv_winograd_plan.h"
 #include "kernels/epilogue_tile.h"
@@ -32,6 +34,7 @@ struct WinogradArgs {
   int64_t chunk_begin, chunk_end;
   int64_t block_begin, block_end;
   std::byte* scratch;
+  Ahead ahead;  // for when the last weights are being multiplied
 };
 
 // Tiles [row, row + rows) x [col, col + cols) of all images' tiles.
@@ -78,14 +81,13 @@ void transform_tile_row(D d, const WinogradArgs<Src, Weight>& a, int64_t tile_ro
   }
 }
 
-// One block's, to every kBlocks-th step's place of `out`.
+// `steps` steps of one block, to every kBlocks-th step's place of `out`.
 template <class Traits, int kBlocks, class Weight>
-void transform_block_weights(const WinogradPlan& p, const Weight* packed, typename Traits::Mid* out,
-                             int64_t out_stride) {
+void transform_block_weights(int64_t steps, const Weight* packed, typename Traits::Mid* out, int64_t out_stride) {
   constexpr int64_t kStep = Traits::kDepth * kOcBlock;
   const hn::CappedTag<typename Traits::Mid, kStep> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  for (int64_t step = 0; step < p.steps; ++step) {
+  for (int64_t step = 0; step < steps; ++step) {
     for (int64_t v = 0; v < kStep; v += lanes) {
       transform_weights<typename Traits::Transforms>(d, packed + v, kStep, out + v, out_stride);
     }
@@ -126,44 +128,81 @@ void finish_tile_row(const Args& a, int64_t tile_row, const TileRange& c, int64_
   }
 }
 
-// The product at one position: of each tile's transformed channels with the transformed weights of one or more blocks.
+// The product at one position: of some of each tile's transformed channels with the transformed weights of one or more
+// blocks.
 template <class Mid, class Sum>
 struct WinogradProduct {
   int64_t tiles;
-  int64_t channels;
-  const Mid* source;   // [tile][channel]
+  int64_t steps;
+  const Mid* source;  // [tile][channel]
+  int64_t source_tile_stride;
   const Mid* weights;  // [step][block][output][kDepth channels]
   Sum* sums;           // of tile t and block b: 16 outputs at sums + t * tile_stride + b * block_stride
   int64_t tile_stride, block_stride;
+  bool add;  // to the sums of earlier channels
 };
+
+// One of `pieces` pieces. Inlined, or gcc drops calls of what has no effect that it knows of.
+HWY_INLINE void fetch_ahead(const Ahead& ahead, int64_t piece, int64_t pieces) {
+  constexpr int64_t kLine = 64;
+  const int64_t lines = (ahead.bytes + kLine - 1) / kLine;
+  for (int64_t line = lines * piece / pieces; line < lines * (piece + 1) / pieces; ++line) {
+    hwy::Prefetch(ahead.begin + line * kLine);
+  }
+}
 
 // Traits: Mid, Sum, Transforms, kDepth, kBlocks (blocks of output channels that are multiplied together: two vectors of
 // columns halve the loads per product), multiply<blocks>(product).
 template <class Traits, int kBlocks>
-void multiply_positions(const WinogradPlan& p, const WinogradScratch& layout, int64_t tiles,
-                        const typename Traits::Mid* source, const typename Traits::Mid* weights,
-                        typename Traits::Sum* sums) {
+void multiply_positions(const WinogradScratch& layout, WinogradProduct<typename Traits::Mid, typename Traits::Sum> m,
+                        const Ahead (&ahead)[kBlocks]) {
   for (int64_t position = 0; position < kTilePositions; ++position) {
-    Traits::template multiply<kBlocks>({tiles, p.mid_c(), source + position * layout.source_stride,
-                                        weights + position * layout.weights_stride, sums + position * kOcBlock,
-                                        kTilePositions * kOcBlock, layout.block_sums});
+    for (const Ahead& block : ahead) fetch_ahead(block, position, kTilePositions);
+    Traits::template multiply<kBlocks>(m);
+    m.source += layout.source_stride;
+    m.weights += layout.weights_stride;
+    m.sums += kOcBlock;
   }
 }
 
-template <class Traits, int kBlocks, class Args>
-void winograd_blocks(const Args& a, const WinogradScratch& layout, const TileRange& c, int64_t block) {
+// The sums of all positions over one run of channels.
+template <class Traits, int kBlocks, class Src, class Weight>
+void winograd_channels(const WinogradArgs<Src, Weight>& a, const WinogradScratch& layout, int64_t tiles, int64_t block,
+                       int64_t step, bool last) {
   using Mid = typename Traits::Mid;
+  const WinogradPlan& p = *a.plan;
+  const int64_t steps = std::min(p.run_steps, p.steps - step);
+  const int64_t step_weights = p.block_weights() / p.steps;
+  auto* weights = reinterpret_cast<Mid*>(a.scratch + layout.weights_at);
+  Ahead ahead[kBlocks];
+  for (int64_t b = 0; b < kBlocks; ++b) {
+    const Weight* packed = a.packed + (block + b) * p.block_weights() + step * step_weights;
+    transform_block_weights<Traits, kBlocks>(steps, packed, weights + b * Traits::kDepth * kOcBlock,
+                                             layout.weights_stride);
+    const Weight* next = packed + steps * step_weights;
+    if (step + steps == p.steps) next += (kBlocks - 1) * p.block_weights();
+    const Weight* end = a.packed + a.block_end * p.block_weights();
+    const int64_t count = std::clamp<int64_t>(end - next, 0, p.run_steps * step_weights);
+    ahead[b] = {reinterpret_cast<const std::byte*>(next), count * static_cast<int64_t>(sizeof(Weight))};
+  }
+  if (last && step + steps == p.steps && block + kBlocks >= a.block_end) ahead[0] = a.ahead;
+  multiply_positions<Traits, kBlocks>(
+      layout,
+      {tiles, steps, reinterpret_cast<const Mid*>(a.scratch + layout.source_at) + step * Traits::kDepth, p.mid_c(),
+       weights, reinterpret_cast<typename Traits::Sum*>(a.scratch + layout.sums_at), kTilePositions * kOcBlock,
+       layout.block_sums, step > 0},
+      ahead);
+}
+
+template <class Traits, int kBlocks, class Args>
+void winograd_blocks(const Args& a, const WinogradScratch& layout, const TileRange& c, int64_t block, bool last) {
   using Sum = typename Traits::Sum;
   const WinogradPlan& p = *a.plan;
-  auto* weights = reinterpret_cast<Mid*>(a.scratch + layout.weights_at);
-  auto* sums = reinterpret_cast<Sum*>(a.scratch + layout.sums_at);
-  auto* results = reinterpret_cast<Sum*>(a.scratch + layout.results_at);
-  for (int64_t b = 0; b < kBlocks; ++b) {
-    transform_block_weights<Traits, kBlocks>(p, a.packed + (block + b) * p.block_weights(),
-                                             weights + b * Traits::kDepth * kOcBlock, layout.weights_stride);
+  for (int64_t step = 0; step < p.steps; step += p.run_steps) {
+    winograd_channels<Traits, kBlocks>(a, layout, c.tiles(), block, step, last);
   }
-  multiply_positions<Traits, kBlocks>(p, layout, c.tiles(), reinterpret_cast<const Mid*>(a.scratch + layout.source_at),
-                                      weights, sums);
+  const auto* sums = reinterpret_cast<const Sum*>(a.scratch + layout.sums_at);
+  auto* results = reinterpret_cast<Sum*>(a.scratch + layout.results_at);
   for (int64_t b = 0; b < kBlocks; ++b) {
     for (int64_t row = 0; row < c.rows; ++row) {
       finish_tile_row<Traits>(a, c.row + row, c, block + b,
@@ -193,11 +232,12 @@ void conv_winograd_part(const WinogradArgs<Src, Weight>& a) {
         transform_tile_row<Traits>(capped, a, c.row + row, c, zeros, to, layout.source_stride);
       }
     }
+    const bool last = index + 1 == a.chunk_end;
     int64_t block = a.block_begin;
     for (; block + Traits::kBlocks <= a.block_end; block += Traits::kBlocks) {
-      winograd_blocks<Traits, Traits::kBlocks>(a, layout, c, block);
+      winograd_blocks<Traits, Traits::kBlocks>(a, layout, c, block, last);
     }
-    for (; block < a.block_end; ++block) winograd_blocks<Traits, 1>(a, layout, c, block);
+    for (; block < a.block_end; ++block) winograd_blocks<Traits, 1>(a, layout, c, block, last);
   }
 }
 

@@ -24,15 +24,16 @@ struct WinogradF32Traits {
   static constexpr int kBlocks = kFloatVecs == 1 ? kWinogradBlocks : 1;
   template <int kTogether>
   static HWY_INLINE void multiply(const WinogradProduct<Mid, Sum>& m) {
-    rows_of_floats<kFloatVecs * kTogether>(m.tiles, {m.source, m.channels, m.channels, m.weights, m.sums, m.tile_stride,
-                                                     kFloatVecs == 1 ? m.block_stride : kFloatLanes});
+    rows_of_floats<kFloatVecs * kTogether>(m.tiles,
+                                           {m.source, m.source_tile_stride, m.steps, m.weights, m.sums, m.tile_stride,
+                                            kFloatVecs == 1 ? m.block_stride : kFloatLanes, m.add});
   }
 };
 
 void conv_winograd_f32_part(const WinogradPlan& p, const float* src, const float* packed, const Epilogue& e, void* dst,
                             const GridPart& part, std::byte* scratch) {
   conv_winograd_part<WinogradF32Traits>(WinogradArgs<float, float>{
-      &p, src, packed, &e, dst, part.chunk_begin, part.chunk_end, part.block_begin, part.block_end, scratch});
+      &p, src, packed, &e, dst, part.chunk_begin, part.chunk_end, part.block_begin, part.block_end, scratch, {}});
 }
 
 }  // namespace tfengine::kernels::HWY_NAMESPACE

@@ -34,26 +34,27 @@ struct WinogradInt8Traits {
     // Of AVX-512's 32 registers 28 hold sums.
     constexpr int kRows = kColumnVecs == 1 ? 14 : kTileRows;
     strided_rows_of_pairs<kVecs, kRows, kDot>(
-        m.tiles, {m.source, m.channels, m.channels / 2, m.weights, 2 * kAccLanes * kVecs, m.sums, m.tile_stride,
-                  kColumnVecs == 1 ? m.block_stride : kAccLanes});
+        m.tiles, {m.source, m.source_tile_stride, m.steps, m.weights, 2 * kAccLanes * kVecs, m.sums, m.tile_stride,
+                  kColumnVecs == 1 ? m.block_stride : kAccLanes, m.add});
   }
 };
 
 template <bool kDot, class Src>
 void conv_winograd_int8_typed(const WinogradPlan& p, const Src* src, const int8_t* packed, const Epilogue& e, void* dst,
-                              const GridPart& part, std::byte* scratch) {
+                              const GridPart& part, std::byte* scratch, const Ahead& ahead) {
   conv_winograd_part<WinogradInt8Traits<kDot>>(WinogradArgs<Src, int8_t>{
-      &p, src, packed, &e, dst, part.chunk_begin, part.chunk_end, part.block_begin, part.block_end, scratch});
+      &p, src, packed, &e, dst, part.chunk_begin, part.chunk_end, part.block_begin, part.block_end, scratch, ahead});
 }
 
 // The structure of arguments differs per instruction set in name only; void keeps the dispatch table's types equal.
 void conv_winograd_int8_part(bool src_signed, const WinogradPlan& p, const void* src, const int8_t* packed,
-                             const Epilogue& e, void* dst, const GridPart& part, std::byte* scratch) {
+                             const Epilogue& e, void* dst, const GridPart& part, std::byte* scratch,
+                             const Ahead& ahead) {
   const auto run = [&](auto* typed) {
 #if HWY_TARGET == HWY_AVX3
-    if (has_pair_dot()) return conv_winograd_int8_typed<true>(p, typed, packed, e, dst, part, scratch);
+    if (has_dot()) return conv_winograd_int8_typed<true>(p, typed, packed, e, dst, part, scratch, ahead);
 #endif
-    conv_winograd_int8_typed<false>(p, typed, packed, e, dst, part, scratch);
+    conv_winograd_int8_typed<false>(p, typed, packed, e, dst, part, scratch, ahead);
   };
   src_signed ? run(static_cast<const int8_t*>(src)) : run(static_cast<const uint8_t*>(src));
 }
@@ -118,13 +119,14 @@ size_t workspace_bytes(const ConvShape& s, int threads) {
 }
 
 void run(const ConvShape& s, Elem src_elem, const void* src, const int8_t* packed, const Epilogue& epilogue, void* dst,
-         std::byte* workspace, int threads) {
+         std::byte* workspace, int threads, const Ahead& ahead) {
   const WinogradPlan p(s, kWinogradInt8, threads);
   const size_t scratch_bytes = WinogradScratch(p).bytes;
   for_each_grid_part(p.threads_m, p.threads_n, p.chunks, p.oc_blocks, threads, [&](const GridPart& part) {
     HWY_DYNAMIC_DISPATCH(conv_winograd_int8_part)
     (src_elem == Elem::S8, p, src, packed, epilogue, dst, part,
-     workspace + static_cast<size_t>(part.index) * scratch_bytes);
+     workspace + static_cast<size_t>(part.index) * scratch_bytes,
+     ahead.part(part.index, int64_t{p.threads_m} * p.threads_n));
   });
 }
 

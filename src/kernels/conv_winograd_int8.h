@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/ahead.h"
 #include "kernels/conv_shape.h"
 #include "kernels/epilogue.h"
 
@@ -15,6 +16,6 @@ size_t packed_bytes(const ConvShape& shape);
 void pack(const ConvShape& shape, const int8_t* weights, int8_t* packed);
 size_t workspace_bytes(const ConvShape& shape, int threads);
 void run(const ConvShape& shape, Elem src_elem, const void* src, const int8_t* packed, const Epilogue& epilogue,
-         void* dst, std::byte* workspace, int threads);
+         void* dst, std::byte* workspace, int threads, const Ahead& ahead);
 
 }  // namespace tfengine::kernels::conv_winograd_int8

@@ -4,8 +4,9 @@
 
 namespace tfengine::kernels {
 
-// Whether a CPU with AVX-512 adds products of pairs of 16-bit values in one instruction (AVX512_VNNI's vpdpwssd).
-inline bool has_pair_dot() {
+// Whether a CPU with AVX-512 adds products of pairs of 16-bit values (vpdpwssd) and of quads of bytes (vpdpbusd) in one
+// instruction: AVX512_VNNI.
+inline bool has_dot() {
 #if defined(__x86_64__)
   static const bool has = __builtin_cpu_supports("avx512vnni") != 0;
   return has;

@@ -39,6 +39,8 @@ struct StepSpec {
   // The tactic that an earlier plan chose for the same step: others need not be listed, nor its proofs made again.
   // Empty: list all.
   std::string wanted;
+  // The network's weights are too many for the caches: each run finds this step's in memory.
+  bool cold_weights = false;
 };
 
 // Addresses of a step's tensors. Constants' entries point to the constant's bytes.
@@ -46,6 +48,8 @@ struct StepArgs {
   std::vector<const void*> src;
   std::vector<void*> dst;
   void* workspace = nullptr;
+  // What the next step with weights will read: a kernel may fetch it into the caches early.
+  std::span<const std::byte> ahead;
 };
 
 // A tactic bound to addresses: run() looks up, hashes and allocates nothing.
@@ -64,6 +68,8 @@ class Kernel {
   virtual std::unique_ptr<BoundKernel> bind(const StepArgs& args) const = 0;
   // Whether a run reads the memory of this input: not where it was packed. Constants that no kernel reads are freed.
   virtual bool reads(int /*input*/) const { return true; }
+  // The packed weights that a run reads from memory; empty: none of any size.
+  virtual std::span<const std::byte> weights() const { return {}; }
 };
 
 struct Tactic {
@@ -94,8 +100,8 @@ class Backend {
 };
 
 // A kernel made of a function over StepArgs, for steps that keep no state per context. It does not read the inputs in
-// `packed`.
+// `packed`, whose packed form is `weights`.
 std::shared_ptr<const Kernel> function_kernel(std::function<void(const StepArgs&)> function,
-                                              std::vector<int> packed = {});
+                                              std::vector<int> packed = {}, std::span<const std::byte> weights = {});
 
 }  // namespace tfengine::plan

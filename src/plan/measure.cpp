@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/buffer.h"
+#include "base/caches.h"
 #include "base/host_memory.h"
 
 namespace tfengine::plan {
@@ -24,7 +25,8 @@ constexpr int kMaxRuns = 20;
 constexpr double kBudgetUs = 6000.0;  // per tactic
 // On a busy machine: runs that were interrupted tell little, and so much is given to find others.
 constexpr double kBusyBudgetUs = 24000.0;
-// A tactic this much slower than the best at first is not looked at again.
+// A tactic this much slower than the best at first, when all of them find their weights in the caches, is not looked at
+// again.
 constexpr double kHopeless = 1.3;
 // The packed weights of all tactics of a step are held while they are compared, up to this; larger ones one at a time.
 constexpr size_t kMostPackedBytes = size_t{256} << 20;
@@ -88,14 +90,6 @@ int64_t lost_cores() {
   return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_nivcsw : 0;
 }
 
-Run timed_run(BoundKernel& kernel) {
-  const int64_t lost = lost_cores();
-  const auto start = std::chrono::steady_clock::now();
-  kernel.run();
-  const auto end = std::chrono::steady_clock::now();
-  return {std::chrono::duration<double, std::micro>(end - start).count(), lost_cores() != lost};
-}
-
 // Scratch tensors for a step, the same for all of its tactics.
 class Scratch {
  public:
@@ -129,9 +123,25 @@ struct Contender {
   Contender(const Tactic& tactic, const Scratch& scratch, PackedStore& packed, double* least)
       : kernel(tactic.prepare(packed)), bound(kernel->bind(scratch.args_of(tactic))), least_us(least) {}
 
+  Run timed_run() {
+    drop_from_caches(cold);
+    const int64_t lost = lost_cores();
+    const auto start = std::chrono::steady_clock::now();
+    bound->run();
+    const auto end = std::chrono::steady_clock::now();
+    return {std::chrono::duration<double, std::micro>(end - start).count(), lost_cores() != lost};
+  }
+
+  // From now on each run finds its weights in memory; earlier times do not count.
+  void go_cold() {
+    cold = kernel->weights();
+    *least_us = kUnknownUs;
+    spent_us = 0.0;
+  }
+
   // The first run pays page faults and cold code. False when even so it is clear that this is much slower than the best.
   bool hopeful(double best_us) {
-    const Run run = timed_run(*bound);
+    const Run run = timed_run();
     if (run.interrupted || run.us <= 4.0 * best_us) return true;
     *least_us = run.us;
     return false;
@@ -143,7 +153,7 @@ struct Contender {
     double us = 0.0;
     for (int runs = 0; calm < wanted; ++runs) {
       if (runs >= std::min(wanted, kFirstRuns) && us > (calm > 0 ? kBudgetUs : kBusyBudgetUs)) break;
-      const Run run = timed_run(*bound);
+      const Run run = timed_run();
       *least_us = std::min(*least_us, run.us);
       us += run.us;
       calm += run.interrupted ? 0 : 1;
@@ -156,6 +166,7 @@ struct Contender {
   std::unique_ptr<BoundKernel> bound;
   double* least_us;
   double spent_us = 0.0;
+  std::span<const std::byte> cold;
 };
 
 size_t constant_bytes(const StepSpec& spec) {
@@ -182,7 +193,11 @@ std::vector<double> measure_tactics(const StepSpec& spec, std::span<const Tactic
   }
   // Those that are close take turns, so that a busy moment of the machine slows all of them.
   std::erase_if(contenders, [&](const Contender& c) { return *c.least_us > kHopeless * best_us; });
-  if (contenders.size() < 2) return least;
+  if (spec.cold_weights) {
+    for (Contender& contender : contenders) contender.go_cold();
+  } else if (contenders.size() < 2) {
+    return least;
+  }
   for (int done = kFirstRuns; done < kMaxRuns; done += 2) {
     for (Contender& contender : contenders) {
       if (contender.spent_us < kBudgetUs) contender.run(2, kUnknownUs);

@@ -9,7 +9,9 @@
 
 namespace tfengine::plan {
 
-// Microseconds of one run of each tactic: the minimum over repetitions, of which clearly slower tactics get few. The
+// Microseconds of one run of each tactic: the minimum over repetitions, of which clearly slower tactics get few. With
+// cold_weights the close ones are compared as they run in a large network, their weights in memory (not when weights are so
+// large that tactics are measured one at a time). The
 // scratch memory is the system's and freed before returning.
 std::vector<double> measure_tactics(const StepSpec& spec, std::span<const Tactic* const> tactics, PackedStore& packed);
 

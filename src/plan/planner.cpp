@@ -38,6 +38,16 @@ StepSpec step_spec(const ir::Graph& graph, const ir::Node& node, std::span<const
 
 namespace {
 
+// Weights of a network beyond this come from memory in each run: the last-level caches of CPUs are of 16 to 64 MiB, and
+// what a machine runs beside takes its share.
+constexpr size_t kMostCachedBytes = size_t{12} << 20;
+
+size_t constant_bytes(const ir::Graph& graph) {
+  size_t bytes = 0;
+  for (ir::ValueId id = 0; id < graph.value_count(); ++id) bytes += graph.value(id).constant.bytes();
+  return bytes;
+}
+
 struct Choice {
   const Backend* backend = nullptr;
   Tactic tactic;
@@ -49,6 +59,7 @@ class Planner {
   Planner(ir::Graph graph, PackedStore& packed, const PlanOptions& options) : packed_(packed), options_(options) {
     plan_.graph = std::move(graph);
     plan_.threads = options.threads;
+    cold_weights_ = constant_bytes(plan_.graph) > kMostCachedBytes;
   }
 
   Plan run() {
@@ -136,6 +147,7 @@ class Planner {
   Step choose(ir::NodeId id) {
     const ir::Node& node = plan_.graph.node(id);
     StepSpec spec = step_spec(plan_.graph, node, plan_.descs, options_.threads);
+    spec.cold_weights = cold_weights_;
     const ChosenTactic* earlier = earlier_choice(node.name);
     if (earlier != nullptr) spec.wanted = earlier->tactic;
     std::vector<Choice> choices = eligible(spec);
@@ -182,6 +194,7 @@ class Planner {
   }
 
   Plan plan_;
+  bool cold_weights_ = false;
   PackedStore& packed_;
   const PlanOptions& options_;
   TimingCache session_;  // equal steps of one graph are measured once

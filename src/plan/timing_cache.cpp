@@ -85,6 +85,7 @@ std::string step_key(const StepSpec& spec) {
     describe(spec.inputs[i]);
     if (spec.constants[i].defined()) key += "c";
   }
+  if (spec.cold_weights) key += " cold";
   key += " ->";
   for (const TensorDesc& desc : spec.outputs) describe(desc);
   const ir::Epilogue& fused = node.epilogue;

@@ -86,6 +86,12 @@ std::shared_ptr<const PreparedPlan> prepare(plan::Plan plan, plan::PackedStore& 
       if (constant.bytes() >= kLargeConstantBytes) constant = without_bytes(constant);
     }
   }
+  prepared->ahead.resize(prepared->kernels.size());
+  for (size_t i = prepared->kernels.size(); i-- > 1;) {
+    const auto& kernel = prepared->kernels[i];
+    const bool weighted = kernel != nullptr && !kernel->weights().empty();
+    prepared->ahead[i - 1] = weighted ? kernel->weights() : prepared->ahead[i];
+  }
   return prepared;
 }
 
@@ -138,6 +144,7 @@ plan::StepArgs Context::args_of(size_t step) const {
   for (const ir::ValueId id : node.inputs) args.src.push_back(mutable_address(id));
   for (const ir::ValueId id : node.outputs) args.dst.push_back(mutable_address(id));
   args.workspace = workspace_.data();
+  args.ahead = prepared_->ahead[step];
   return args;
 }
 

@@ -17,6 +17,7 @@ namespace tfengine::runtime {
 struct PreparedPlan {
   plan::Plan plan;
   std::vector<std::shared_ptr<const plan::Kernel>> kernels;  // by step; null where elided
+  std::vector<std::span<const std::byte>> ahead;             // by step: the weights of the next step that has any
 };
 
 // Large constants that no kernel reads any more are freed, step by step, as far as the plan holds them.

@@ -102,6 +102,14 @@ class PrimitiveKernel : public plan::Kernel {
     return std::any_of(args_.begin(), args_.end(),
                        [&](const DnnlArg& arg) { return arg.from == DnnlArg::From::Src && arg.index == input; });
   }
+  std::span<const std::byte> weights() const override {
+    for (const DnnlArg& arg : args_) {
+      if (arg.id == DNNL_ARG_WEIGHTS && arg.from == DnnlArg::From::Block) {
+        return {static_cast<const std::byte*>(arg.block.get()), arg.desc.get_size()};
+      }
+    }
+    return {};
+  }
 
  private:
   dnnl::primitive primitive_;

@@ -23,15 +23,16 @@ void add_int8_conv_tactics(const StepSpec& spec, const kernels::ConvShape& shape
       FusedEpilogue epilogue = *fused;
       epilogue.pack(store);
       // The packed form depends on the weights and the algorithm, not on the image's size.
-      const auto packed = store.get(weights, fmt::format("conv_int8:{}", kernels::conv_int8_name(algo)),
-                                    kernels::conv_int8_packed_bytes(algo, shape),
+      const size_t bytes = kernels::conv_int8_packed_bytes(algo, shape);
+      const auto packed = store.get(weights, fmt::format("conv_int8:{}", kernels::conv_int8_name(algo)), bytes,
                                     [&](void* to) { kernels::conv_int8_pack(algo, shape, weights.as<int8_t>(), to); });
       return plan::function_kernel(
           [=](const StepArgs& args) {
             kernels::conv_int8_run(algo, shape, *elem, args.src[0], packed.get(), epilogue.bound(args), args.dst[0],
-                                   args.workspace, threads);
+                                   args.workspace, threads,
+                                   {args.ahead.data(), static_cast<int64_t>(args.ahead.size())});
           },
-          {1});
+          {1}, {static_cast<const std::byte*>(packed.get()), bytes});
     };
     tactics.push_back(std::move(tactic));
   }
