@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <mutex>
 
+#include "base/huge_pages.h"
+
 namespace tfengine {
 
 const char* purpose_name(Purpose purpose) {
@@ -16,6 +18,28 @@ struct SystemAllocator::Impl {
   uint64_t limit_bytes;
   mutable std::mutex mutex;
   AllocatorStats stats;
+  HugePages huge_pages;
+
+  // Weights beyond the first few go to huge pages: with less, one would be more memory than it saves time.
+  void* obtain(size_t bytes, size_t alignment, Purpose purpose) noexcept {
+    constexpr uint64_t kFewBytes = uint64_t{4} << 20;
+    if (purpose == Purpose::Weights) {
+      const std::lock_guard lock(mutex);
+      if (stats.in_use_bytes[static_cast<size_t>(purpose)] > kFewBytes) {
+        if (void* block = huge_pages.allocate(bytes, alignment)) return block;
+      }
+    }
+    // aligned_alloc wants a multiple of the alignment.
+    return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  }
+
+  void give_back(void* pointer, Purpose purpose) noexcept {
+    if (purpose == Purpose::Weights) {
+      const std::lock_guard lock(mutex);
+      if (huge_pages.deallocate(pointer)) return;
+    }
+    std::free(pointer);
+  }
 };
 
 SystemAllocator::SystemAllocator(uint64_t limit_bytes) : impl_(std::make_unique<Impl>()) {
@@ -34,8 +58,7 @@ void* SystemAllocator::allocate(size_t bytes, size_t alignment, Purpose purpose)
     stats.in_use_bytes[index] += bytes;
     stats.total_in_use_bytes += bytes;
   }
-  // aligned_alloc wants a multiple of the alignment.
-  void* pointer = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  void* pointer = impl_->obtain(bytes, alignment, purpose);
   const std::lock_guard lock(impl_->mutex);
   AllocatorStats& stats = impl_->stats;
   if (pointer == nullptr) {
@@ -51,7 +74,7 @@ void* SystemAllocator::allocate(size_t bytes, size_t alignment, Purpose purpose)
 
 void SystemAllocator::deallocate(void* pointer, size_t bytes, Purpose purpose) noexcept {
   if (pointer == nullptr) return;
-  std::free(pointer);
+  impl_->give_back(pointer, purpose);
   const std::lock_guard lock(impl_->mutex);
   impl_->stats.in_use_bytes[static_cast<size_t>(purpose)] -= bytes;
   impl_->stats.total_in_use_bytes -= bytes;

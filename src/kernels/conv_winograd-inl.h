@@ -37,25 +37,70 @@ struct WinogradArgs {
   Ahead ahead;  // for when the last weights are being multiplied
 };
 
-// Tiles [row, row + rows) x [col, col + cols) of all images' tiles.
+// Tiles [row, row + rows) x [col, col + cols) of all images' tiles. Those at the edge of an image whose size leaves at most
+// kEdgeOut results to them have no values at far positions.
 struct TileRange {
   int64_t row, rows, col, cols;
-  int64_t tiles() const { return rows * cols; }
+  int64_t far_rows = 0, far_cols = 0;  // that have them
+
+  int64_t tiles(bool far_y, bool far_x) const { return (far_y ? far_rows : rows) * (far_x ? far_cols : cols); }
+  // The index of a tile among those, `far_row` being the row's among the rows that have them.
+  int64_t index(bool far_y, bool far_x, int64_t row_in, int64_t far_row, int64_t tile) const {
+    return (far_y ? far_row : row_in) * (far_x ? far_cols : cols) + tile;
+  }
 };
 
-inline TileRange winograd_chunk(const WinogradPlan& p, int64_t index) {
+template <class Traits>
+bool is_edge(int64_t tile, int64_t tiles, int64_t out_size) {
+  return Traits::Transforms::kHasEdges && tile == tiles - 1 && out_size - tile * kTileOut <= kEdgeOut;
+}
+
+template <class Traits>
+bool is_edge_row(const WinogradPlan& p, int64_t tile_row) {
+  return is_edge<Traits>(tile_row % p.tiles_h, p.tiles_h, p.shape.out_h);
+}
+
+// Calls f(edge_y, edge_x) with both as types.
+template <class Traits, class F>
+HWY_INLINE void for_edges(bool edge_y, bool edge_x, F&& f) {
+  if constexpr (Traits::Transforms::kHasEdges) {
+    if (edge_y) return edge_x ? f(std::true_type(), std::true_type()) : f(std::true_type(), std::false_type());
+    if (edge_x) return f(std::false_type(), std::true_type());
+  }
+  f(std::false_type(), std::false_type());
+}
+
+template <class Traits>
+TileRange winograd_chunk(const WinogradPlan& p, int64_t index) {
   const int64_t chunks_h = p.chunks / p.chunks_w;
   const int64_t row = p.tile_rows * (index / p.chunks_w) / chunks_h;
   const int64_t row_end = p.tile_rows * (index / p.chunks_w + 1) / chunks_h;
   const int64_t col = index % p.chunks_w * p.chunk_cols;
-  return {row, row_end - row, col, std::min(p.chunk_cols, p.tiles_w - col)};
+  TileRange c{row, row_end - row, col, std::min(p.chunk_cols, p.tiles_w - col)};
+  for (int64_t r = row; r < row_end; ++r) c.far_rows += is_edge_row<Traits>(p, r) ? 0 : 1;
+  c.far_cols = c.cols - (is_edge<Traits>(col + c.cols - 1, p.tiles_w, p.shape.out_w) ? 1 : 0);
+  return c;
+}
+
+// Where a tile's values lie among those of a chunk: `tile_elems` apart.
+template <class T>
+TilePlaces<T> tile_places(const TileRange& c, int64_t row, int64_t far_row, int64_t tile, T* values, int64_t tile_elems,
+                          int64_t stride) {
+  TilePlaces<T> places{{}, stride};
+  for (const bool far_y : {false, true}) {
+    for (const bool far_x : {false, true}) {
+      places.base[far_y][far_x] = values + c.index(far_y, far_x, row, far_row, tile) * tile_elems;
+    }
+  }
+  return places;
 }
 
 // The sources of one row of a chunk's tiles. in_c is at least the number of lanes, so the last vector may overlap its
 // neighbour.
 template <class Traits, class D, class Src, class Weight>
-void transform_tile_row(D d, const WinogradArgs<Src, Weight>& a, int64_t tile_row, const TileRange& c, const Src* zeros,
-                        typename Traits::Mid* out, int64_t out_stride) {
+void transform_tile_row(D d, const WinogradArgs<Src, Weight>& a, int64_t row, int64_t far_row, const TileRange& c,
+                        const Src* zeros, typename Traits::Mid* out, int64_t out_stride) {
+  const int64_t tile_row = c.row + row;
   const WinogradPlan& p = *a.plan;
   const ConvShape& s = p.shape;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -70,13 +115,19 @@ void transform_tile_row(D d, const WinogradArgs<Src, Weight>& a, int64_t tile_ro
       const bool inside = y >= 0 && y < s.in_h && x >= 0 && x < s.in_w;
       pixels[i] = inside ? image + (y * s.in_w + x) * s.src_pixel_stride : zeros;
     }
-    auto* tile_out = out + tile * p.mid_c();
-    for (int64_t channel = 0; channel < s.in_c; channel += lanes) {
-      const int64_t from = std::min(channel, s.in_c - lanes);
-      transform_source<typename Traits::Transforms>(d, pixels, from, tile_out + from, out_stride);
-    }
-    if (p.mid_c() != s.in_c) {
-      for (int64_t i = 0; i < kTilePositions; ++i) tile_out[i * out_stride + s.in_c] = 0;
+    const auto places = tile_places(c, row, far_row, tile, out, p.mid_c(), out_stride);
+    const bool edge_y = is_edge_row<Traits>(p, tile_row), edge_x = tile >= c.far_cols;
+    for_edges<Traits>(edge_y, edge_x, [&](auto y, auto x) {
+      for (int64_t channel = 0; channel < s.in_c; channel += lanes) {
+        const int64_t from = std::min(channel, s.in_c - lanes);
+        transform_source<typename Traits::Transforms, y.value, x.value>(d, pixels, from, places);
+      }
+    });
+    if (p.mid_c() == s.in_c) continue;
+    for (int y = 0; y < kTileIn; ++y) {
+      for (int x = 0; x < kTileIn; ++x) {
+        if (!(edge_y && is_far(y)) && !(edge_x && is_far(x))) places.at(y, x)[s.in_c] = 0;
+      }
     }
   }
 }
@@ -97,18 +148,22 @@ void transform_block_weights(int64_t steps, const Weight* packed, typename Trait
 }
 
 template <class Traits, class Args>
-void finish_tile_row(const Args& a, int64_t tile_row, const TileRange& c, int64_t block,
+void finish_tile_row(const Args& a, int64_t row, int64_t far_row, const TileRange& c, int64_t block,
                      const typename Traits::Sum* sums, typename Traits::Sum* results) {
   const WinogradPlan& p = *a.plan;
+  const int64_t tile_row = c.row + row;
   const ConvShape& s = p.shape;
   const hn::CappedTag<typename Traits::Sum, kOcBlock> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t row_elems = c.cols * kTileOut * kOcBlock;
   for (int64_t tile = 0; tile < c.cols; ++tile) {
-    for (int64_t v = 0; v < kOcBlock; v += lanes) {
-      transform_results<typename Traits::Transforms>(d, sums + tile * kTilePositions * kOcBlock + v, kOcBlock,
-                                                     results + tile * kTileOut * kOcBlock + v, row_elems, kOcBlock);
-    }
+    const auto places = tile_places(c, row, far_row, tile, sums, kTilePositions * kOcBlock, kOcBlock);
+    for_edges<Traits>(is_edge_row<Traits>(p, tile_row), tile >= c.far_cols, [&](auto y, auto x) {
+      for (int64_t v = 0; v < kOcBlock; v += lanes) {
+        transform_results<typename Traits::Transforms, y.value, x.value>(
+            d, places, v, results + tile * kTileOut * kOcBlock + v, row_elems, kOcBlock);
+      }
+    });
   }
   const int64_t x0 = c.col * kTileOut;
   const int64_t y0 = tile_row % p.tiles_h * kTileOut;
@@ -154,11 +209,12 @@ HWY_INLINE void fetch_ahead(const Ahead& ahead, int64_t piece, int64_t pieces) {
 // Traits: Mid, Sum, Transforms, kDepth, kBlocks (blocks of output channels that are multiplied together: two vectors of
 // columns halve the loads per product), multiply<blocks>(product).
 template <class Traits, int kBlocks>
-void multiply_positions(const WinogradScratch& layout, WinogradProduct<typename Traits::Mid, typename Traits::Sum> m,
-                        const Ahead (&ahead)[kBlocks]) {
+void multiply_positions(const WinogradScratch& layout, const TileRange& c,
+                        WinogradProduct<typename Traits::Mid, typename Traits::Sum> m, const Ahead (&ahead)[kBlocks]) {
   for (int64_t position = 0; position < kTilePositions; ++position) {
     for (const Ahead& block : ahead) fetch_ahead(block, position, kTilePositions);
-    Traits::template multiply<kBlocks>(m);
+    m.tiles = c.tiles(is_far(position / kTileIn), is_far(position % kTileIn));
+    if (m.tiles > 0) Traits::template multiply<kBlocks>(m);
     m.source += layout.source_stride;
     m.weights += layout.weights_stride;
     m.sums += kOcBlock;
@@ -167,8 +223,8 @@ void multiply_positions(const WinogradScratch& layout, WinogradProduct<typename 
 
 // The sums of all positions over one run of channels.
 template <class Traits, int kBlocks, class Src, class Weight>
-void winograd_channels(const WinogradArgs<Src, Weight>& a, const WinogradScratch& layout, int64_t tiles, int64_t block,
-                       int64_t step, bool last) {
+void winograd_channels(const WinogradArgs<Src, Weight>& a, const WinogradScratch& layout, const TileRange& c,
+                       int64_t block, int64_t step, bool last) {
   using Mid = typename Traits::Mid;
   const WinogradPlan& p = *a.plan;
   const int64_t steps = std::min(p.run_steps, p.steps - step);
@@ -187,9 +243,9 @@ void winograd_channels(const WinogradArgs<Src, Weight>& a, const WinogradScratch
   }
   if (last && step + steps == p.steps && block + kBlocks >= a.block_end) ahead[0] = a.ahead;
   multiply_positions<Traits, kBlocks>(
-      layout,
-      {tiles, steps, reinterpret_cast<const Mid*>(a.scratch + layout.source_at) + step * Traits::kDepth, p.mid_c(),
-       weights, reinterpret_cast<typename Traits::Sum*>(a.scratch + layout.sums_at), kTilePositions * kOcBlock,
+      layout, c,
+      {0, steps, reinterpret_cast<const Mid*>(a.scratch + layout.source_at) + step * Traits::kDepth, p.mid_c(), weights,
+       reinterpret_cast<typename Traits::Sum*>(a.scratch + layout.sums_at), kTilePositions * kOcBlock,
        layout.block_sums, step > 0},
       ahead);
 }
@@ -199,14 +255,15 @@ void winograd_blocks(const Args& a, const WinogradScratch& layout, const TileRan
   using Sum = typename Traits::Sum;
   const WinogradPlan& p = *a.plan;
   for (int64_t step = 0; step < p.steps; step += p.run_steps) {
-    winograd_channels<Traits, kBlocks>(a, layout, c.tiles(), block, step, last);
+    winograd_channels<Traits, kBlocks>(a, layout, c, block, step, last);
   }
   const auto* sums = reinterpret_cast<const Sum*>(a.scratch + layout.sums_at);
   auto* results = reinterpret_cast<Sum*>(a.scratch + layout.results_at);
   for (int64_t b = 0; b < kBlocks; ++b) {
+    int64_t far_row = 0;
     for (int64_t row = 0; row < c.rows; ++row) {
-      finish_tile_row<Traits>(a, c.row + row, c, block + b,
-                              sums + b * layout.block_sums + row * c.cols * kTilePositions * kOcBlock, results);
+      finish_tile_row<Traits>(a, row, far_row, c, block + b, sums + b * layout.block_sums, results);
+      far_row += is_edge_row<Traits>(p, c.row + row) ? 0 : 1;
     }
   }
 }
@@ -223,14 +280,15 @@ void conv_winograd_part(const WinogradArgs<Src, Weight>& a) {
   const hn::CappedTag<Mid, kOcBlock> capped;
 
   for (int64_t index = a.chunk_begin; index < a.chunk_end; ++index) {
-    const TileRange c = winograd_chunk(p, index);
+    const TileRange c = winograd_chunk<Traits>(p, index);
+    int64_t far_row = 0;
     for (int64_t row = 0; row < c.rows; ++row) {
-      Mid* to = source + row * c.cols * p.mid_c();
       if (p.shape.in_c >= static_cast<int64_t>(hn::Lanes(full))) {
-        transform_tile_row<Traits>(full, a, c.row + row, c, zeros, to, layout.source_stride);
+        transform_tile_row<Traits>(full, a, row, far_row, c, zeros, source, layout.source_stride);
       } else {
-        transform_tile_row<Traits>(capped, a, c.row + row, c, zeros, to, layout.source_stride);
+        transform_tile_row<Traits>(capped, a, row, far_row, c, zeros, source, layout.source_stride);
       }
+      far_row += is_edge_row<Traits>(p, c.row + row) ? 0 : 1;
     }
     const bool last = index + 1 == a.chunk_end;
     int64_t block = a.block_begin;

@@ -196,7 +196,10 @@ void check(const Data& d, const Epilogue& e) {
         Guarded workspace(conv_int8_workspace_bytes(algo, s, threads));
         Guarded dst(dst_bytes);
         std::vector<std::byte> before(dst.data(), dst.data() + dst_bytes);
-        conv_int8_run(algo, s, d.src_elem, d.src.data(), packed.data(), e, dst.data(), workspace.data(), threads);
+        // The sources stand for the next step's weights: to fetch them early must change nothing.
+        const Ahead ahead{reinterpret_cast<const std::byte*>(d.src.data()), static_cast<int64_t>(d.src.size())};
+        conv_int8_run(algo, s, d.src_elem, d.src.data(), packed.data(), e, dst.data(), workspace.data(), threads,
+                      threads == 2 ? ahead : Ahead{});
         ASSERT_NO_FATAL_FAILURE(expect_matches(d, e, dst.data(), what.str()));
         ASSERT_TRUE(dst.intact() && workspace.intact()) << what.str();
         // The channels beside a slice belong to others.
@@ -208,6 +211,18 @@ void check(const Data& d, const Epilogue& e) {
       }
     });
   }
+}
+
+TEST(Ahead, PartsOfThreadsFollowEachOtherAndAreBounded) {
+  const std::vector<std::byte> bytes(1000);
+  const Ahead all{bytes.data(), 1000};
+  const Ahead first = all.part(0, 3), last = all.part(2, 3);
+  EXPECT_EQ(first.begin, bytes.data());
+  EXPECT_GE(first.bytes, 333);
+  EXPECT_EQ(last.begin + last.bytes, bytes.data() + 1000);
+  EXPECT_EQ(Ahead{}.part(1, 2).bytes, 0);
+  const Ahead large{bytes.data(), int64_t{1} << 30};
+  EXPECT_LE(large.part(0, 2).bytes, 1 << 20);
 }
 
 Epilogue plain(const Data& d, Elem dst_elem) {

@@ -84,6 +84,52 @@ TEST(Planner, ReferenceBackend) {
   expect_same_numbers(kResidual, options("reference"));
   expect_same_numbers(kConcats, options("reference"));
 }
+TEST(Planner, EachStepKnowsTheWeightsThatComeNext) {
+  ir::Graph graph = parsed(kResidual);
+  PackedStore packed(default_allocator());
+  const auto prepared = runtime::prepare(make_plan(std::move(graph), packed, options()), packed);
+  std::vector<const std::byte*> weights;
+  for (const auto& kernel : prepared->kernels) {
+    if (kernel != nullptr && !kernel->weights().empty()) weights.push_back(kernel->weights().data());
+  }
+  ASSERT_EQ(weights.size(), 2u);
+  EXPECT_EQ(prepared->ahead[0].data(), weights[1]);
+  EXPECT_TRUE(prepared->ahead.back().empty());
+}
+
+// More weights than caches hold: times are taken with the weights in memory, and kept apart from other times.
+TEST(Planner, TimesOfLargeNetworksAreTheirOwn) {
+  const auto plan_with = [](const char* text, TimingCache& times) {
+    PlanOptions timed = options();
+    timed.timing_cache = &times;
+    PackedStore packed(default_allocator());
+    make_plan(parsed(text), packed, timed);
+    return times.size();
+  };
+  constexpr const char* kSmall = R"(
+graph @net(%x: f32[1,64]) {
+  %w = const f32[64,64] uniform(1, -0.2, 0.2)
+  %y = MatMul(%x, %w)
+  return %y
+}
+)";
+  constexpr const char* kLarge = R"(
+graph @net(%x: f32[1,64], %z: f32[1,2048]) {
+  %w = const f32[64,64] uniform(1, -0.2, 0.2)
+  %v = const f32[2048,2048] uniform(2, -0.2, 0.2)
+  %y = MatMul(%x, %w)
+  %u = MatMul(%z, %v)
+  return %y, %u
+}
+)";
+  TimingCache times;
+  const size_t small = plan_with(kSmall, times);
+  EXPECT_GT(small, 0u);
+  const size_t both = plan_with(kLarge, times);
+  EXPECT_GE(both, 3 * small);  // the small product was timed again
+  EXPECT_EQ(plan_with(kLarge, times), both);
+}
+
 TEST(Planner, NothingShared) {
   PlanOptions apart = options();
   apart.share_memory = false;

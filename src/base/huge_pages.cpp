@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/huge_pages.h"
+
+#include <sys/mman.h>
+
+#include <new>
+
+namespace tfengine {
+
+namespace {
+
+constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kSmallPage = 4096;
+constexpr size_t kSlabBytes = 4 * kHugePage;
+
+size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+// `bytes` (whole small pages) at an address that a huge page can have.
+std::byte* map_aligned(size_t bytes) noexcept {
+  const size_t mapped = bytes + kHugePage;
+  void* start = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (start == MAP_FAILED) return nullptr;
+  auto* begin = static_cast<std::byte*>(start);
+  const auto address = reinterpret_cast<uintptr_t>(start);
+  const size_t before = round_up(address, kHugePage) - address;
+  if (before > 0) munmap(begin, before);
+  if (before < kHugePage) munmap(begin + before + bytes, kHugePage - before);
+  // Advice: without huge pages all works as well.
+  static_cast<void>(madvise(begin + before, bytes, MADV_HUGEPAGE));
+  return begin + before;
+}
+
+}  // namespace
+
+HugePages::~HugePages() {
+  for (const auto& [begin, slab] : slabs_) munmap(begin, slab.bytes);
+}
+
+std::byte* HugePages::new_slab(size_t bytes) noexcept {
+  std::byte* begin = map_aligned(bytes);
+  if (begin == nullptr) return nullptr;
+  try {
+    slabs_[begin].bytes = bytes;
+  } catch (const std::bad_alloc&) {
+    munmap(begin, bytes);
+    return nullptr;
+  }
+  return begin;
+}
+
+void* HugePages::allocate(size_t bytes, size_t alignment) noexcept {
+  if (alignment > kSmallPage || bytes > SIZE_MAX / 2) return nullptr;
+  // A large block has a slab of its own, whose end takes small pages.
+  const bool large = bytes > kSlabBytes / 2;
+  std::byte* begin = large ? nullptr : current_;
+  size_t at = begin == nullptr ? 0 : round_up(slabs_[begin].used, alignment);
+  if (begin == nullptr || at + bytes > slabs_[begin].bytes) {
+    begin = new_slab(large ? round_up(bytes, kSmallPage) : kSlabBytes);
+    if (begin == nullptr) return nullptr;
+    at = 0;
+    if (!large) current_ = begin;
+  }
+  Slab& slab = slabs_[begin];
+  slab.used = at + bytes;
+  ++slab.blocks;
+  return begin + at;
+}
+
+bool HugePages::deallocate(void* block) noexcept {
+  auto found = slabs_.upper_bound(static_cast<std::byte*>(block));
+  if (found == slabs_.begin()) return false;
+  --found;
+  auto& [begin, slab] = *found;
+  if (static_cast<std::byte*>(block) >= begin + slab.bytes) return false;
+  if (--slab.blocks > 0) return true;
+  if (begin == current_) current_ = nullptr;
+  munmap(begin, slab.bytes);
+  slabs_.erase(found);
+  return true;
+}
+
+}  // namespace tfengine
