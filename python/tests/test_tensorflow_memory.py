@@ -55,8 +55,10 @@ print(json.dumps({"held": held, "said": status["allocated_bytes"], "weights": en
 """,
         **BOUNDED,
     )
-    # BFC hands out multiples of 256 bytes; constants below 4 KiB are kept.
-    assert said["parts"] <= said["said"] <= said["held"] <= said["parts"] + 64 * 1024
+    # Constants below 4 KiB are kept.
+    assert said["parts"] <= said["said"] <= said["parts"] + 64 * 1024
+    # BFC counts a chunk whole even where less was asked for.
+    assert said["said"] <= said["held"] <= said["said"] + 16 * 1024 * 1024
     # The weights once, in the form that kernels read, and no float copy of them.
     assert said["wanted"] <= said["weights"] <= 1.05 * said["wanted"]
 
@@ -95,10 +97,11 @@ def test_weights_are_shared_between_shapes():
     said = run(
         """
 session(images[:64])
-one = allocator()["current"]
+one = session.status()["allocated_bytes"]
 for size in (63, 62, 61):
     session(images[:size])
-print(json.dumps({"growth": allocator()["current"] - one, "engines": len(session.status()["engines"])}))
+status = session.status()
+print(json.dumps({"growth": status["allocated_bytes"] - one, "engines": len(status["engines"])}))
 """,
         **BOUNDED,
     )
@@ -124,7 +127,8 @@ print(json.dumps({"growth": private_bytes() - before, "peak": allocator()["peak"
     )
     # 16 MiB: oneDNN's code, stacks of threads, TensorFlow's own first allocations.
     assert said["growth"] < said["peak"] + (16 << 20)
-    assert said["peak"] < 5 * 2 * 2048 * 2048 * 4  # graph, unaligned constants, weights packed for a few tactics
+    # The weights packed, or one product's for a few tactics that are timed; nothing of the graph itself.
+    assert said["peak"] < 2.5 * 2 * 2048 * 2048 * 4
 
 
 def test_per_step_memory_is_in_the_run_metadata():
@@ -149,6 +153,9 @@ print(json.dumps({"outputs": outputs}))
 def test_memory_that_tensorflow_refuses_is_resource_exhausted():
     said = run(
         """
+hog = []
+while allocator()["current"] < (104 << 20):  # what is left is less than the weights need
+    hog.append(tf.zeros([1 << 19]))
 try:
     session(images[:8])
     print(json.dumps({"error": None}))
@@ -156,10 +163,10 @@ except tf.errors.ResourceExhaustedError as error:
     print(json.dumps({"error": error.message, "status": session.status()}))
 """,
         **BOUNDED,
-        TF_CPU_BFC_MEM_LIMIT_IN_MB="80",
+        TF_CPU_BFC_MEM_LIMIT_IN_MB="128",
     )
     assert "TRTEngineOp 'TRTEngineOp_000_000': out of memory: " in said["error"]
-    assert re.search(r"\d+ bytes of \w+ memory for .*; \d+ bytes in use, limit 83886080 bytes", said["error"])
+    assert re.search(r"\d+ bytes of \w+ memory for .*; \d+ bytes in use, limit 134217728 bytes", said["error"])
     assert said["status"]["failed_builds"] == []  # tried again when there is memory
 
 

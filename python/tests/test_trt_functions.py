@@ -90,6 +90,57 @@ def test_loops_and_branches_hold_engines_with_their_weights(folder, batches):
     assert "function '" in converter.report()
 
 
+def test_weights_of_loops_and_branches_are_there_once(folder):
+    serialized = (
+        trt.TrtGraphConverterV2(folder, minimum_segment_size=2).convert().graph.as_graph_def().SerializeToString()
+    )
+    assert [serialized.count(kernel.tobytes()) for kernel in KERNELS] == [1, 1, 1]
+
+
+def branches_graph() -> tf.compat.v1.GraphDef:
+    """`x` and `y`; of two branches that take the same weights, one holds what tfengine does not run."""
+    with tf.Graph().as_default() as graph:
+        tf.compat.v1.enable_control_flow_v2()
+        x = tf.compat.v1.placeholder(tf.float32, [None, WIDTH], name="x")
+        weights = tf.constant(KERNELS[0], name="weights")
+        y = tf.cond(
+            tf.reduce_sum(x) > 0.0,
+            lambda: tf.nn.relu(tf.nn.softmax(x @ weights)),
+            lambda: tf.cumsum(tf.sin(x), axis=1) + tf.cumsum(weights)[:1],
+        )
+        tf.identity(y, name="y")
+        return graph.as_graph_def()
+
+
+def test_weights_that_another_branch_needs_are_shared(batches):
+    graph_def = branches_graph()
+    _, converted = convert_v1(graph_def, is_dynamic_op=True, minimum_segment_size=2)
+    assert "Cumsum" in {node.op for function in converted.library.function for node in function.node_def}
+    assert any("cond_true" in name for name in engines(converted).values())
+    assert converted.SerializeToString().count(KERNELS[0].tobytes()) == 1
+    for x in batches:
+        np.testing.assert_allclose(run_v1(converted, x), run_v1(graph_def, x), atol=1e-5)
+
+
+def test_a_loops_weights_that_are_read_behind_it_stay(batches):
+    with tf.Graph().as_default() as graph:
+        tf.compat.v1.enable_control_flow_v2()
+        x = tf.compat.v1.placeholder(tf.float32, [None, WIDTH], name="x")
+        _, state, weights = tf.while_loop(
+            lambda i, *_: i < 2,
+            lambda i, state, weights: (i + 1, tf.nn.relu(state @ weights + 0.5), weights),
+            [0, x, tf.constant(KERNELS[1])],
+            shape_invariants=[tf.TensorShape([]), tf.TensorShape([None, WIDTH]), tf.TensorShape([WIDTH, WIDTH])],
+        )
+        tf.identity(state + weights[:1], name="y")
+        graph_def = graph.as_graph_def()
+    _, converted = convert_v1(graph_def, is_dynamic_op=True, minimum_segment_size=2)
+    assert len(engines(converted)) == 1
+    assert converted.SerializeToString().count(KERNELS[1].tobytes()) == 1
+    for x in batches:
+        np.testing.assert_allclose(run_v1(converted, x), run_v1(graph_def, x), atol=1e-5)
+
+
 def test_int8_is_calibrated_inside_of_functions(folder, batches):
     converter = trt.TrtGraphConverterV2(folder, minimum_segment_size=2, precision_mode="INT8")
     function = converter.convert(lambda: batches)

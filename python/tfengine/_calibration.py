@@ -92,8 +92,8 @@ def calibrate(
             is there at the start, calibration goes on behind the samples it holds: the data have to bring the same
             batches in the same order as before.
 
-    Raises InvalidArgument for arrays that don't fit the model or the file of `resume`, or if there is no sample. The GIL is released except
-    while the next batch is asked for.
+    Raises InvalidArgument for arrays that don't fit the model or the file of `resume`, or if there is no sample. The
+    GIL is released except while the next batch is asked for.
     """
     model = model_of(model_or_path)
     source = source_of(data, batch_size, num_calibration_samples)

@@ -36,6 +36,7 @@ def convert(
     time_tactics: bool = True,
     avoid_slow_int8: bool = True,
     bias_correction: bool = True,
+    float_precision: str = "fp32",
     disabled_passes: Iterable[str] = (),
     progress: bool | Callback = False,
     resume: str | os.PathLike | None = None,
@@ -43,7 +44,7 @@ def convert(
     """Converts a model (or the .pb file or SavedModel folder at a path) to an engine for this machine.
 
     Arguments:
-        precision: "fp32", "bf16" (where the CPU has it) or "int8".
+        precision: "fp32", "bf16" (where the CPU has it) or "int8". Layers that bf16 makes slower here stay fp32.
         calibration_data: int8: real inputs, in any form that `calibrate` takes.
         calibration: int8: what `calibrate` gave earlier, instead of data.
         calibrator, percentile: int8: how ranges follow from the histograms; see `Calibration`.
@@ -61,6 +62,8 @@ def convert(
         memory_limit_bytes, maximum_cached_engines, backend, time_tactics: as for `load`.
         avoid_slow_int8: layers that are slower in INT8 than in float on this machine stay float.
         bias_correction: int8: biases take back the mean error that rounding the weights makes.
+        float_precision: int8: what layers that are not INT8 compute in: "fp32", or "bf16" where the CPU has it and where
+            that is faster.
         disabled_passes: names of graph rewrites to leave out, for debugging.
         resume: int8: file that keeps what is calibrated so far; see `calibrate`.
         progress: True for tqdm bars, or a function of (what, done, total), total being -1 when unknown.
@@ -88,6 +91,7 @@ def convert(
         core = _core.convert(
             model._core,
             precision=precision,
+            float_precision=float_precision,
             calibration=calibration and calibration._core,
             calibrator=calibrator,
             percentile=percentile,

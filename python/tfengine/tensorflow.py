@@ -19,7 +19,7 @@ except ModuleNotFoundError as error:
         "build tfengine where it is installed; all else of tfengine works without"
     ) from None
 
-__all__ = ["calibration_histograms", "calibration_table", "engine_status", "library_path", "ops"]
+__all__ = ["calibration_histograms", "calibration_table", "engine_status", "import_graph_def", "library_path", "ops"]
 
 _LIBRARY = Path(__file__).with_name("libtfengine_tensorflow.so")
 
@@ -47,6 +47,19 @@ def _load() -> ModuleType:
 
 ops = _load()
 """The generated wrappers: `ops.trt_engine_op`, `ops.get_calibration_data_op`, ..."""
+
+
+def import_graph_def(graph_def, input_map=None, return_elements=None, name=None):
+    """tf.graph_util.import_graph_def, with the same arguments, results and errors, that also works inside of a tf.function.
+
+    There TensorFlow leaves the graph's functions behind, and a TRTEngineOp would not find its segment. Here they are made
+    known to TensorFlow, for as long as the process lives; those whose names other functions have already get new ones.
+    """
+    if tf.inside_function():
+        from ._trt.functions import registered
+
+        graph_def = registered(graph_def)
+    return tf.graph_util.import_graph_def(graph_def, input_map, return_elements, name)
 
 
 def engine_status(name: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -15,6 +14,7 @@
 #include "compiler/model_impl.h"
 #include "compiler/recipe.h"
 #include "compiler/report.h"
+#include "compiler/slow_steps.h"
 #include "compiler/to_bf16.h"
 #include "quantize/calibration_cache.h"
 #include "quantize/rules.h"
@@ -24,15 +24,23 @@ namespace tfengine {
 
 namespace {
 
-using Core = std::unique_ptr<runtime::EngineCore>;
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
 
-constexpr double kClearGain = 0.93;
-
-std::string checked_precision(std::string precision) {
-  std::transform(precision.begin(), precision.end(), precision.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
+std::string checked_precision(const std::string& wanted) {
+  const std::string precision = lower(wanted);
   if (precision != "fp32" && precision != "bf16" && precision != "int8") {
     fail<InvalidArgument>("precision '{}' is unknown, expected fp32, bf16 or int8", precision);
+  }
+  return precision;
+}
+
+std::string checked_float_precision(const std::string& wanted) {
+  const std::string precision = lower(wanted);
+  if (precision != "fp32" && precision != "bf16") {
+    fail<InvalidArgument>("float_precision '{}' is unknown, expected fp32 or bf16", precision);
   }
   return precision;
 }
@@ -42,23 +50,12 @@ std::vector<std::vector<Shape>> shapes_to_plan(const ir::Graph& graph, const Con
   return {detail::default_shapes(graph, options.batch_size)};
 }
 
-// Plans every set of shapes and returns the time of one run of each, summed over its steps.
-double plan_all(runtime::EngineCore& core, const std::vector<std::vector<Shape>>& shapes) {
-  double total_us = 0.0;
-  for (const std::vector<Shape>& set : shapes) {
-    for (const plan::Step& step : core.entry(set)->plan().steps) total_us += step.elided ? 0.0 : step.time_us;
-  }
-  return total_us;
-}
-
-std::map<std::string, double> step_times(runtime::EngineCore& core, const std::vector<std::vector<Shape>>& shapes) {
-  std::map<std::string, double> times;
-  for (const std::vector<Shape>& set : shapes) {
-    const plan::Plan& plan = core.entry(set)->plan();
-    for (const plan::Step& step : plan.steps) times[plan.graph.node(step.node).name] += step.time_us;
-  }
-  return times;
-}
+// Within the noise of the measurement INT8 wins, for its smaller tensors and weights. Steps timed apart find their tensors in
+// the cache, where float ones of four times the size will not be: so the whole has to gain clearly.
+constexpr detail::SlowRule kSlowInt8{1.15, 2.0, 0.93};
+// In a bf16 engine the noise speaks for bfloat16, too; in an INT8 engine for FP32, which it stays without good reason.
+constexpr detail::SlowRule kSlowBf16{1.15, 2.0, 1.0};
+constexpr detail::SlowRule kNotFasterInBf16{0.95, 0.0, 1.06};
 
 class Compiler {
  public:
@@ -66,6 +63,7 @@ class Compiler {
       : model_(*model.impl()),
         options_(options),
         precision_(checked_precision(options.precision)),
+        float_precision_(checked_float_precision(options.float_precision)),
         config_(detail::engine_config(options.engine)) {
     recipe_.precision = precision_;
     recipe_.nodes_denylist = options.nodes_denylist;
@@ -88,22 +86,28 @@ class Compiler {
                          return config_.backends[0]->refuses(optimized.graph, node);
                        }).report;
     const auto shapes = shapes_to_plan(optimized.graph, options_);
-    Core core;
-    if (precision_ == "int8") {
-      core = int8_engine(optimized.graph, shapes);
-    } else if (precision_ == "bf16") {
-      core = make_core(detail::to_bf16(optimized.graph));
-    } else {
-      core = make_core(std::move(optimized.graph));
+    ir::Graph graph = std::move(optimized.graph);
+    if (precision_ == "int8") graph = int8_graph(graph, shapes);
+    if (precision_ == "bf16") graph = bf16_graph(std::move(graph), shapes, kSlowBf16);
+    if (precision_ == "int8" && float_precision_ == "bf16") {
+      if (onednn::has_bf16()) {
+        graph = bf16_graph(std::move(graph), shapes, kNotFasterInBf16);
+      } else {
+        report_.notes.emplace_back(
+            "float_precision bf16: this CPU has no bfloat16 arithmetic, what is not INT8 is FP32");
+      }
     }
-    plan_all(*core, shapes);
+    auto core = std::make_unique<runtime::EngineCore>(std::move(graph), config_);
+    // More than one plan: the constants stay for the next.
+    const bool one = shapes.size() == 1;
+    if (options_.model_again && one) free_constants(*core, true);
+    for (const std::vector<Shape>& set : shapes) core->entry(set);
+    if (options_.model_again && !one) free_constants(*core, false);
     report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return finish(std::move(core));
   }
 
  private:
-  Core make_core(ir::Graph graph) { return std::make_unique<runtime::EngineCore>(std::move(graph), config_); }
-
   quantize::RangeTable ranges(const ir::Graph& graph) {
     quantize::RangeTable table = quantize::custom_ranges(graph);
     if (!options_.calibration_table.empty()) merge_table(graph, table);
@@ -145,65 +149,58 @@ class Compiler {
     table.merge(cache.table);
   }
 
-  Core int8_engine(const ir::Graph& graph, const std::vector<std::vector<Shape>>& shapes) {
+  ir::Graph int8_graph(const ir::Graph& graph, const std::vector<std::vector<Shape>>& shapes) {
     recipe_.ranges = ranges(graph);
     if (recipe_.ranges.empty()) {
       report_.notes.emplace_back("precision int8 was asked for, but there are no ranges: the engine is float");
-      return make_core(graph);
+      return graph;
     }
-    quantize::RewriteResult result = detail::rewrite(graph, recipe_, &quantized_);
-    Core core = make_core(std::move(result.graph));
+    quantize::RewriteCache cache;
+    if (options_.avoid_slow_int8 && detail::can_time(config_)) {
+      const auto int8 = [&](const std::set<std::string>& slow) {
+        recipe_.slow = slow;
+        return detail::time_steps(detail::rewrite(graph, recipe_, &cache).graph, config_, shapes);
+      };
+      detail::SlowNodes found = detail::slow_nodes(detail::time_steps(graph, config_, shapes), int8, kSlowInt8);
+      report_.notes.push_back(
+          fmt::format("steps measured apart: float {:.0f} us, int8 {:.0f} us; {} nodes stay float because "
+                      "they are faster so",
+                      found.wide_us, found.narrow_us, found.names.size()));
+      recipe_.slow = std::move(found.names);
+    }
+    quantize::RewriteResult result = detail::rewrite(graph, recipe_, &cache);
     report_.rewrite = std::move(result.report);
-    if (!options_.avoid_slow_int8 || !config_.measure || config_.backends.size() < 2) return core;
-    Core float_core = make_core(graph);
-    const double float_us = plan_all(*float_core, shapes);
-    const std::map<std::string, double> float_times = step_times(*float_core, shapes);
-    float_core.reset();  // its packed weights are as large as the model
-    double best_us = plan_all(*core, shapes);
-    // Making one node float moves conversions to its neighbours, whose times are then others: a second look settles it.
-    for (int round = 0; round < 2; ++round) {
-      detail::Recipe trial = recipe_;
-      trial.slow = slower_nodes(*core, float_times, shapes, recipe_.slow);
-      if (trial.slow.size() == recipe_.slow.size()) break;
-      quantize::RewriteResult rewritten = detail::rewrite(graph, trial, &quantized_);
-      Core trial_core = make_core(std::move(rewritten.graph));
-      const double trial_us = plan_all(*trial_core, shapes);
-      // Steps timed apart find their tensors in the cache, where float ones of four times the size will not be.
-      if (trial_us >= kClearGain * best_us) break;
-      best_us = trial_us;
-      core = std::move(trial_core);
-      report_.rewrite = std::move(rewritten.report);
-      recipe_ = std::move(trial);
-    }
-    report_.notes.push_back(
-        fmt::format("steps measured apart: float {:.0f} us, int8 {:.0f} us; {} nodes stay float because "
-                    "they are faster so",
-                    float_us, best_us, recipe_.slow.size()));
-    return core;
+    return std::move(result.graph);
   }
 
-  static std::set<std::string> slower_nodes(runtime::EngineCore& core, const std::map<std::string, double>& float_times,
-                                            const std::vector<std::vector<Shape>>& shapes,
-                                            const std::set<std::string>& already) {
-    std::set<std::string> slow = already;
-    for (const auto& [name, int8_us] : step_times(core, shapes)) {
-      const auto found = float_times.find(name);
-      // Within the noise of the measurement INT8 wins, for its smaller tensors and weights.
-      if (found != float_times.end() && int8_us > 1.15 * found->second + 2.0) slow.insert(name);
+  ir::Graph bf16_graph(ir::Graph graph, const std::vector<std::vector<Shape>>& shapes, const detail::SlowRule& rule) {
+    const std::set<std::string> all = detail::bf16_nodes(graph);
+    recipe_.bf16 = true;
+    if (!all.empty() && detail::can_time(config_)) {
+      const auto bf16 = [&](const std::set<std::string>& slow) {
+        return detail::time_steps(detail::to_bf16(graph, slow), config_, shapes);
+      };
+      detail::SlowNodes found = detail::slow_nodes(detail::time_steps(graph, config_, shapes), bf16, rule);
+      if (found.narrow_us > found.wide_us) found.names = all;
+      report_.notes.push_back(fmt::format(
+          "float steps measured apart: fp32 {:.0f} us, bf16 {:.0f} us; {} of {} layers stay fp32 because they are "
+          "faster so",
+          found.wide_us, found.narrow_us, found.names.size(), all.size()));
+      recipe_.fp32 = std::move(found.names);
     }
-    return slow;
+    return detail::float_layers(std::move(graph), recipe_);
   }
 
-  Engine finish(Core core) {
+  Engine finish(std::unique_ptr<runtime::EngineCore> core) {
     auto impl = std::make_shared<detail::EngineImpl>();
     core->end_progress();
-    if (options_.model_again) free_constants(*core);
     impl->core = std::move(core);
     impl->model_hash = model_.hash;
     impl->precision = precision_;
     impl->timing_cache = options_.engine.timing_cache;
     impl->options = nlohmann::json{
         {"precision", precision_},
+        {"float_precision", float_precision_},
         {"int8_grid", options_.int8_grid},
         {"calibrator", options_.calibrator},
         {"nodes_denylist", options_.nodes_denylist},
@@ -217,22 +214,24 @@ class Compiler {
   }
 
   // The float constants go with the caller's model; what they are needed for later, the recipe makes again.
-  void free_constants(runtime::EngineCore& core) const {
-    core.free_constants([recipe = recipe_, again = options_.model_again, hash = model_.hash] {
-      const Model model = again();
-      check(model.impl()->hash == hash, "model_again gave another model (fingerprint {}, expected {})",
-            model.impl()->hash, hash);
-      return detail::make_graph(*model.impl(), recipe);
-    });
+  void free_constants(runtime::EngineCore& core, bool plan_first) const {
+    core.free_constants(
+        [recipe = recipe_, again = options_.model_again, hash = model_.hash] {
+          const Model model = again();
+          check(model.impl()->hash == hash, "model_again gave another model (fingerprint {}, expected {})",
+                model.impl()->hash, hash);
+          return detail::make_graph(*model.impl(), recipe);
+        },
+        plan_first);
   }
 
   const detail::ModelImpl& model_;
   const ConvertOptions& options_;
   std::string precision_;
+  std::string float_precision_;
   runtime::EngineConfig config_;
   detail::Recipe recipe_;
   detail::ConversionReport report_;
-  quantize::RewriteCache quantized_;  // for the trials of which nodes stay float
 };
 
 }  // namespace

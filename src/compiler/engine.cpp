@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backends/list.h"
+#include "backends/onednn/cpu_features.h"
 #include "base/atomic_file.h"
 #include "base/buffer.h"
 #include "base/check.h"
@@ -15,6 +16,7 @@
 #include "compiler/inputs.h"
 #include "compiler/model_impl.h"
 #include "compiler/outputs.h"
+#include "compiler/to_bf16.h"
 #include "ir/printer.h"
 #include "passes/specialize.h"
 #include "plan/image_format.h"
@@ -109,7 +111,8 @@ std::vector<TensorSpec> specs_of(const ir::Graph& graph, bool outputs) {
   return specs;
 }
 
-plan::EngineImage read_engine_image(const Engine::Bytes& bytes, const std::string& name) {
+// `undone`: whether it computes in bfloat16, which this CPU has not, and was changed.
+plan::EngineImage read_engine_image(const Engine::Bytes& bytes, const std::string& name, bool* undone = nullptr) {
   if (reinterpret_cast<uintptr_t>(bytes.text.data()) % kAlignment != 0) {
     fail<InvalidArgument>("engine '{}': its bytes are not aligned to {}", name, kAlignment);
   }
@@ -123,6 +126,8 @@ plan::EngineImage read_engine_image(const Engine::Bytes& bytes, const std::strin
     if (own.bytes() > 0) std::memcpy(own.mutable_data(), constant.data(), own.bytes());
     constant = std::move(own);
   }
+  const bool changed = !onednn::has_bf16() && undo_bf16(image.graph);
+  if (undone != nullptr) *undone = changed;
   return image;
 }
 
@@ -137,7 +142,8 @@ Engine Engine::load(const std::filesystem::path& path, const EngineOptions& opti
 
 Engine Engine::from_bytes(std::string_view bytes, std::shared_ptr<const void> owner, const EngineOptions& options,
                           const std::string& name) {
-  plan::EngineImage image = detail::read_engine_image({bytes, std::move(owner)}, name);
+  bool undone = false;
+  plan::EngineImage image = detail::read_engine_image({bytes, std::move(owner)}, name, &undone);
   auto impl = std::make_shared<detail::EngineImpl>();
   EngineOptions used = options;
   if (used.threads == 0) used.threads = image.threads;
@@ -153,6 +159,10 @@ Engine Engine::from_bytes(std::string_view bytes, std::shared_ptr<const void> ow
   } else {
     impl->notices.push_back(
         fmt::format("'{}' was built on another CPU ({}): tactics are chosen anew on this one", name, image.cpu));
+  }
+  if (undone) {
+    impl->notices.push_back(fmt::format(
+        "'{}' has layers in bfloat16, which this CPU has no arithmetic for: they compute in FP32 here", name));
   }
   return Engine(std::move(impl));
 }

@@ -138,6 +138,19 @@ Model Model::load(const std::filesystem::path& path, const LoadOptions& options)
   return Model(detail::make_impl(std::move(graph), path, std::move(report.removed)));
 }
 
+namespace detail {
+
+Model model_of_graph_def(std::string_view bytes, std::shared_ptr<const void> owner, const LoadOptions& options,
+                         const std::string& name, std::vector<tfgraph::OutsideContents> outside) {
+  tfgraph::ImportReport report;
+  ir::Graph graph =
+      tfgraph::read_graph_bytes(bytes, std::move(owner), name, import_options(options), &report, std::move(outside));
+  graph.name = name;
+  return Model(make_impl(std::move(graph), name, std::move(report.removed)));
+}
+
+}  // namespace detail
+
 Model Model::from_graph_def(std::string_view bytes, std::shared_ptr<const void> owner, const LoadOptions& options,
                             const std::string& name) {
   if (owner == nullptr) {
@@ -145,10 +158,7 @@ Model Model::from_graph_def(std::string_view bytes, std::shared_ptr<const void> 
     bytes = *copy;
     owner = std::move(copy);
   }
-  tfgraph::ImportReport report;
-  ir::Graph graph = tfgraph::read_graph_bytes(bytes, std::move(owner), name, import_options(options), &report);
-  graph.name = name;
-  return Model(detail::make_impl(std::move(graph), name, std::move(report.removed)));
+  return detail::model_of_graph_def(bytes, std::move(owner), options, name, {});
 }
 
 std::vector<TensorSpec> Model::inputs() const {

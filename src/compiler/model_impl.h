@@ -11,6 +11,7 @@
 #include "ir/graph.h"
 #include "passes/pipeline.h"
 #include "tfengine/model.h"
+#include "tfgraph/tensor_proto.h"
 
 namespace tfengine::detail {
 
@@ -26,6 +27,10 @@ struct ModelImpl {
 // Of an imported graph; its types are inferred. `path`, or a name, is what messages call it.
 std::shared_ptr<const ModelImpl> make_impl(ir::Graph graph, const std::filesystem::path& path,
                                            std::map<std::string, std::string> removed_nodes = {});
+
+// Model::from_graph_def of bytes that lack contents of constants: `outside` has them.
+Model model_of_graph_def(std::string_view bytes, std::shared_ptr<const void> owner, const LoadOptions& options,
+                         const std::string& name, std::vector<tfgraph::OutsideContents> outside);
 
 struct Optimized {
   ir::Graph graph;

@@ -27,11 +27,14 @@ quantize::RewriteResult rewrite(const ir::Graph& optimized, const Recipe& recipe
   return quantize::rewrite_to_int8(optimized, recipe.ranges, options);
 }
 
+ir::Graph float_layers(ir::Graph graph, const Recipe& recipe) {
+  return recipe.bf16 ? to_bf16(graph, recipe.fp32) : std::move(graph);
+}
+
 ir::Graph make_graph(const ModelImpl& model, const Recipe& recipe) {
-  Optimized optimized = optimize(model, recipe);
-  if (recipe.precision == "bf16") return to_bf16(optimized.graph);
-  if (recipe.precision == "int8" && !recipe.ranges.empty()) return rewrite(optimized.graph, recipe).graph;
-  return std::move(optimized.graph);
+  ir::Graph graph = optimize(model, recipe).graph;
+  if (recipe.precision == "int8" && !recipe.ranges.empty()) graph = rewrite(graph, recipe).graph;
+  return float_layers(std::move(graph), recipe);
 }
 
 }  // namespace tfengine::detail

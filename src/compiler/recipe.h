@@ -22,6 +22,8 @@ struct Recipe {
   quantize::RangeTable ranges;   // empty: no INT8
   quantize::ChannelMeans means;  // for the correction of biases; empty: none
   std::set<std::string> slow;    // nodes that stay float because they are faster so
+  bool bf16 = false;             // layers that are float multiply bfloat16 numbers
+  std::set<std::string> fp32;    // but for these
 };
 
 // The passes' part, the same for every precision.
@@ -29,6 +31,8 @@ Optimized optimize(const ModelImpl& model, const Recipe& recipe);
 // The INT8 part. `cache`, if given, serves recipes that differ in `slow` alone. InvalidArgument for an unknown grid.
 quantize::RewriteResult rewrite(const ir::Graph& optimized, const Recipe& recipe,
                                 quantize::RewriteCache* cache = nullptr);
+// The bfloat16 part.
+ir::Graph float_layers(ir::Graph graph, const Recipe& recipe);
 // The whole: the engine's graph.
 ir::Graph make_graph(const ModelImpl& model, const Recipe& recipe);
 

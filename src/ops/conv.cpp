@@ -28,7 +28,7 @@ std::vector<TypeInfo> infer_window(const InferContext& context, OutChannels&& ou
   require_nhwc(context.node);
   const bool input_ranked = has_rank(context, 0, 4);
   const bool filter_ranked = has_rank(context, 1, 4);
-  const DType dtype = context.inputs[0].dtype;
+  const DType dtype = product_dtype(context);
   if (!input_ranked) return {{dtype, unknown_dims(4)}};
   const Shape& in = context.inputs[0].shape;
   if (!filter_ranked) return {{dtype, {in[0], -1, -1, -1}}};

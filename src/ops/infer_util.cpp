@@ -79,6 +79,14 @@ Shape broadcast_shapes(const ir::Node& node, const Shape& a, const Shape& b) {
 
 Shape unknown_dims(size_t rank) { return Shape(std::vector<int64_t>(rank, -1)); }
 
+DType product_dtype(const InferContext& context) {
+  const DType factors = context.inputs[0].dtype;
+  const auto wanted = context.node.attrs.find("Tout");
+  if (factors != DType::BF16 || wanted == context.node.attrs.end()) return factors;
+  const DType* sums = std::get_if<DType>(&wanted->second);
+  return sums != nullptr && *sums == DType::F32 ? DType::F32 : factors;
+}
+
 std::optional<Elements> known_ints(const InferContext& context, size_t i) {
   if (i < context.constants.size() && context.constants[i].defined()) return as_ints(context.constants[i]);
   if (i >= context.partials.size() || !context.partials[i]) return std::nullopt;

@@ -29,7 +29,7 @@ std::vector<TypeInfo> infer_matmul(const InferContext& context) {
   const Shape a = a_ranked ? context.inputs[0].shape : unknown_dims(2);
   const Shape b = b_ranked ? context.inputs[1].shape : unknown_dims(2);
   merge_dims(context.node, a[flags.a ? 0 : 1], b[flags.b ? 1 : 0], "the second matrix's inner dimension");
-  return {{context.inputs[0].dtype, {a[flags.a ? 1 : 0], b[flags.b ? 0 : 1]}}};
+  return {{product_dtype(context), {a[flags.a ? 1 : 0], b[flags.b ? 0 : 1]}}};
 }
 
 Shape batch_part(const Shape& shape) { return Shape(std::vector<int64_t>(shape.begin(), shape.end() - 2)); }

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/host_memory.h"
+#include "compiler/model_impl.h"
 #include "plugin/left_calibrations.h"
 #include "plugin/runners.h"
 #include "quantize/channel_means.h"
@@ -31,11 +32,11 @@ std::string text_of(const std::vector<Shape>& shapes) {
   return text;
 }
 
-Model model_of(const SegmentGraph& segment, const std::string& name) {
+Model model_of(SegmentGraph segment, const std::string& name) {
   LoadOptions load;
   load.inputs = segment.inputs;
   load.outputs = segment.outputs;
-  return Model::from_graph_def(segment.bytes, segment.owner, load, name);
+  return detail::model_of_graph_def(segment.bytes, std::move(segment.owner), load, name, std::move(segment.outside));
 }
 
 Outcome failed(std::exception_ptr error) { return {Outcome::Kind::Failed, {}, std::move(error)}; }
@@ -203,6 +204,7 @@ void OpEngine::build_engine(const Shapes& shapes) {
   if (engine == nullptr) {
     ConvertOptions options;
     options.precision = config_.precision;
+    options.float_precision = "bf16";  // INT8 means INT8 and 16-bit floats in TF-TRT
     options.calibration_table = config_.calibration_table;
     options.channel_means = config_.channel_means;
     if (calibration) options.calibration = &*calibration;

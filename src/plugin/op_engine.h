@@ -17,6 +17,7 @@
 #include "tfengine/calibrate.h"
 #include "tfengine/convert.h"
 #include "tfengine/engine.h"
+#include "tfgraph/tensor_proto.h"
 
 namespace tfengine::plugin {
 
@@ -41,6 +42,7 @@ struct SegmentGraph {
   std::string_view bytes;
   std::shared_ptr<const void> owner;
   std::vector<std::string> inputs, outputs;
+  std::vector<tfgraph::OutsideContents> outside = {};  // contents of constants that the bytes lack
 };
 
 // How a call ended: outputs are written, or the native segment has to be run (and why), or it failed.

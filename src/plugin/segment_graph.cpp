@@ -2,11 +2,11 @@
 #include "plugin/segment_graph.h"
 
 #include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include <algorithm>
 #include <map>
 
-#include "base/host_memory.h"
 #include "plugin/conversions.h"
 #include "tensorflow/core/framework/graph.pb.h"
 #include "tensorflow/core/framework/node_def_util.h"
@@ -20,14 +20,24 @@ using google::protobuf::io::CodedOutputStream;
 
 // A call that tfengine inlines under no name of its own (as TensorFlow names such calls).
 constexpr char kCall[] = "PartitionedCall";
-// Fields of GraphDef and FunctionDefLibrary, both of length-delimited type.
+// Fields of length-delimited type: GraphDef's library, its functions, their nodes, the nodes' attributes, and a tensor in an
+// attribute.
 constexpr uint32_t kLibraryTag = 2 << 3 | 2;
 constexpr uint32_t kFunctionTag = 1 << 3 | 2;
+constexpr uint32_t kNodeTag = 3 << 3 | 2;
+constexpr uint32_t kAttrTag = 5 << 3 | 2;
+constexpr uint32_t kKeyTag = 1 << 3 | 2;
+constexpr uint32_t kValueTag = 2 << 3 | 2;
+constexpr uint32_t kTensorTag = 8 << 3 | 2;
 
 tf::core::RefCountPtr<tf::FunctionRecord> find(const tf::FunctionLibraryDefinition& library, const std::string& name) {
   auto record = library.FindRecord(name);
   if (record == nullptr) {
-    throw StatusError(absl::NotFoundError("the native segment '" + name + "' is not in the function library"));
+    throw StatusError(
+        absl::NotFoundError("the native segment '" + name +
+                            "' is not in the function library. Inside of a tf.function, tf.graph_util.import_graph_def "
+                            "leaves a graph's functions "
+                            "behind: use tfengine.tensorflow.import_graph_def there, or tf.compat.v1.wrap_function"));
   }
   return record;
 }
@@ -59,11 +69,58 @@ tf::GraphDef calling_graph(const SegmentSignature& signature, SegmentGraph& segm
   return graph;
 }
 
-size_t field_bytes(size_t content) { return 1 + CodedOutputStream::VarintSize64(content) + content; }
+void append_field(uint32_t tag, const std::string& content, std::string& to) {
+  google::protobuf::io::StringOutputStream stream(&to);
+  CodedOutputStream out(&stream);
+  out.WriteTag(tag);
+  out.WriteVarint32(static_cast<uint32_t>(content.size()));
+  out.WriteString(content);
+}
 
-uint8_t* begin_field(uint32_t tag, size_t content, uint8_t* at) {
-  at = CodedOutputStream::WriteVarint32ToArray(tag, at);
-  return CodedOutputStream::WriteVarint64ToArray(content, at);
+// A TensorProto without its contents, which are the `number`-th outside.
+std::string tensor_text(const tf::TensorProto& tensor, size_t number) {
+  tf::TensorProto rest;
+  rest.set_dtype(tensor.dtype());
+  *rest.mutable_tensor_shape() = tensor.tensor_shape();
+  std::string text = rest.SerializeAsString();
+  google::protobuf::io::StringOutputStream stream(&text);
+  CodedOutputStream out(&stream);
+  out.WriteTag(tfgraph::kOutsideField << 3);
+  out.WriteVarint64(number);
+  return text;
+}
+
+// Smaller ones are copied by whoever reads the graph.
+constexpr size_t kLargeContents = 4096;
+
+std::string node_text(const tf::NodeDef& node, const std::shared_ptr<const tf::FunctionRecord>& record,
+                      std::vector<tfgraph::OutsideContents>& outside) {
+  const auto value = node.attr().find("value");
+  const bool constant = node.op() == "Const" && value != node.attr().end() && value->second.has_tensor();
+  if (!constant || value->second.tensor().tensor_content().size() < kLargeContents) return node.SerializeAsString();
+  const tf::TensorProto& tensor = value->second.tensor();
+  tf::NodeDef rest;
+  rest.set_name(node.name());
+  rest.set_op(node.op());
+  (*rest.mutable_attr())["dtype"].set_type(tensor.dtype());
+  std::string text = rest.SerializeAsString(), attr, entry;
+  append_field(kTensorTag, tensor_text(tensor, outside.size()), attr);
+  append_field(kKeyTag, "value", entry);
+  append_field(kValueTag, attr, entry);
+  append_field(kAttrTag, entry, text);
+  outside.push_back({tensor.tensor_content(), record});
+  return text;
+}
+
+std::string function_text(const std::shared_ptr<const tf::FunctionRecord>& record,
+                          std::vector<tfgraph::OutsideContents>& outside) {
+  const tf::FunctionDef& function = record->fdef();
+  tf::FunctionDef rest;
+  *rest.mutable_signature() = function.signature();
+  *rest.mutable_ret() = function.ret();
+  std::string text = rest.SerializeAsString();
+  for (const tf::NodeDef& node : function.node_def()) append_field(kNodeTag, node_text(node, record, outside), text);
+  return text;
 }
 
 class Fingerprint {
@@ -98,32 +155,6 @@ void add_constant(const tf::TensorProto& tensor, Fingerprint& print) {
   }
 }
 
-// A GraphDef of these nodes (serialized) and functions, written once.
-std::string_view serialize(const std::string& nodes,
-                           const std::vector<std::shared_ptr<const tf::FunctionRecord>>& functions,
-                           const std::string& what, std::shared_ptr<const void>& owner) {
-  std::vector<size_t> sizes;
-  size_t library_bytes = 0;
-  for (const auto& function : functions) {
-    sizes.push_back(function->fdef().ByteSizeLong());
-    library_bytes += field_bytes(sizes.back());
-  }
-  const size_t total = nodes.size() + field_bytes(library_bytes);
-  std::shared_ptr<void> buffer = host_bytes(total, what, HostBytes::Uninitialized);
-  auto* const begin = static_cast<uint8_t*>(buffer.get());
-  uint8_t* at = std::copy(nodes.begin(), nodes.end(), begin);
-  at = begin_field(kLibraryTag, library_bytes, at);
-  for (size_t i = 0; i < functions.size(); ++i) {
-    at = begin_field(kFunctionTag, sizes[i], at);
-    if (!functions[i]->fdef().SerializeToArray(at, static_cast<int>(sizes[i]))) {
-      throw StatusError(absl::InternalError(what + " cannot be serialized"));
-    }
-    at += sizes[i];
-  }
-  owner = std::move(buffer);
-  return {reinterpret_cast<const char*>(begin), total};
-}
-
 }  // namespace
 
 std::function<SegmentGraph()> segment_source(const tf::FunctionLibraryDefinition& library,
@@ -139,22 +170,27 @@ std::function<SegmentGraph()> segment_source(const tf::FunctionLibraryDefinition
   }
   return [signature, functions] {
     SegmentGraph segment;
-    const std::string nodes = calling_graph(signature, segment).SerializeAsString();
-    std::string what = "the graph of " + signature.function;
-    const std::string_view bytes = serialize(nodes, functions, what, segment.owner);
-    segment.bytes = bytes;
+    std::string library;
+    for (const auto& function : functions) {
+      append_field(kFunctionTag, function_text(function, segment.outside), library);
+    }
+    auto bytes = std::make_shared<std::string>(calling_graph(signature, segment).SerializeAsString());
+    append_field(kLibraryTag, library, *bytes);
+    segment.bytes = *bytes;
+    segment.owner = std::move(bytes);
     return segment;
   };
 }
 
-std::string segment_fingerprint(const tf::FunctionLibraryDefinition& library, const std::string& function) {
+namespace {
+
+void add_function(const tf::FunctionLibraryDefinition& library, const std::string& function, Fingerprint& print) {
   const auto record = find(library, function);
   std::vector<const tf::NodeDef*> nodes;
   for (const tf::NodeDef& node : record->fdef().node_def()) nodes.push_back(&node);
   std::sort(nodes.begin(), nodes.end(), [](const auto* a, const auto* b) { return a->name() < b->name(); });
   std::map<absl::string_view, int> args;
   for (const auto& arg : record->fdef().signature().input_arg()) args.emplace(arg.name(), args.size());
-  Fingerprint print;
   for (const tf::NodeDef* node : nodes) {
     print.add(node->name());
     print.add(node->op());
@@ -164,7 +200,18 @@ std::string segment_fingerprint(const tf::FunctionLibraryDefinition& library, co
     }
     const auto value = node->attr().find("value");
     if (value != node->attr().end() && value->second.has_tensor()) add_constant(value->second.tensor(), print);
+    // Large constants that several segments have are functions that these call.
+    const auto called = node->attr().find("f");
+    if (called != node->attr().end() && called->second.has_func())
+      add_function(library, called->second.func().name(), print);
   }
+}
+
+}  // namespace
+
+std::string segment_fingerprint(const tf::FunctionLibraryDefinition& library, const std::string& function) {
+  Fingerprint print;
+  add_function(library, function, print);
   return print.text();
 }
 

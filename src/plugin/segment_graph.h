@@ -18,8 +18,8 @@ struct SegmentSignature {
   std::vector<tensorflow::PartialTensorShape> input_shapes;
 };
 
-// Gives the graph whenever it is asked. It shares TensorFlow's own function records, so that nothing is stored twice between
-// calls; the bytes lie in host memory (see base/host_memory.h). StatusError when the library lacks the function.
+// Gives the graph whenever it is asked. It shares TensorFlow's own function records, and large constants stay where they are
+// in those, so that no weight is there twice. StatusError when the library lacks the function.
 std::function<SegmentGraph()> segment_source(const tensorflow::FunctionLibraryDefinition& library,
                                              const SegmentSignature& signature);
 

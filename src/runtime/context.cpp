@@ -15,25 +15,57 @@ using plan::Place;
 
 namespace {
 
-// Constants that are read at a run: by a kernel, as what a step copies, or as a result.
-std::vector<bool> read_constants(const PreparedPlan& prepared) {
-  const plan::Plan& plan = prepared.plan;
-  std::vector<bool> read(static_cast<size_t>(plan.graph.value_count()), false);
-  const auto mark = [&](ir::ValueId id) {
-    const plan::Location& where = plan.locations[static_cast<size_t>(id)];
-    if (where.place == Place::Constant) read[static_cast<size_t>(where.index)] = true;
-  };
-  for (size_t i = 0; i < plan.steps.size(); ++i) {
-    const plan::Step& step = plan.steps[i];
-    if (step.elided) continue;
-    const ir::Node& node = plan.graph.node(step.node);
+// Which constants are read at a run: by a kernel, as what a step copies, or as a result. The others can go as soon as the last
+// step that has them as an input is prepared.
+class ConstantUse {
+ public:
+  explicit ConstantUse(const plan::Plan& plan)
+      : plan_(plan), steps_left_(static_cast<size_t>(plan.graph.value_count()), 0), read_(steps_left_.size(), false) {
+    for (const plan::Step& step : plan.steps) count(step, 1);
+    for (const ir::GraphOutput& out : plan.graph.outputs) mark(out.value);
+  }
+
+  void mark_reads(const plan::Step& step, const plan::Kernel& kernel) {
+    const ir::Node& node = plan_.graph.node(step.node);
     for (int input = 0; input < static_cast<int>(node.inputs.size()); ++input) {
-      if (prepared.kernels[i]->reads(input) || step.copy_input == input) mark(node.inputs[static_cast<size_t>(input)]);
+      if (kernel.reads(input) || step.copy_input == input) mark(node.inputs[static_cast<size_t>(input)]);
     }
   }
-  for (const ir::GraphOutput& out : plan.graph.outputs) mark(out.value);
-  return read;
-}
+
+  // The step is prepared: constants that nothing needs any more.
+  std::vector<ir::ValueId> finish(const plan::Step& step) {
+    count(step, -1);
+    std::vector<ir::ValueId> idle;
+    for (const ir::ValueId id : plan_.graph.node(step.node).inputs) {
+      const ir::ValueId constant = constant_of(id);
+      if (constant != ir::kNone && steps_left_[at(constant)] == 0 && !read_[at(constant)]) idle.push_back(constant);
+    }
+    return idle;
+  }
+
+ private:
+  static size_t at(ir::ValueId id) { return static_cast<size_t>(id); }
+  // What a value is, or is a view of; kNone if that is no constant.
+  ir::ValueId constant_of(ir::ValueId id) const {
+    const plan::Location& where = plan_.locations[at(id)];
+    if (where.place == Place::Constant) return where.index;
+    return plan_.graph.value(id).is_constant() ? id : ir::kNone;
+  }
+  void mark(ir::ValueId id) {
+    const ir::ValueId constant = constant_of(id);
+    if (constant != ir::kNone) read_[at(constant)] = true;
+  }
+  void count(const plan::Step& step, int change) {
+    for (const ir::ValueId id : plan_.graph.node(step.node).inputs) {
+      const ir::ValueId constant = constant_of(id);
+      if (constant != ir::kNone) steps_left_[at(constant)] += change;
+    }
+  }
+
+  const plan::Plan& plan_;
+  std::vector<int> steps_left_;
+  std::vector<bool> read_;
+};
 
 }  // namespace
 
@@ -41,21 +73,24 @@ Tensor without_bytes(const Tensor& constant) { return {constant.dtype(), constan
 
 std::shared_ptr<const PreparedPlan> prepare(plan::Plan plan, plan::PackedStore& packed) {
   auto prepared = std::make_shared<PreparedPlan>();
-  for (const plan::Step& step : plan.steps) {
-    prepared->kernels.push_back(step.elided ? nullptr : step.tactic.prepare(packed));
+  prepared->plan = std::move(plan);
+  ir::Graph& graph = prepared->plan.graph;
+  ConstantUse use(prepared->plan);
+  for (plan::Step& step : prepared->plan.steps) {
+    std::shared_ptr<const plan::Kernel> kernel = step.elided ? nullptr : step.tactic.prepare(packed);
+    if (kernel != nullptr) use.mark_reads(step, *kernel);
+    prepared->kernels.push_back(std::move(kernel));
+    step.tactic.prepare = nullptr;  // holds constants, too
+    for (const ir::ValueId id : use.finish(step)) {
+      Tensor& constant = graph.value(id).constant;
+      if (constant.bytes() >= kLargeConstantBytes) constant = without_bytes(constant);
+    }
   }
   prepared->ahead.resize(prepared->kernels.size());
   for (size_t i = prepared->kernels.size(); i-- > 1;) {
     const auto& kernel = prepared->kernels[i];
     const bool weighted = kernel != nullptr && !kernel->weights().empty();
     prepared->ahead[i - 1] = weighted ? kernel->weights() : prepared->ahead[i];
-  }
-  prepared->plan = std::move(plan);
-  for (plan::Step& step : prepared->plan.steps) step.tactic.prepare = nullptr;  // holds constants, too
-  const std::vector<bool> read = read_constants(*prepared);
-  for (ir::ValueId id = 0; id < prepared->plan.graph.value_count(); ++id) {
-    Tensor& constant = prepared->plan.graph.value(id).constant;
-    if (constant.bytes() >= kLargeConstantBytes && !read[static_cast<size_t>(id)]) constant = without_bytes(constant);
   }
   return prepared;
 }

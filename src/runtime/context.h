@@ -20,7 +20,7 @@ struct PreparedPlan {
   std::vector<std::span<const std::byte>> ahead;             // by step: the weights of the next step that has any
 };
 
-// Large constants that no kernel reads any more are freed as far as the plan holds them.
+// Large constants that no kernel reads any more are freed, step by step, as far as the plan holds them.
 std::shared_ptr<const PreparedPlan> prepare(plan::Plan plan, plan::PackedStore& packed);
 // The constant without its bytes: type and shape stay.
 Tensor without_bytes(const Tensor& constant);

@@ -68,8 +68,13 @@ std::shared_ptr<ShapeEntry> EngineCore::latest() const {
   return entries_.entries().empty() ? nullptr : entries_.entries().front().second;
 }
 
-void EngineCore::free_constants(std::function<ir::Graph()> again) {
+void EngineCore::free_constants(std::function<ir::Graph()> again, bool plan_first) {
   again_ = std::move(again);
+  if (!plan_first) strip_graph();
+}
+
+void EngineCore::strip_graph() {
+  stripped_ = true;
   for (ir::ValueId id = 0; id < graph_.value_count(); ++id) {
     Tensor& constant = graph_.value(id).constant;
     if (constant.bytes() >= kLargeConstantBytes) constant = without_bytes(constant);
@@ -77,7 +82,7 @@ void EngineCore::free_constants(std::function<ir::Graph()> again) {
 }
 
 ir::Graph EngineCore::whole_graph() {
-  if (again_ == nullptr) return graph_;
+  if (!stripped_) return graph_;
   ir::Graph graph = again_();
   check(graph.value_count() == graph_.value_count(), "'{}' was made anew with {} values, expected {}", graph_.name,
         graph.value_count(), graph_.value_count());
@@ -90,7 +95,7 @@ ir::Graph EngineCore::whole_graph() {
   return graph;
 }
 
-std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& shapes) {
+plan::Plan EngineCore::make_plan(const std::vector<Shape>& shapes) {
   plan::PlanOptions options;
   options.backends = config_.backends;
   options.threads = config_.threads;
@@ -105,8 +110,17 @@ std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& sha
     if (const plan::PlanRecord* record = find_record(shapes)) known = *record;
   }
   if (known) options.recorded = &known->tactics;
-  plan::Plan plan = plan::make_plan(config_.specialize(whole_graph(), shapes), packed_, options);
-  if (!known) {
+  return plan::make_plan(config_.specialize(whole_graph(), shapes), packed_, options);
+}
+
+std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& shapes) {
+  plan::Plan plan = make_plan(shapes);
+  if (again_ != nullptr && !stripped_) strip_graph();  // the plan has what it needs
+  const auto known = [&] {
+    const std::lock_guard lock(mutex_);
+    return find_record(shapes) != nullptr;
+  };
+  if (!known()) {
     plan::PlanRecord record;
     record.threads = config_.threads;
     record.input_shapes = shapes;

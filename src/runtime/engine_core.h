@@ -74,12 +74,14 @@ class EngineCore {
   const ir::Graph& graph() const { return graph_; }
   // The graph with all its constants.
   ir::Graph whole_graph();
-  // Frees the large constants, which only planning and saving need; `again` gives the same graph once more. Called before
-  // others use the core.
-  void free_constants(std::function<ir::Graph()> again);
+  // Frees the large constants, which only planning and saving need; `again` gives the same graph once more. `plan_first`: the
+  // next plan still finds them here and frees them as it packs them. Called before others use the core.
+  void free_constants(std::function<ir::Graph()> again, bool plan_first = false);
   const EngineConfig& config() const { return config_; }
   // Planned on first use for these shapes. Thread-safe; while one thread plans, others find what is planned already.
   std::shared_ptr<ShapeEntry> entry(const std::vector<Shape>& shapes);
+  // The plan that these shapes would get, which is not kept: for its choices and times. Nothing of it is packed.
+  plan::Plan make_plan(const std::vector<Shape>& shapes);
   // The most recently used one; null before the first.
   std::shared_ptr<ShapeEntry> latest() const;
   // Later plans report to nobody: who watched the conversion may be gone.
@@ -96,8 +98,10 @@ class EngineCore {
 
  private:
   std::shared_ptr<ShapeEntry> make_entry(const std::vector<Shape>& shapes);
+  void strip_graph();
 
   ir::Graph graph_;
+  bool stripped_ = false;  // its large constants are without their bytes
   std::function<ir::Graph()> again_;
   EngineConfig config_;
   plan::PackedStore packed_;

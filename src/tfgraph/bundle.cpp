@@ -117,7 +117,7 @@ Tensor Bundle::load(std::string_view key, ConstantBudget& budget) {
     ConstantBudget shard;
     if (!data.empty()) shard.owner = shards_.at(entry.shard);
     try {
-      Tensor tensor = view_or_copy(dtype, entry.shape, data, shard);
+      Tensor tensor = view_or_copy(dtype, entry.shape, {data, shard.owner}, shard);
       budget.viewed_bytes += shard.viewed_bytes;
       budget.copied_bytes += shard.copied_bytes;
       return tensor;

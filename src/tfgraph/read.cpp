@@ -68,12 +68,10 @@ GraphDef read_whole_graph(std::string_view bytes) {
   return graph;
 }
 
-ir::Graph read_frozen_bytes(std::string_view bytes, std::shared_ptr<const void> owner, const fs::path& what,
+ir::Graph read_frozen_bytes(std::string_view bytes, ConstantBudget budget, const fs::path& what,
                             const ImportOptions& options, ImportReport* report) {
   return with_file(what, [&] {
     const GraphDef graph = read_whole_graph(bytes);
-    ConstantBudget budget;
-    budget.owner = std::move(owner);
     ImportJob job{graph, {}, {}, options.inputs.empty(), nullptr, {}, options};
     job.inputs = options.inputs.empty() ? placeholders(graph) : pick(options.inputs, {});
     job.outputs = options.outputs.empty() ? sinks(graph) : pick(options.outputs, {});
@@ -85,7 +83,9 @@ ir::Graph read_frozen_bytes(std::string_view bytes, std::shared_ptr<const void> 
 
 ir::Graph read_frozen(const fs::path& path, const ImportOptions& options, ImportReport* report) {
   const auto file = MappedFile::open(path);
-  return read_frozen_bytes(file->text(), file, path, options, report);
+  ConstantBudget budget;
+  budget.owner = file;
+  return read_frozen_bytes(file->text(), std::move(budget), path, options, report);
 }
 
 const SignatureDef& choose_signature(const MetaGraph& meta, const std::string& key) {
@@ -201,8 +201,11 @@ ir::Graph read_model(const fs::path& path, const ImportOptions& options, ImportR
 }
 
 ir::Graph read_graph_bytes(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& what,
-                           const ImportOptions& options, ImportReport* report) {
-  return with_path(what, [&] { return read_frozen_bytes(bytes, std::move(owner), what, options, report); });
+                           const ImportOptions& options, ImportReport* report, std::vector<OutsideContents> outside) {
+  ConstantBudget budget;
+  budget.owner = std::move(owner);
+  budget.outside = std::move(outside);
+  return with_path(what, [&] { return read_frozen_bytes(bytes, std::move(budget), what, options, report); });
 }
 
 ModelSummary summarize_model(const fs::path& path) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "tfgraph/tensor_proto.h"
 
 namespace tfengine::tfgraph {
 
@@ -43,9 +44,11 @@ struct ImportReport {
 ir::Graph read_model(const std::filesystem::path& path, const ImportOptions& options = {},
                      ImportReport* report = nullptr);
 
-// The same from a GraphDef's bytes in memory, which `owner` keeps alive; `what` names them in messages.
+// The same from a GraphDef's bytes in memory, which `owner` keeps alive; `what` names them in messages. `outside`: contents
+// of constants that the bytes lack.
 ir::Graph read_graph_bytes(std::string_view bytes, std::shared_ptr<const void> owner, const std::string& what,
-                           const ImportOptions& options = {}, ImportReport* report = nullptr);
+                           const ImportOptions& options = {}, ImportReport* report = nullptr,
+                           std::vector<OutsideContents> outside = {});
 
 struct EndpointSummary {
   std::string name;    // the signature's key, or the node

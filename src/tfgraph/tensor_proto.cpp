@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 
 #include "base/host_memory.h"
 #include "tfgraph/dtype.h"
@@ -30,6 +31,7 @@ struct Fields {
   uint64_t dtype = 0;
   Shape shape;
   std::string_view content;
+  std::optional<uint64_t> outside;
   std::vector<float> floats;
   std::vector<double> doubles;
   std::vector<int32_t> ints;    // int_val: also of the narrower integers
@@ -98,6 +100,9 @@ Fields read_fields(std::string_view message) {
         break;
       case bytes(17):
         append_varints(get_view(proto), fields.uint64s);
+        break;
+      case varint(kOutsideField):
+        fields.outside = proto.get_uint64();
         break;
       case varint(17):
         fields.uint64s.push_back(proto.get_uint64());
@@ -201,7 +206,8 @@ int64_t checked_bytes(DType dtype, const Shape& shape) {
 // A view of less would keep all of the file in memory for nothing.
 constexpr size_t kViewedBytes = 4096;
 
-Tensor view_or_copy(DType dtype, Shape shape, std::string_view contents, ConstantBudget& budget) {
+Tensor view_or_copy(DType dtype, Shape shape, const OutsideContents& from, ConstantBudget& budget) {
+  const std::string_view contents = from.bytes;
   const int64_t needed = checked_bytes(dtype, shape);
   if (static_cast<uint64_t>(needed) != contents.size()) {
     fail<InvalidModel>("a {} tensor of shape {} has {} bytes, expected {}", dtype_name(dtype), shape.str(),
@@ -210,7 +216,7 @@ Tensor view_or_copy(DType dtype, Shape shape, std::string_view contents, Constan
   const bool aligned = reinterpret_cast<uintptr_t>(contents.data()) % dtype_bytes(dtype) == 0;
   if (aligned && contents.size() >= kViewedBytes) {
     budget.viewed_bytes += contents.size();
-    return Tensor(dtype, std::move(shape), contents.data(), budget.owner);
+    return Tensor(dtype, std::move(shape), contents.data(), from.owner);
   }
   budget.copied_bytes += contents.size();
   std::shared_ptr<void> copy = host_bytes(contents.size(), "a constant", HostBytes::Uninitialized);
@@ -226,13 +232,22 @@ Tensor read_tensor(std::string_view message, ConstantBudget& budget) {
     fail<InvalidModel>("a constant has type {}, which tfengine does not have", proto_dtype_name(fields.dtype));
   (void)checked_bytes(dtype, fields.shape);
   if (dtype == DType::String) return Tensor(dtype, fields.shape, nullptr, nullptr);
-  if (!fields.content.empty()) {
+  OutsideContents contents{fields.content, budget.owner};
+  // Files of others have such a field by chance or malice: without a host's table it means nothing.
+  if (fields.outside && !budget.outside.empty()) {
+    if (*fields.outside >= budget.outside.size()) {
+      fail<InvalidModel>("a constant's contents have number {}, expected less than {}", *fields.outside,
+                         budget.outside.size());
+    }
+    contents = budget.outside[*fields.outside];
+  }
+  if (!contents.bytes.empty()) {
     // Any byte but 0 and 1 is no bool that C++ may read.
     if (dtype == DType::Bool &&
-        std::any_of(fields.content.begin(), fields.content.end(), [](char c) { return (c & ~1) != 0; })) {
+        std::any_of(contents.bytes.begin(), contents.bytes.end(), [](char c) { return (c & ~1) != 0; })) {
       fail<InvalidModel>("a bool constant has bytes other than 0 and 1");
     }
-    return view_or_copy(dtype, fields.shape, fields.content, budget);
+    return view_or_copy(dtype, fields.shape, contents, budget);
   }
   return from_lists(dtype, fields, budget);
 }

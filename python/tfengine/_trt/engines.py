@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfengine import _core
 
+from .constants import drop_idle_arguments, share_constants
 from .function_bodies import convert_bodies
 from .graphviz import export_graph
 from .nodes import node_of
@@ -52,6 +53,8 @@ def convert_frozen(
 
     converted = convert(graph_def, outputs, params, options)
     convert_bodies(converted, params, options, convert)
+    drop_idle_arguments(converted, [*outputs, *options.get("nodes_denylist", ())])
+    share_constants(converted)
     conversion = _summed(parts)
     _log(conversion)
     export_graph(converted)

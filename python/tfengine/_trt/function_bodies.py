@@ -11,7 +11,8 @@ import tensorflow as tf
 from tensorflow.core.framework import function_pb2
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
 
-from .nodes import ENGINE_OP, functions_in, node_of
+from .constants import BRANCHES, LOOPS
+from .nodes import ENGINE_OP, functions_in, node_of, unused_name
 from .params import TrtConversionParams
 
 MARK = "_tftrt_convert_function"
@@ -34,8 +35,6 @@ _OPTIONS = {
 # These compile their functions themselves.
 _NOT_OURS = ("_XlaMustCompile", "_tf_data_function")
 
-_LOOPS = ("While", "StatelessWhile")
-_BRANCHES = ("If", "StatelessIf", "Case", "StatelessCase")
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 
 # (body, outputs, parameters, options, the function's name) to the converted body.
@@ -104,10 +103,10 @@ class _Bodies:
         if any(self._calls_of.get(name, 0) != 1 for name in callees):
             return {}
         inputs = [node_of(name) for name in node.input if not name.startswith("^")]
-        if node.op in _BRANCHES:
+        if node.op in BRANCHES:
             inputs = inputs[1:]
         known = {i: constants[name] for i, name in enumerate(inputs) if name in constants}
-        if node.op in _LOOPS:
+        if node.op in LOOPS:
             unchanged = _unchanged(self._library[node.attr["body"].func.name])
             known = {i: constant for i, constant in known.items() if i in unchanged}
         return known
@@ -140,7 +139,7 @@ class _Bodies:
         for key in idle:
             del new.control_ret[key]
             new.signature.control_output.remove(key)
-        new.signature.name = _unused_name(f"{name}_with_engines", self._library)
+        new.signature.name = unused_name(f"{name}_with_engines", self._library)
         _replace_nodes(new, converted, returns, self._library)
         self._library[new.signature.name] = new
         self._made[name] = new.signature.name
@@ -181,7 +180,7 @@ def _read(function, table: dict[str, tuple[str, str]]) -> dict[str, Any]:
 
 def _callees(node) -> list[tuple[str, Callable[[str], None]]]:
     """The functions that a node runs, each with what makes it run another."""
-    if node.op in _LOOPS:
+    if node.op in LOOPS:
         functions = [node.attr["cond"].func, node.attr["body"].func]
     elif node.op in ("If", "StatelessIf"):
         functions = [node.attr["then_branch"].func, node.attr["else_branch"].func]
@@ -233,9 +232,9 @@ def _shapes_of_inputs(graph_def, calls: list, library: dict) -> dict[str, list]:
     shapes = {}
     for node in calls:
         passed = [tensor.shape for tensor in graph.get_operation_by_name(node.name).inputs]
-        if node.op in _BRANCHES:
+        if node.op in BRANCHES:
             passed = passed[1:]
-        if node.op in _LOOPS:
+        if node.op in LOOPS:
             declared = node.attr["output_shapes"].list.shape
             unknown = [tf.TensorShape(None)] * len(passed)
             passed = [tf.TensorShape(shape) for shape in declared] if len(declared) == len(passed) else unknown
@@ -294,7 +293,7 @@ def _put_constants(body, function, known: dict[int, Any]) -> None:
         node.CopyFrom(constant)
         del node.input[:]
         arg = function.signature.input_arg[i].name
-        node.name = names[arg] = _unused_name(f"{arg}/constant", {other.name for other in body.node[:-1]})
+        node.name = names[arg] = unused_name(f"{arg}/constant", {other.name for other in body.node[:-1]})
     for node in body.node:
         for i, name in enumerate(node.input):
             if not name.startswith("^") and node_of(name) in names:
@@ -341,11 +340,3 @@ def _length(arg, node) -> int:
     if arg.type_list_attr:
         return len(node.attr[arg.type_list_attr].list.type)
     return 1
-
-
-def _unused_name(wanted: str, taken: Iterable[str]) -> str:
-    name, number = wanted, 0
-    while name in taken:
-        number += 1
-        name = f"{wanted}_{number}"
-    return name

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+from tensorflow.python.eager import context
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from .function_bodies import MARK
-from .nodes import node_of, rename_functions_with_engines
+from .nodes import node_of, rename_functions, rename_functions_with_engines
 
 
 class FrozenSignature(NamedTuple):
@@ -86,6 +87,23 @@ def build(graph_def: tf.compat.v1.GraphDef, like: FrozenSignature):
     names = argument_names(like)
     function._arg_keywords, function._num_positional_args = names, len(names)
     return function
+
+
+def registered(graph_def: tf.compat.v1.GraphDef) -> tf.compat.v1.GraphDef:
+    """The graph, whose functions TensorFlow's eager context knows: a copy if names of these were taken."""
+    known = context.context()
+    taken = {
+        function.signature.name
+        for function in graph_def.library.function
+        if known.has_function(function.signature.name) and known.get_function_def(function.signature.name) != function
+    }
+    if taken:
+        graph_def = type(graph_def).FromString(graph_def.SerializeToString())
+        rename_functions(graph_def, taken)
+    for function in graph_def.library.function:
+        if not known.has_function(function.signature.name):
+            known.add_function_def(function)
+    return graph_def
 
 
 def argument_names(signature: FrozenSignature) -> list[str]:

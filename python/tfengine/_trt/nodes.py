@@ -31,12 +31,18 @@ def rename_functions_with_engines(graph_def) -> None:
     TensorFlow knows functions by name for as long as the process lives, and refuses another one of the same name: that
     is what a function is once its engines' attributes change.
     """
+    library = graph_def.library.function
+    rename_functions(
+        graph_def,
+        {f.signature.name for f in library if any(node.op == ENGINE_OP for node in f.node_def)},
+    )
+
+
+def rename_functions(graph_def, taken: Iterable[str]) -> None:
+    """The same for functions of these names, and for those that call them."""
     library = {function.signature.name: function for function in graph_def.library.function}
-    changed = {name for name, function in library.items() if any(node.op == ENGINE_OP for node in function.node_def)}
-    while True:
-        callers = {name for name, function in library.items() if changed & set(_callees(function.node_def))} - changed
-        if not callers:
-            break
+    changed = set(taken)
+    while callers := {name for name, f in library.items() if changed & set(_callees(f.node_def))} - changed:
         changed |= callers
     names = {name: f"{_SUFFIX.sub('', name)}_{next(_numbers)}_of_tfengine" for name in changed}
     for name, function in library.items():
@@ -50,12 +56,16 @@ _SUFFIX = re.compile(r"_\d+_of_tfengine$")
 
 
 def _callees(nodes: Iterable) -> Iterator[str]:
-    return (function.name for node in nodes for function in functions_in(node))
+    for node in nodes:
+        yield node.op  # calls may also be nodes of the function's name
+        for function in functions_in(node):
+            yield function.name
 
 
 def _rename_callees(nodes: Iterable, names: dict[str, str]) -> None:
     if names:
         for node in nodes:
+            node.op = names.get(node.op, node.op)
             for function in functions_in(node):
                 function.name = names.get(function.name, function.name)
 
@@ -94,6 +104,14 @@ def canonical_name(node_name: str) -> str:
 def node_of(tensor_name: str) -> str:
     """ "conv:0" and "^conv" to "conv"."""
     return tensor_name.removeprefix("^").split(":", 1)[0]
+
+
+def unused_name(wanted: str, taken: Iterable[str]) -> str:
+    name, number = wanted, 0
+    while name in taken:
+        number += 1
+        name = f"{wanted}_{number}"
+    return name
 
 
 def unread_nodes(graph_def) -> list[str]:

@@ -118,6 +118,7 @@ std::string build_engine(const GraphView& view, const GraphTypes& types, const S
   if (!precision.notice.empty()) notes.push_back(name + ": " + precision.notice);
   ConvertOptions options;
   options.precision = precision.name;
+  options.float_precision = "bf16";  // INT8 means INT8 and 16-bit floats in TF-TRT
   options.calibration = calibration;
   options.calibrator = params.calibrator;
   options.float_without_ranges = true;
