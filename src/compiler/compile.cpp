@@ -18,6 +18,7 @@
 #include "compiler/to_bf16.h"
 #include "quantize/calibration_cache.h"
 #include "quantize/rules.h"
+#include "quantize/tables/table_file.h"
 #include "tfengine/convert.h"
 
 namespace tfengine {
@@ -60,6 +61,16 @@ std::map<std::string, double> step_times(runtime::EngineCore& core, const std::v
   return times;
 }
 
+// Other tools write "x:0" for the tensor that we call "x".
+quantize::RangeTable with_names_of(const ir::Graph& graph, const quantize::RangeTable& table) {
+  quantize::RangeTable renamed;
+  for (const auto& [name, entry] : table.entries()) {
+    const bool bare = name.ends_with(":0") && graph.find_value(name) == ir::kNone;
+    renamed.set(bare ? name.substr(0, name.size() - 2) : name, entry);
+  }
+  return renamed;
+}
+
 class Compiler {
  public:
   Compiler(const Model& model, const ConvertOptions& options)
@@ -71,6 +82,7 @@ class Compiler {
     recipe_.nodes_denylist = options.nodes_denylist;
     recipe_.disabled_passes = options.disabled_passes;
     recipe_.int8_grid = options.int8_grid;
+    recipe_.strict_ranges = options.strict_ranges;
     recipe_.backend = config_.backends[0];
     if (options.progress) {
       config_.progress = [this](int done, int total, const std::string&) {
@@ -124,34 +136,41 @@ class Compiler {
       table.merge(solved.table);
       if (options_.bias_correction) recipe_.means = calibration.histograms.channel_means();
     }
-    if (table.empty() && !options_.float_without_ranges) {
+    // Strictness names the tensors.
+    if (table.empty() && !options_.float_without_ranges && !options_.strict_ranges) {
       fail<InvalidArgument>("precision int8 needs ranges: give calibration data, or a model with quantization nodes");
     }
     return table;
   }
 
   void merge_table(const ir::Graph& graph, quantize::RangeTable& table) {
-    const quantize::CalibrationCache cache =
-        quantize::parse_calibration_cache(options_.calibration_table, "the calibration table");
+    quantize::TableFile file = quantize::parse_table(options_.calibration_table, "the calibration table");
+    file.table = with_names_of(graph, file.table);
     std::vector<std::string> wanted;
     for (const ir::ValueId id : quantize::tensors_to_observe(graph)) wanted.push_back(graph.value(id).name);
-    const quantize::NameMismatch mismatch = quantize::compare_names(cache.table, wanted);
-    if (!mismatch.not_in_table.empty()) {
-      report_.notes.push_back(fmt::format("the calibration table lacks {} of {} tensors: {}",
-                                          mismatch.not_in_table.size(), wanted.size(),
-                                          fmt::join(mismatch.not_in_table, ", ")));
-    }
-    report_.calibrator = cache.algorithm;
-    table.merge(cache.table);
+    quantize::NameMismatch mismatch = quantize::compare_names(file.table, wanted);
+    note_names(fmt::format("the calibration table lacks {} of {} tensors", mismatch.not_in_table.size(), wanted.size()),
+               mismatch.not_in_table);
+    std::erase_if(mismatch.not_in_graph, [&](const std::string& name) { return graph.find_value(name) != ir::kNone; });
+    note_names(
+        fmt::format("the calibration table has {} names that the graph does not have", mismatch.not_in_graph.size()),
+        mismatch.not_in_graph);
+    report_.calibrator = file.algorithm;
+    table.merge(file.table);
+  }
+
+  void note_names(const std::string& what, const std::vector<std::string>& names) {
+    if (!names.empty()) report_.notes.push_back(fmt::format("{}: {}", what, fmt::join(names, ", ")));
   }
 
   Core int8_engine(const ir::Graph& graph, const std::vector<std::vector<Shape>>& shapes) {
     recipe_.ranges = ranges(graph);
-    if (recipe_.ranges.empty()) {
+    if (recipe_.ranges.empty() && !options_.strict_ranges) {
       report_.notes.emplace_back("precision int8 was asked for, but there are no ranges: the engine is float");
       return make_core(graph);
     }
     quantize::RewriteResult result = detail::rewrite(graph, recipe_, &quantized_);
+    note_missing_ranges(result.report.missing);
     Core core = make_core(std::move(result.graph));
     report_.rewrite = std::move(result.report);
     if (!options_.avoid_slow_int8 || !config_.measure || config_.backends.size() < 2) return core;
@@ -182,6 +201,16 @@ class Compiler {
     return core;
   }
 
+  void note_missing_ranges(const std::vector<std::string>& missing) {
+    if (missing.empty()) return;
+    report_.notes.push_back(fmt::format(
+        "{} tensor{} no INT8 range, and what reads {} stays in float: '{}'. Ranges come of calibration data, a "
+        "calibration table, or a FakeQuantWithMinMaxVars or QuantizeAndDequantizeV2 node behind the tensor; "
+        "strict_ranges makes this an error",
+        missing.size(), missing.size() == 1 ? " has" : "s have", missing.size() == 1 ? "it" : "them",
+        fmt::join(missing, "', '")));
+  }
+
   static std::set<std::string> slower_nodes(runtime::EngineCore& core, const std::map<std::string, double>& float_times,
                                             const std::vector<std::vector<Shape>>& shapes,
                                             const std::set<std::string>& already) {
@@ -195,6 +224,8 @@ class Compiler {
   }
 
   Engine finish(Core core) {
+    std::vector<std::string>& ignored = report_.rewrite.ignored;
+    ignored.insert(ignored.end(), report_.passes.ignored_ranges.begin(), report_.passes.ignored_ranges.end());
     auto impl = std::make_shared<detail::EngineImpl>();
     core->end_progress();
     if (options_.model_again) free_constants(*core);

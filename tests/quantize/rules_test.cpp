@@ -64,7 +64,8 @@ TEST(Rules, PassThroughDataMovementBothWays) {
   // The pooled tensor was calibrated too, but it is stored on its input's grid.
   EXPECT_EQ(range_of(graph, table_of({{"c", 3.0f}, {"p", 2.0f}}), "p")->max_abs, 3.0f);
   EXPECT_EQ(range_of(graph, table_of({{"p", 2.0f}}), "c")->max_abs, 2.0f);
-  EXPECT_FALSE(range_of(graph, table_of({{"r", 2.0f}}), "c"));
+  // What a relu clips away needs no range in front of it.
+  EXPECT_EQ(range_of(graph, table_of({{"r", 2.0f}}), "c")->max_abs, 2.0f);
   RangeTable custom = table_of({{"c", 3.0f}});
   custom.set("p", {1.5f, ir::RangeSource::Custom, false, "fq"});
   EXPECT_EQ(range_of(graph, custom, "c")->max_abs, 1.5f);
@@ -109,6 +110,54 @@ TEST(Rules, KnowWhatOpsBound) {
   RangeTable custom;
   custom.set("six", {8.0f, ir::RangeSource::Custom, false, "fq"});
   EXPECT_EQ(range_of(graph, custom, "six")->max_abs, 8.0f);
+}
+
+using Ranges = std::initializer_list<std::pair<const char*, float>>;
+
+RangeTable custom_table(Ranges ranges) {
+  RangeTable table;
+  for (const auto& [name, max_abs] : ranges) table.set(name, {max_abs, ir::RangeSource::Custom, false, "fq"});
+  return table;
+}
+
+TEST(Rules, GivenRangesGoThroughActivations) {
+  const ir::Graph graph = graph_of("%x: f32[1,4], %z: f32[1,4]", R"(
+    %s = Add(%x, %z)
+    %relu = Relu(%s)
+    %leaky = LeakyRelu(%x) {alpha=0.1}
+    %steep = LeakyRelu(%x) {alpha=3.0}
+    %elu = Elu(%x)
+    %swish = Swish(%x)
+    %soft = Softplus(%x)
+    %t = Mul(%z, %z)
+    %six = Relu6(%t)
+    return %relu, %leaky, %steep, %elu, %swish, %soft, %six)");
+  const auto at = [&](Ranges ranges, const char* name) { return range_of(graph, custom_table(ranges), name); };
+  EXPECT_EQ(at({{"s", 3.0f}}, "relu")->max_abs, 3.0f);
+  EXPECT_EQ(at({{"x", 0.5f}}, "leaky")->max_abs, 0.5f);
+  EXPECT_EQ(at({{"x", 0.5f}}, "steep")->max_abs, 1.5f);
+  EXPECT_EQ(at({{"x", 0.5f}}, "elu")->max_abs, 1.0f);
+  EXPECT_EQ(at({{"x", 2.5f}}, "elu")->max_abs, 2.5f);
+  EXPECT_EQ(at({{"x", 2.5f}}, "swish")->max_abs, 2.5f);
+  EXPECT_FALSE(at({{"x", 2.5f}}, "soft"));
+  EXPECT_FALSE(at({{"x", 2.5f}}, "s"));
+  // Backwards where clipping and the function change places.
+  EXPECT_EQ(at({{"relu", 3.0f}}, "s")->max_abs, 3.0f);
+  EXPECT_EQ(at({{"six", 4.0f}}, "t")->max_abs, 4.0f);
+  EXPECT_EQ(at({}, "t")->max_abs, 6.0f);
+  EXPECT_FALSE(at({{"leaky", 3.0f}}, "x"));
+}
+
+TEST(Rules, PartsThatAgreeTellTheirWhole) {
+  const ir::Graph graph = graph_of("%x: f32[1,4]", R"(
+    %axis = const s32[] [1]
+    %h = Tanh(%x)
+    %e = Elu(%x)
+    %a, %b = Split(%axis, %e) {num_split=2}
+    return %a, %b, %h)");
+  EXPECT_EQ(range_of(graph, custom_table({{"a", 3.0f}, {"b", 3.0f}}), "e")->max_abs, 3.0f);
+  EXPECT_FALSE(range_of(graph, custom_table({{"a", 3.0f}, {"b", 4.0f}}), "e"));
+  EXPECT_FALSE(range_of(graph, custom_table({{"a", 3.0f}}), "e"));
 }
 
 TEST(Rules, AveragesAndJoinsTakeTheirInputs) {
