@@ -78,6 +78,7 @@ void run(Options& options, const Output& output) {
   if (calibration) {
     options.convert.calibration = &*calibration;
     for (const std::string& warning : calibration->warnings()) note(output, "warning: " + warning);
+    for (const std::string& finding : calibration->checkup().findings) note(output, "calibration data: " + finding);
   }
   if (!options.table.empty()) options.convert.calibration_table = RangeTable::load(options.table).to_bytes();
   if (!options.shapes.empty()) {

@@ -71,3 +71,27 @@ def test_what_was_written_is_read_again(digits, images, test_split, tmp_path):
     pictures = test_split[0][:64]
     # [-128, 127] steps become a range of 128, so the grids differ by one part in 127.
     assert signal_to_noise_db(first.run(pictures)[output], second.run(pictures)[output]) > 20
+
+
+def test_paddings_of_their_own(tmp_path):
+    """Pads that the engine takes into a convolution are nodes again: TensorFlow aborts over some that are attributes."""
+    rng = np.random.default_rng(3)
+    depthwise = tf.constant(rng.normal(size=(3, 3, 8, 1)).astype(np.float32))
+    pointwise = tf.constant(rng.normal(size=(1, 1, 8, 8)).astype(np.float32))
+
+    class Model(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 12, 12, 8], tf.float32, name="x")])
+        def serve(self, x):
+            x = tf.nn.relu6(tf.nn.conv2d(x, pointwise, 1, "SAME"))
+            x = tf.pad(x, [[0, 0], [0, 1], [0, 1], [0, 0]])
+            x = tf.nn.relu6(tf.nn.depthwise_conv2d(x, depthwise, [1, 2, 2, 1], "VALID") + 0.5)
+            return {"y": tf.nn.conv2d(x, pointwise, 1, "SAME")}
+
+    model = Model()
+    tf.saved_model.save(model, str(tmp_path / "m"), signatures=model.serve)
+    engine = tfengine.convert(tmp_path / "m", threads=1)
+    x = rng.normal(size=(4, 12, 12, 8)).astype(np.float32)
+    output = engine.outputs[0].name
+    np.testing.assert_allclose(
+        run_graph(engine.to_tensorflow(), {"x": x}, output), engine.run(x)[output], rtol=1e-4, atol=1e-4
+    )

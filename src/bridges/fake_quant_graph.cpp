@@ -131,17 +131,32 @@ class GraphWriter {
     }
     Inputs inputs;
     for (const ir::ValueId input : node.inputs) inputs.push_back(read(input));
+    const bool pads =
+        node.op.find("Conv") != std::string::npos && node.attr_or<std::string>("padding", "") == "EXPLICIT";
+    if (pads) inputs[0] = padded(node, inputs[0]);
     const std::string name = fresh(node.name);
     std::vector<AttrMessage> attrs = type_attrs(node);
     for (const auto& [key, attr] : node.attrs) {
       std::string text = std::visit(AttrOf(), attr);
-      const bool ours = key.rfind("tfengine_", 0) == 0;
-      if (!ours && !text.empty()) attrs.emplace_back(key, std::move(text));
+      const bool left_out =
+          key.rfind("tfengine_", 0) == 0 || (pads && (key == "padding" || key == "explicit_paddings"));
+      if (!left_out && !text.empty()) attrs.emplace_back(key, std::move(text));
     }
+    if (pads) attrs.emplace_back("padding", tfgraph::string_attr("VALID"));
     emit(name, node.op, inputs, attrs);
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       names_[at(node.outputs[i])] = i == 0 ? name : fmt::format("{}:{}", name, i);
     }
+  }
+
+  // TensorFlow 2.21 aborts when it optimises a depthwise convolution with paddings of its own on the CPU.
+  std::string padded(const ir::Node& node, const std::string& x) {
+    const auto& pads = node.attr<std::vector<int64_t>>("explicit_paddings");
+    const std::vector<int32_t> narrow(pads.begin(), pads.end());
+    const auto axes = static_cast<int64_t>(narrow.size() / 2);
+    const std::string paddings =
+        constant(node.name + "/paddings", Tensor::of<int32_t>(DType::S32, Shape{axes, 2}, narrow));
+    return append("Pad", {x, paddings}, node.name + "/padded");
   }
 
   // Attributes of types and counts, which the engine's graph does not keep. Those of indices are given where the default,

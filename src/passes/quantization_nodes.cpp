@@ -148,6 +148,8 @@ void note_differences(const Graph& graph, const Node& node, const Interval& inte
 ValueId clipped_source(Graph& graph, const Node& node) {
   const ValueId source = node.inputs[0];
   if (!clips_negatives(node) || is_non_negative(graph, source)) return source;
+  // Between an input and an output of the graph the node stays; see bypass().
+  if (graph.is_output(node.outputs[0]) && graph.value(source).producer == kNone) return source;
   const std::string name = graph.unique_name(node.name + "/relu");
   const NodeId relu = graph.add_node("Relu", name, {source});
   const ValueId clipped = graph.output(relu);
