@@ -89,6 +89,8 @@ void add_engine_options(CLI::App& command, EngineOptions& options) {
       .add_option("--max-workspace-size-bytes", options.max_workspace_size_bytes, "Workspace that a tactic may ask for")
       ->capture_default_str();
   command.add_option("--timing-cache", options.timing_cache, "File of measured tactic times, read and extended");
+  command.add_flag("!--no-tactic-timing", options.time_tactics,
+                   "Take the first tactic of each step untimed: the same engine every time, often a slower one");
   command.add_option("--backend", options.backend, "onednn or reference (default: the best for each step)");
 }
 

@@ -29,6 +29,9 @@ struct EngineOptions {
   std::filesystem::path timing_cache;
   // "": the best for each step; "reference" or "onednn" to ask for one by name.
   std::string backend;
+  // Off: each step takes its backend's first tactic, untimed, and every step that can be INT8 is: what is made depends on
+  // nothing but the model, the options and the kind of CPU. The environment's TFENGINE_TIME_TACTICS=0 does the same.
+  bool time_tactics = true;
 };
 
 // Bytes, for one set of input shapes: the numbers the engine allocates.

@@ -28,7 +28,7 @@ EngineHandle run(const Model& model, const std::string& precision, const Calibra
                  int64_t batch_size, bool avoid_slow_int8, bool bias_correction, bool strict_ranges,
                  const Names& disabled_passes, int threads, uint64_t max_workspace_size_bytes,
                  int maximum_cached_engines, const std::filesystem::path& timing_cache, const std::string& backend,
-                 std::optional<uint64_t> memory_limit_bytes, nb::object progress) {
+                 std::optional<uint64_t> memory_limit_bytes, bool time_tactics, nb::object progress) {
   std::shared_ptr<SystemAllocator> allocator;
   ConvertOptions options;
   options.precision = precision;
@@ -45,7 +45,7 @@ EngineHandle run(const Model& model, const std::string& precision, const Calibra
   options.strict_ranges = strict_ranges;
   options.disabled_passes = disabled_passes;
   options.engine = engine_options(threads, max_workspace_size_bytes, maximum_cached_engines, timing_cache, backend,
-                                  memory_limit_bytes, allocator);
+                                  memory_limit_bytes, time_tactics, allocator);
   options.progress = progress_from(std::move(progress));
   const nb::gil_scoped_release unlocked;
   Engine engine = convert(model, options);
@@ -58,7 +58,8 @@ void bind_convert(nb::module_& m) {
   m.def("convert", &run, "model"_a, "precision"_a, "calibration"_a.none(), "calibration_table"_a, "calibrator"_a,
         "percentile"_a, "int8_grid"_a, "nodes_denylist"_a, "input_shapes"_a, "batch_size"_a, "avoid_slow_int8"_a,
         "bias_correction"_a, "strict_ranges"_a, "disabled_passes"_a, "threads"_a, "max_workspace_size_bytes"_a,
-        "maximum_cached_engines"_a, "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "progress"_a.none());
+        "maximum_cached_engines"_a, "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a,
+        "progress"_a.none());
 }
 
 }  // namespace tfengine::python

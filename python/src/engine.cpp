@@ -18,7 +18,8 @@ namespace tfengine::python {
 
 EngineOptions engine_options(int threads, uint64_t max_workspace_size_bytes, int maximum_cached_engines,
                              const std::filesystem::path& timing_cache, const std::string& backend,
-                             std::optional<uint64_t> memory_limit_bytes, std::shared_ptr<SystemAllocator>& allocator) {
+                             std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
+                             std::shared_ptr<SystemAllocator>& allocator) {
   if (memory_limit_bytes) allocator = std::make_shared<SystemAllocator>(*memory_limit_bytes);
   EngineOptions options;
   options.threads = threads;
@@ -26,6 +27,7 @@ EngineOptions engine_options(int threads, uint64_t max_workspace_size_bytes, int
   options.maximum_cached_engines = maximum_cached_engines;
   options.timing_cache = timing_cache;
   options.backend = backend;
+  options.time_tactics = time_tactics;
   options.allocator = allocator.get();
   return options;
 }
@@ -36,10 +38,10 @@ using Dims = std::vector<std::vector<int64_t>>;
 
 EngineHandle load(const std::filesystem::path& path, int threads, uint64_t max_workspace_size_bytes,
                   int maximum_cached_engines, const std::filesystem::path& timing_cache, const std::string& backend,
-                  std::optional<uint64_t> memory_limit_bytes) {
+                  std::optional<uint64_t> memory_limit_bytes, bool time_tactics) {
   std::shared_ptr<SystemAllocator> allocator;
   const EngineOptions options = engine_options(threads, max_workspace_size_bytes, maximum_cached_engines, timing_cache,
-                                               backend, memory_limit_bytes, allocator);
+                                               backend, memory_limit_bytes, time_tactics, allocator);
   Engine engine = Engine::load(path, options);
   return {std::move(allocator), std::move(engine)};
 }
@@ -100,7 +102,7 @@ void bind_engine(nb::module_& m) {
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
   nb::class_<EngineHandle>(m, "Engine", "A converted model that runs.")
       .def_static("load", &load, "path"_a, "threads"_a, "max_workspace_size_bytes"_a, "maximum_cached_engines"_a,
-                  "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), Unlocked())
+                  "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a, Unlocked())
       .def("to_onnx",
            [](const EngineHandle& self) {
              const std::string model = self.engine.to_onnx();

@@ -20,6 +20,7 @@ struct EngineHandle {
 // `allocator` receives one with the limit, if there is a limit.
 EngineOptions engine_options(int threads, uint64_t max_workspace_size_bytes, int maximum_cached_engines,
                              const std::filesystem::path& timing_cache, const std::string& backend,
-                             std::optional<uint64_t> memory_limit_bytes, std::shared_ptr<SystemAllocator>& allocator);
+                             std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
+                             std::shared_ptr<SystemAllocator>& allocator);
 
 }  // namespace tfengine::python

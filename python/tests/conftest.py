@@ -54,6 +54,12 @@ def batches(images):
     return lambda: ((images[at : at + 16],) for at in range(0, len(images), 16))
 
 
+@pytest.fixture
+def untimed(monkeypatch):
+    """Engines of this process and its children are the same however busy the machine is."""
+    monkeypatch.setenv("TFENGINE_TIME_TACTICS", "0")
+
+
 @pytest.fixture(scope="session")
 def model():
     return tfengine.load_model(DIGITS / "cnn.pb")

@@ -93,7 +93,7 @@ def test_the_least_recently_used_engine_is_dropped(digits_native, batch):
     assert (status["builds"], status["evictions"]) == (3, 1)
 
 
-def test_shapes_of_one_op_share_their_weights(digits_native, batch):
+def test_shapes_of_one_op_share_their_weights(digits_native, batch, untimed):
     alone = EngineSession(engine_graph(digits_native, max_cached_engines_count=4))
     alone(batch[:4])
     session = EngineSession(engine_graph(digits_native, max_cached_engines_count=4))

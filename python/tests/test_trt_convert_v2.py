@@ -192,7 +192,7 @@ def test_the_function_still_runs_after_save_and_it_can_be_saved_again(folder, im
     np.testing.assert_allclose(scores(loaded.signatures["serving_default"], images), before, atol=1e-6)
 
 
-def test_engines_can_be_left_to_the_serving_machine(folder, batches, images, tmp_path):
+def test_engines_can_be_left_to_the_serving_machine(folder, batches, images, tmp_path, untimed):
     converter = trt.TrtGraphConverterV2(folder, precision_mode="INT8")
     converter.convert(batches)
     converter.build(lambda: [images[:20]])

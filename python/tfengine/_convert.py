@@ -40,6 +40,7 @@ def convert(
     memory_limit_bytes: int | None = None,
     maximum_cached_engines: int = 8,
     backend: str = "",
+    time_tactics: bool = True,
     avoid_slow_int8: bool = True,
     bias_correction: bool = True,
     strict_ranges: bool = False,
@@ -66,7 +67,7 @@ def convert(
         int8_grid: "auto" (uint8 for tensors that cannot be negative) or "tensorrt" (int8 everywhere).
         input_shapes: the shapes to tune for: a dict of name to shape, a list in the order of the inputs, or one shape;
             or a list of such sets.
-        memory_limit_bytes, maximum_cached_engines, backend: as for `load`.
+        memory_limit_bytes, maximum_cached_engines, backend, time_tactics: as for `load`.
         avoid_slow_int8: layers that are slower in INT8 than in float on this machine stay float.
         bias_correction: int8: biases take back the mean error that rounding the weights makes.
         calibration_table: int8: ranges by tensor name, or the path of a file of them: TensorRT's calibration cache, ONNX
@@ -118,6 +119,7 @@ def convert(
             timing_cache=timing_cache or "",
             backend=backend,
             memory_limit_bytes=memory_limit_bytes,
+            time_tactics=time_tactics,
             progress=callback,
         )
     return Engine(core)

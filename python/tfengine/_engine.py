@@ -112,6 +112,7 @@ def load(
     timing_cache: str | os.PathLike | None = None,
     backend: str = "",
     memory_limit_bytes: int | None = None,
+    time_tactics: bool = True,
 ) -> Engine:
     """Loads an engine file (.tfe).
 
@@ -122,6 +123,8 @@ def load(
         timing_cache: file of measured times, read and extended: planning for new shapes need not measure again.
         backend: "onednn" or "reference"; "": the best for each layer.
         memory_limit_bytes: the most that the engine may allocate for weights, activations and workspace together.
+        time_tactics: False: plans take the first implementation of each layer, untimed, and keep every layer INT8 that can
+            be: the same engine every time, often a slower one. The environment's TFENGINE_TIME_TACTICS=0 does the same.
 
     Raises InvalidModel when the file is malformed, InvalidArgument when it is missing, OutOfMemory.
     """
@@ -133,5 +136,6 @@ def load(
         timing_cache=timing_cache or "",
         backend=backend,
         memory_limit_bytes=memory_limit_bytes,
+        time_tactics=time_tactics,
     )
     return Engine(core)

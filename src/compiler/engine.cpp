@@ -2,6 +2,7 @@
 #include "tfengine/engine.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -22,6 +23,16 @@ namespace tfengine {
 
 namespace detail {
 
+namespace {
+
+// Engines inside a host program have no options of their own to turn it off by.
+bool untimed_by_environment() {
+  const char* value = std::getenv("TFENGINE_TIME_TACTICS");
+  return value != nullptr && std::string_view(value) == "0";
+}
+
+}  // namespace
+
 runtime::EngineConfig engine_config(const EngineOptions& options) {
   runtime::EngineConfig config;
   config.backends = backends_by_name(options.backend);
@@ -29,6 +40,7 @@ runtime::EngineConfig engine_config(const EngineOptions& options) {
   config.max_workspace_size_bytes = options.max_workspace_size_bytes;
   config.maximum_cached_engines = options.maximum_cached_engines;
   config.allocator = options.allocator == nullptr ? &default_allocator() : options.allocator;
+  config.measure = options.time_tactics && !untimed_by_environment();
   config.specialize = passes::specialize;
   config.timing_cache = std::make_shared<plan::TimingCache>();
   if (!options.timing_cache.empty()) config.timing_cache->load(options.timing_cache);

@@ -12,6 +12,7 @@
 
 #include <cstring>
 
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/conv_winograd_math-inl.h"
 #include "kernels/conv_winograd_plan.h"
@@ -78,14 +79,13 @@ void transform_tile_row(D d, const WinogradArgs<Src, Weight>& a, int64_t tile_ro
   }
 }
 
-// One block's, to every kBlocks-th step's place of `out`.
+// `steps` steps of one block, to every kBlocks-th step's place of `out`.
 template <class Traits, int kBlocks, class Weight>
-void transform_block_weights(const WinogradPlan& p, const Weight* packed, typename Traits::Mid* out,
-                             int64_t out_stride) {
+void transform_block_weights(int64_t steps, const Weight* packed, typename Traits::Mid* out, int64_t out_stride) {
   constexpr int64_t kStep = Traits::kDepth * kOcBlock;
   const hn::CappedTag<typename Traits::Mid, kStep> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  for (int64_t step = 0; step < p.steps; ++step) {
+  for (int64_t step = 0; step < steps; ++step) {
     for (int64_t v = 0; v < kStep; v += lanes) {
       transform_weights<typename Traits::Transforms>(d, packed + v, kStep, out + v, out_stride);
     }
@@ -126,44 +126,87 @@ void finish_tile_row(const Args& a, int64_t tile_row, const TileRange& c, int64_
   }
 }
 
-// The product at one position: of each tile's transformed channels with the transformed weights of one or more blocks.
+// The product at one position: of some of each tile's transformed channels with the transformed weights of one or more
+// blocks.
 template <class Mid, class Sum>
 struct WinogradProduct {
   int64_t tiles;
-  int64_t channels;
-  const Mid* source;   // [tile][channel]
+  int64_t steps;
+  const Mid* source;  // [tile][channel]
+  int64_t source_tile_stride;
   const Mid* weights;  // [step][block][output][kDepth channels]
   Sum* sums;           // of tile t and block b: 16 outputs at sums + t * tile_stride + b * block_stride
   int64_t tile_stride, block_stride;
+  bool add;  // to the sums of earlier channels
+};
+
+// Weights that will be wanted soon, fetched piece by piece while the arithmetic units are busy: they come from memory, since
+// a network's weights fill the caches many times over.
+struct WinogradAhead {
+  const std::byte* begin = nullptr;
+  int64_t bytes = 0;
+
+  // Inlined, or gcc drops calls of what has no effect that it knows of.
+  HWY_INLINE void fetch(int64_t piece, int64_t pieces) const {
+    constexpr int64_t kLine = 64;
+    const int64_t lines = (bytes + kLine - 1) / kLine;
+    for (int64_t line = lines * piece / pieces; line < lines * (piece + 1) / pieces; ++line) {
+      hwy::Prefetch(begin + line * kLine);
+    }
+  }
 };
 
 // Traits: Mid, Sum, Transforms, kDepth, kBlocks (blocks of output channels that are multiplied together: two vectors of
 // columns halve the loads per product), multiply<blocks>(product).
 template <class Traits, int kBlocks>
-void multiply_positions(const WinogradPlan& p, const WinogradScratch& layout, int64_t tiles,
-                        const typename Traits::Mid* source, const typename Traits::Mid* weights,
-                        typename Traits::Sum* sums) {
+void multiply_positions(const WinogradScratch& layout, WinogradProduct<typename Traits::Mid, typename Traits::Sum> m,
+                        const WinogradAhead (&ahead)[kBlocks]) {
   for (int64_t position = 0; position < kTilePositions; ++position) {
-    Traits::template multiply<kBlocks>({tiles, p.mid_c(), source + position * layout.source_stride,
-                                        weights + position * layout.weights_stride, sums + position * kOcBlock,
-                                        kTilePositions * kOcBlock, layout.block_sums});
+    for (const WinogradAhead& block : ahead) block.fetch(position, kTilePositions);
+    Traits::template multiply<kBlocks>(m);
+    m.source += layout.source_stride;
+    m.weights += layout.weights_stride;
+    m.sums += kOcBlock;
   }
+}
+
+// The sums of all positions over one run of channels.
+template <class Traits, int kBlocks, class Src, class Weight>
+void winograd_channels(const WinogradArgs<Src, Weight>& a, const WinogradScratch& layout, int64_t tiles, int64_t block,
+                       int64_t step) {
+  using Mid = typename Traits::Mid;
+  const WinogradPlan& p = *a.plan;
+  const int64_t steps = std::min(p.run_steps, p.steps - step);
+  const int64_t step_weights = p.block_weights() / p.steps;
+  auto* weights = reinterpret_cast<Mid*>(a.scratch + layout.weights_at);
+  WinogradAhead ahead[kBlocks];
+  for (int64_t b = 0; b < kBlocks; ++b) {
+    const Weight* packed = a.packed + (block + b) * p.block_weights() + step * step_weights;
+    transform_block_weights<Traits, kBlocks>(steps, packed, weights + b * Traits::kDepth * kOcBlock,
+                                             layout.weights_stride);
+    const Weight* next = packed + steps * step_weights;
+    if (step + steps == p.steps) next += (kBlocks - 1) * p.block_weights();
+    const Weight* end = a.packed + a.block_end * p.block_weights();
+    const int64_t count = std::clamp<int64_t>(end - next, 0, p.run_steps * step_weights);
+    ahead[b] = {reinterpret_cast<const std::byte*>(next), count * static_cast<int64_t>(sizeof(Weight))};
+  }
+  multiply_positions<Traits, kBlocks>(
+      layout,
+      {tiles, steps, reinterpret_cast<const Mid*>(a.scratch + layout.source_at) + step * Traits::kDepth, p.mid_c(),
+       weights, reinterpret_cast<typename Traits::Sum*>(a.scratch + layout.sums_at), kTilePositions * kOcBlock,
+       layout.block_sums, step > 0},
+      ahead);
 }
 
 template <class Traits, int kBlocks, class Args>
 void winograd_blocks(const Args& a, const WinogradScratch& layout, const TileRange& c, int64_t block) {
-  using Mid = typename Traits::Mid;
   using Sum = typename Traits::Sum;
   const WinogradPlan& p = *a.plan;
-  auto* weights = reinterpret_cast<Mid*>(a.scratch + layout.weights_at);
-  auto* sums = reinterpret_cast<Sum*>(a.scratch + layout.sums_at);
-  auto* results = reinterpret_cast<Sum*>(a.scratch + layout.results_at);
-  for (int64_t b = 0; b < kBlocks; ++b) {
-    transform_block_weights<Traits, kBlocks>(p, a.packed + (block + b) * p.block_weights(),
-                                             weights + b * Traits::kDepth * kOcBlock, layout.weights_stride);
+  for (int64_t step = 0; step < p.steps; step += p.run_steps) {
+    winograd_channels<Traits, kBlocks>(a, layout, c.tiles(), block, step);
   }
-  multiply_positions<Traits, kBlocks>(p, layout, c.tiles(), reinterpret_cast<const Mid*>(a.scratch + layout.source_at),
-                                      weights, sums);
+  const auto* sums = reinterpret_cast<const Sum*>(a.scratch + layout.sums_at);
+  auto* results = reinterpret_cast<Sum*>(a.scratch + layout.results_at);
   for (int64_t b = 0; b < kBlocks; ++b) {
     for (int64_t row = 0; row < c.rows; ++row) {
       finish_tile_row<Traits>(a, c.row + row, c, block + b,

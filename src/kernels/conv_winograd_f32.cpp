@@ -24,8 +24,9 @@ struct WinogradF32Traits {
   static constexpr int kBlocks = kFloatVecs == 1 ? kWinogradBlocks : 1;
   template <int kTogether>
   static HWY_INLINE void multiply(const WinogradProduct<Mid, Sum>& m) {
-    rows_of_floats<kFloatVecs * kTogether>(m.tiles, {m.source, m.channels, m.channels, m.weights, m.sums, m.tile_stride,
-                                                     kFloatVecs == 1 ? m.block_stride : kFloatLanes});
+    rows_of_floats<kFloatVecs * kTogether>(m.tiles,
+                                           {m.source, m.source_tile_stride, m.steps, m.weights, m.sums, m.tile_stride,
+                                            kFloatVecs == 1 ? m.block_stride : kFloatLanes, m.add});
   }
 };
 

@@ -34,8 +34,8 @@ struct WinogradInt8Traits {
     // Of AVX-512's 32 registers 28 hold sums.
     constexpr int kRows = kColumnVecs == 1 ? 14 : kTileRows;
     strided_rows_of_pairs<kVecs, kRows, kDot>(
-        m.tiles, {m.source, m.channels, m.channels / 2, m.weights, 2 * kAccLanes * kVecs, m.sums, m.tile_stride,
-                  kColumnVecs == 1 ? m.block_stride : kAccLanes});
+        m.tiles, {m.source, m.source_tile_stride, m.steps, m.weights, 2 * kAccLanes * kVecs, m.sums, m.tile_stride,
+                  kColumnVecs == 1 ? m.block_stride : kAccLanes, m.add});
   }
 };
 

@@ -3,6 +3,17 @@
 
 namespace tfengine::kernels {
 
+namespace {
+
+// Weights are transformed and multiplied for so many input channels at a time that they stay in the second-level cache
+// beside the sources, which most such caches (1 MiB, 512 KiB) would lose to a whole block of weights.
+int64_t most_run_steps(const WinogradElems& e) {
+  constexpr int64_t kRunBytes = 160 * 1024;
+  return kRunBytes / (36 * e.depth * kOcBlock * kWinogradBlocks * e.mid_bytes);
+}
+
+}  // namespace
+
 WinogradPlan::WinogradPlan(const ConvShape& s, const WinogradElems& e, int threads)
     : shape(s),
       elems(e),
@@ -10,6 +21,7 @@ WinogradPlan::WinogradPlan(const ConvShape& s, const WinogradElems& e, int threa
       tiles_w(ceil_div(s.out_w, 4)),
       tile_rows(s.batch * tiles_h),
       steps(ceil_div(s.in_c, e.depth)),
+      run_steps(most_run_steps(e)),
       oc_blocks(ceil_div(s.out_c, kOcBlock)) {
   threads = std::max(threads, 1);
   double best = 0.0;
@@ -51,7 +63,7 @@ WinogradScratch::WinogradScratch(const WinogradPlan& p) {
   const auto align = [](int64_t n) { return static_cast<size_t>(round_up(n, 64)); };
   const int64_t line = 64 / p.elems.mid_bytes;
   source_stride = p.chunk_tiles() * p.mid_c() + line;
-  weights_stride = p.mid_c() * kOcBlock * kWinogradBlocks + line;
+  weights_stride = std::min(p.run_steps, p.steps) * p.elems.depth * kOcBlock * kWinogradBlocks + line;
   block_sums = p.chunk_tiles() * 36 * kOcBlock;
   source_at = align(p.shape.in_c * 4 + 64);
   weights_at = source_at + align(36 * source_stride * p.elems.mid_bytes);

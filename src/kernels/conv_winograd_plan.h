@@ -36,6 +36,7 @@ struct WinogradPlan {
   WinogradElems elems;
   int64_t tiles_h, tiles_w, tile_rows;  // of an image; tile_rows of all images
   int64_t steps;                        // of the inner loop
+  int64_t run_steps;                    // whose transformed weights are in the cache together
   int64_t oc_blocks;
   int64_t chunk_rows, chunk_cols;  // in tiles, of the largest chunk
   int64_t chunks_w, chunks;        // of a tile row; of all

@@ -30,6 +30,7 @@ struct StridedFloats {
   const float* weights;  // of each step: kVecs vectors
   float* sums;           // of vector v of row r: at sums + r * sum_row_stride + v * sum_vec_stride
   int64_t sum_row_stride, sum_vec_stride;
+  bool add = false;  // to what is in `sums`
 
   void advance(int64_t rows) {
     source += rows * row_stride;
@@ -46,7 +47,9 @@ HWY_NOINLINE void tile_of_floats(const StridedFloats& t) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::Zero(d);
+    for (int v = 0; v < kVecs; ++v) {
+      acc[r][v] = t.add ? hn::LoadU(d, t.sums + r * t.sum_row_stride + v * t.sum_vec_stride) : hn::Zero(d);
+    }
   }
   const float* HWY_RESTRICT source = t.source;
   const float* HWY_RESTRICT weights = t.weights;

@@ -162,6 +162,7 @@ struct StridedPairs {
   int64_t weight_stride;  // from one pair's weights to the next's, of kVecs vectors or more
   int32_t* sums;          // of vector v of row r: at sums + r * sum_row_stride + v * sum_vec_stride
   int64_t sum_row_stride, sum_vec_stride;
+  bool add = false;  // to what is in `sums`
 
   void advance(int64_t rows) {
     source += rows * row_stride;
@@ -178,7 +179,10 @@ HWY_NOINLINE void strided_tiles_of_pairs(StridedPairs t, int64_t tiles) {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-      for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::Zero(AccTag());
+      for (int v = 0; v < kVecs; ++v) {
+        const int32_t* sums = t.sums + r * t.sum_row_stride + v * t.sum_vec_stride;
+        acc[r][v] = t.add ? hn::LoadU(AccTag(), sums) : hn::Zero(AccTag());
+      }
     }
     const int16_t* HWY_RESTRICT source = t.source;
     const int16_t* HWY_RESTRICT weights = t.weights;
