@@ -81,6 +81,8 @@ float through_activation(const Act& act, float range) {
     case ActKind::GeluErf:
     case ActKind::GeluTanh:
       return range;
+    case ActKind::Clip:
+      return std::max(std::abs(ops::apply_activation(act, -range)), std::abs(ops::apply_activation(act, range)));
     case ActKind::LeakyRelu:
       return range * std::max(1.0f, std::abs(act.alpha));
     case ActKind::Elu:
@@ -136,7 +138,8 @@ void forward_activation(const Act& act, const ir::Node& node, Ranges& ranges) {
   const std::optional<ir::Range>& in = ranges[at(node.inputs[0])];
   std::optional<ir::Range>& out = ranges[at(node.outputs[0])];
   const float bound = in ? through_activation(act, in->max_abs) : 0.0f;
-  if (out || bound == 0.0f) return;
+  const bool narrows = out && out->source == ir::RangeSource::Rule && bound < out->max_abs;
+  if (bound == 0.0f || (out && !narrows)) return;
   // Calibration looks at such tensors itself, so that this is for given ranges.
   out = ir::Range{bound, ir::RangeSource::Rule, in->origin};
 }

@@ -120,6 +120,38 @@ RangeTable custom_table(Ranges ranges) {
   return table;
 }
 
+TEST(Rules, GivenRangesGoBothWaysThroughWhatMovesData) {
+  for (const char* node :
+       {"Reshape(%e, %shape)", "Transpose(%e, %perm)", "Squeeze(%e) {squeeze_dims=[0]}", "ExpandDims(%e, %zero)",
+        "Pad(%e, %pads)", "MirrorPad(%e, %pads) {mode=\"REFLECT\"}",
+        "MaxPool(%e) {ksize=[1,2,2,1], strides=[1,2,2,1], "
+        "padding=\"VALID\"}",
+        "Slice(%e, %begin, %size)", "StridedSlice(%e, %begin, %end, %ones)", "ConcatV2(%e, %e2, %three)",
+        "Pack(%e, %e2) {axis=0}", "Identity(%e)", "SpaceToDepth(%e) {block_size=2}", "DepthToSpace(%e) {block_size=2}",
+        "Tile(%e, %twice)", "GatherV2(%e, %perm, %three)", "Relu(%e)", "Relu6(%e)"}) {
+    const ir::Graph graph = graph_of("%x: f32[1,4,4,4]", std::string(R"(
+      %shape = const s32[2] [1, 64]
+      %perm = const s32[4] [0, 3, 1, 2]
+      %zero = const s32[] [0]
+      %three = const s32[] [3]
+      %pads = const s32[4,2] [0, 0, 1, 1, 1, 1, 0, 0]
+      %begin = const s32[4] [0, 1, 1, 0]
+      %size = const s32[4] [1, 2, 2, 4]
+      %end = const s32[4] [1, 3, 3, 4]
+      %ones = const s32[4] [1, 1, 1, 1]
+      %twice = const s32[4] [1, 2, 1, 1]
+      %e = Elu(%x)
+      %e2 = Softplus(%x)
+      %y = )") + node + "\nreturn %y");
+    const std::optional<ir::Range> behind = range_of(graph, custom_table({{"e", 3.0f}, {"e2", 2.0f}}), "y");
+    ASSERT_TRUE(behind) << node;
+    EXPECT_EQ(behind->max_abs, 3.0f) << node;
+    const std::optional<ir::Range> before = range_of(graph, custom_table({{"y", 2.5f}}), "e");
+    ASSERT_TRUE(before) << node;
+    EXPECT_EQ(before->max_abs, 2.5f) << node;
+  }
+}
+
 TEST(Rules, GivenRangesGoThroughActivations) {
   const ir::Graph graph = graph_of("%x: f32[1,4], %z: f32[1,4]", R"(
     %s = Add(%x, %z)

@@ -117,7 +117,7 @@ void Tensors::set(ir::ValueId id, const Written& written) {
 std::string Tensors::permuted_constant(ir::ValueId id, const std::vector<size_t>& order, const Shape& shape,
                                        int64_t channel_axis) {
   const ir::Value& value = graph_.value(id);
-  const std::string name = constant(value.name, reshaped(permuted(value.constant, order), shape));
+  std::string name = constant(value.name, reshaped(permuted(value.constant, order), shape));
   if (!value.quant.defined()) return name;
   const std::vector<float>& scales = value.quant.scales;
   const bool per_channel = scales.size() > 1;

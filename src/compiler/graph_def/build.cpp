@@ -116,9 +116,10 @@ void note_missing_ranges(const std::string& name, const Engine& engine, std::vec
   const auto missing = report["int8"]["missing_ranges"].get<std::vector<std::string>>();
   if (missing.empty()) return;
   notes.push_back(
-      fmt::format("{}: {} tensors have no INT8 range, and what reads them stays in float: '{}'; give their "
-                  "ranges by quantization nodes, or calibrate",
-                  name, missing.size(), fmt::join(missing, "', '")));
+      fmt::format("{}: {} tensor{} no INT8 range, and what reads {} stays in float: '{}'; give ranges by quantization "
+                  "nodes, or calibrate",
+                  name, missing.size(), missing.size() == 1 ? " has" : "s have", missing.size() == 1 ? "it" : "them",
+                  fmt::join(missing, "', '")));
 }
 
 }  // namespace
