@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -11,6 +10,7 @@
 #include "command.h"
 #include "options.h"
 #include "progress.h"
+#include "tfengine/table.h"
 
 namespace tfengine::tools {
 
@@ -18,6 +18,7 @@ namespace {
 
 struct Options {
   std::string model, data, output_file, table, resume;
+  std::string table_format = "tensorrt";
   std::vector<std::string> from;
   LoadOptions load;
   DataFlags data_flags;
@@ -56,16 +57,56 @@ Calibration obtain(const Options& options, const Output& output) {
   return calibrate(model, *source, calibrate_options);
 }
 
+nlohmann::json json_of(const SampleId& sample) {
+  nlohmann::json json = {{"fingerprint", sample.fingerprint}};
+  if (sample.index >= 0) json["index"] = sample.index;
+  return json;
+}
+
+nlohmann::json json_of(const CalibrationCheckup& checkup) {
+  nlohmann::json outliers = nlohmann::json::array(), constant = nlohmann::json::array();
+  for (const OutlierSample& outlier : checkup.outliers) {
+    outliers.push_back({{"sample", json_of(outlier.sample)},
+                        {"tensor", outlier.tensor},
+                        {"peak", outlier.peak},
+                        {"typical", outlier.typical}});
+  }
+  for (const SampleId& sample : checkup.constant_samples) constant.push_back(json_of(sample));
+  nlohmann::json json = {{"samples", checkup.samples},
+                         {"outliers", outliers},
+                         {"constant_samples", constant},
+                         {"repeated_samples", checkup.repeated_samples},
+                         {"findings", checkup.findings}};
+  if (checkup.enough_samples >= 0) json["enough_samples"] = checkup.enough_samples;
+  return json;
+}
+
+std::string text_of(const SampleId& sample) {
+  return sample.index >= 0 ? fmt::format("sample {}", sample.index) : fmt::format("sample {}", sample.fingerprint);
+}
+
+void print_checkup(const CalibrationCheckup& checkup, const Output& output) {
+  if (output.quiet) return;
+  if (checkup.enough_samples >= 0) fmt::print("{} samples would have been enough\n", checkup.enough_samples);
+  for (const std::string& finding : checkup.findings) fmt::print("{}\n", finding);
+  for (const OutlierSample& outlier : checkup.outliers) {
+    fmt::print("  {}: {:.4g} in '{}', where {:.4g} is usual\n", text_of(outlier.sample), outlier.peak, outlier.tensor,
+               outlier.typical);
+  }
+  for (const SampleId& sample : checkup.constant_samples) fmt::print("  {}: constant\n", text_of(sample));
+}
+
 void run(const Options& options, const Output& output) {
   const Calibration calibration = obtain(options, output);
   for (const std::string& warning : calibration.warnings()) note(output, "warning: " + warning);
   if (!options.output_file.empty()) calibration.save(options.output_file);
-  if (!options.table.empty()) {
-    std::ofstream file(options.table);
-    file << calibration.table(options.calibrator, options.percentile);
-    if (!file.flush()) throw InvalidArgument(fmt::format("'{}' cannot be written", options.table));
-  }
   const std::vector<TensorRange> ranges = calibration.ranges(options.calibrator, options.percentile);
+  if (!options.table.empty()) {
+    RangeTable table;
+    for (const TensorRange& range : ranges) table.set(range);
+    table.save(options.table, options.table_format, options.calibrator);
+  }
+  const CalibrationCheckup checkup = calibration.checkup();
   if (output.json) {
     nlohmann::json list = nlohmann::json::array();
     for (const TensorRange& range : ranges) {
@@ -74,14 +115,16 @@ void run(const Options& options, const Output& output) {
                       {"non_negative", range.non_negative},
                       {"source", range.source}});
     }
-    fmt::print(
-        "{}\n",
-        nlohmann::json{{"samples", calibration.samples()}, {"calibrator", options.calibrator}, {"ranges", list}}.dump(
-            1));
+    const nlohmann::json document = {{"samples", calibration.samples()},
+                                     {"calibrator", options.calibrator},
+                                     {"ranges", list},
+                                     {"checkup", json_of(checkup)}};
+    fmt::print("{}\n", document.dump(1));
     return;
   }
   fmt::print("{} tensors over {} samples{}\n", ranges.size(), calibration.samples(),
              options.output_file.empty() ? "" : ", saved to " + options.output_file);
+  print_checkup(checkup, output);
   if (options.output_file.empty() && options.table.empty()) {
     for (const TensorRange& range : ranges) fmt::print("{:>14.6g}  {}\n", range.max_abs, range.tensor);
   }
@@ -98,7 +141,12 @@ void add_calibrate(CLI::App& app, Output& output) {
                       ".npy, .npz, a folder of them, TFRecords, or a folder of images");
   command->add_option("--from", options->from, "Saved histograms instead of a run; several are merged")->delimiter(',');
   command->add_option("-o,--output", options->output_file, "File for the histograms");
-  command->add_option("--table", options->table, "File for the ranges as TensorRT's calibration cache");
+  command->add_option("--table", options->table, "File for the ranges");
+  command
+      ->add_option(
+          "--table-format", options->table_format,
+          "tensorrt (calibration cache), tfengine, onnxruntime-json, onnxruntime-text or onnxruntime-flatbuffers")
+      ->capture_default_str();
   command->add_option("--resume", options->resume,
                       "File that keeps what is calibrated so far; when it is there, calibration goes on from it");
   command->add_option("--num-calibration-samples", options->samples, "Samples of the data to use")

@@ -21,5 +21,7 @@ void add_bench(CLI::App& app, Output& output);
 void add_eval(CLI::App& app, Output& output);
 void add_inspect(CLI::App& app, Output& output);
 void add_dump(CLI::App& app, Output& output);
+void add_export(CLI::App& app, Output& output);
+void add_table(CLI::App& app, Output& output);
 
 }  // namespace tfengine::tools

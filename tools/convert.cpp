@@ -12,13 +12,14 @@
 #include "command.h"
 #include "options.h"
 #include "progress.h"
+#include "tfengine/table.h"
 
 namespace tfengine::tools {
 
 namespace {
 
 struct Options {
-  std::string model, engine, data, calibration, resume;
+  std::string model, engine, data, calibration, table, resume;
   LoadOptions load;
   DataFlags data_flags;
   ConvertOptions convert;
@@ -77,7 +78,9 @@ void run(Options& options, const Output& output) {
   if (calibration) {
     options.convert.calibration = &*calibration;
     for (const std::string& warning : calibration->warnings()) note(output, "warning: " + warning);
+    for (const std::string& finding : calibration->checkup().findings) note(output, "calibration data: " + finding);
   }
+  if (!options.table.empty()) options.convert.calibration_table = RangeTable::load(options.table).to_bytes();
   if (!options.shapes.empty()) {
     std::vector<Shape> set;
     for (const std::string& text : options.shapes) set.push_back(parse_shape(text));
@@ -107,6 +110,8 @@ void add_convert(CLI::App& app, Output& output) {
                       "int8: .npy, .npz, a folder of them, TFRecords, or a folder of images");
   command->add_option("--calibration", options->calibration,
                       "int8: histograms saved by `tfengine calibrate`, instead of data");
+  command->add_option("--calibration-table", options->table,
+                      "int8: ranges by tensor name, as TensorRT, ONNX Runtime or `tfengine table` write them");
   command->add_option("--resume", options->resume,
                       "File that keeps what is calibrated so far; when it is there, calibration goes on from it");
   command->add_option("--num-calibration-samples", options->samples, "Samples of the data to use")
@@ -116,6 +121,8 @@ void add_convert(CLI::App& app, Output& output) {
       ->add_option("--int8-grid", options->convert.int8_grid,
                    "auto (u8 where a tensor cannot be negative) or tensorrt (s8 everywhere)")
       ->capture_default_str();
+  command->add_flag("--strict-ranges", options->convert.strict_ranges,
+                    "int8: tensors without a range are an error that names them, instead of float layers");
   command->add_option("--nodes-denylist", options->convert.nodes_denylist, "Nodes to keep out of fusion and INT8")
       ->delimiter(',');
   command->add_option("--plan-batch-size", options->plan_batch, "Batch size to choose tactics for")

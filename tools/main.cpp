@@ -7,6 +7,15 @@
 #include "command.h"
 #include "tfengine/error.h"
 
+namespace {
+
+void add_flags(CLI::App& command, tfengine::tools::Output& output) {
+  command.add_flag("--json", output.json, "Print one JSON document on standard output");
+  command.add_flag("--quiet", output.quiet, "No progress and no notes on standard error");
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace tfengine;
   CLI::App app{"Turns TensorFlow graphs into INT8 and float inference engines, and runs them.", "tfengine"};
@@ -21,9 +30,11 @@ int main(int argc, char** argv) {
   tools::add_eval(app, output);
   tools::add_inspect(app, output);
   tools::add_dump(app, output);
+  tools::add_export(app, output);
+  tools::add_table(app, output);
   for (CLI::App* command : app.get_subcommands({})) {
-    command->add_flag("--json", output.json, "Print one JSON document on standard output");
-    command->add_flag("--quiet", output.quiet, "No progress and no notes on standard error");
+    add_flags(*command, output);
+    for (CLI::App* below : command->get_subcommands({})) add_flags(*below, output);
   }
   try {
     app.parse(argc, argv);

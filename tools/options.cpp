@@ -95,8 +95,11 @@ void add_engine_options(CLI::App& command, EngineOptions& options) {
 }
 
 void add_calibrator(CLI::App& command, std::string& calibrator, double& percentile) {
-  command.add_option("--calibrator", calibrator, "auto, entropy, minmax, percentile or mse")->capture_default_str();
-  command.add_option("--percentile", percentile, "For --calibrator percentile")->capture_default_str();
+  command
+      .add_option("--calibrator", calibrator,
+                  "auto, entropy, entropy1, legacy, minmax, moving_average, percentile or mse")
+      ->capture_default_str();
+  command.add_option("--percentile", percentile, "For --calibrator percentile and legacy")->capture_default_str();
 }
 
 Shape parse_shape(const std::string& text) {

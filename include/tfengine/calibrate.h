@@ -44,6 +44,33 @@ struct TensorRange {
   std::string source;  // "custom", "calibrated", "rule"
 };
 
+// A sample of the calibration data: its place among them (from 0; -1 when that is not known, as of merged or loaded
+// calibrations), and the fingerprint of its content.
+struct SampleId {
+  int64_t index = -1;
+  std::string fingerprint;
+};
+
+struct OutlierSample {
+  SampleId sample;
+  std::string tensor;    // in which it stands out most
+  float peak = 0.0f;     // its largest magnitude there
+  float typical = 0.0f;  // the samples' median of that
+};
+
+// What the statistics say about the data.
+struct CalibrationCheckup {
+  int64_t samples = 0;
+  // So many would have given nearly the same ranges; -1 when all were not enough, or too few to tell.
+  int64_t enough_samples = -1;
+  std::vector<OutlierSample> outliers;     // the most extreme first
+  std::vector<SampleId> constant_samples;  // with an input of one value throughout
+  int64_t repeated_samples = 0;            // those that are there once more
+  // Sentences: too few samples, outliers, inputs that look raw, scaled twice or constant, samples that repeat, tensors that
+  // are nearly always zero.
+  std::vector<std::string> findings;
+};
+
 namespace detail {
 struct CalibrationImpl;
 }
@@ -62,9 +89,10 @@ class TFE_API Calibration {
   // InvalidArgument when it is of another model.
   void merge(const Calibration& other);
   int64_t samples() const;
-  // calibrator: "entropy" (TensorRT's entropy 2), "minmax", "percentile" (the magnitude below which `percentile` percent
-  // of values lie), "mse", or "auto", which chooses for each tensor. InvalidArgument for another name, or a percentile
-  // outside (0, 100].
+  // calibrator: "entropy" and "entropy1" (TensorRT's entropy 2 and 1), "minmax", "moving_average" (the mean of the samples'
+  // largest magnitudes), "percentile" (the magnitude below which `percentile` percent of nonzero values lie), "legacy" (the
+  // same of all values, as TensorRT's legacy calibrator), "mse", or "auto", which chooses for each tensor. Ranges that the
+  // graph gives are among them, with source "custom". InvalidArgument for another name, or a percentile outside (0, 100].
   std::vector<TensorRange> ranges(const std::string& calibrator = "auto", double percentile = 99.99) const;
   // TensorRT's calibration cache text of those ranges.
   std::string table(const std::string& calibrator = "auto", double percentile = 99.99) const;
@@ -72,6 +100,8 @@ class TFE_API Calibration {
   std::string channel_means() const;
   // Values that say the data may be wrong: NaN or Inf seen, tensors always zero. Sentences.
   std::vector<std::string> warnings() const;
+
+  CalibrationCheckup checkup() const;
 
   const std::shared_ptr<detail::CalibrationImpl>& impl() const { return impl_; }
   explicit Calibration(std::shared_ptr<detail::CalibrationImpl> impl) : impl_(std::move(impl)) {}
@@ -102,6 +132,8 @@ class TFE_API Calibrator {
   void resume(const Calibration& earlier);
   // Samples in a batch: the first dimension of the first input. InvalidArgument as Engine::run().
   int64_t samples_in(const Batch& batch) const;
+  // For a batch whose samples are among those of resume(): nothing is counted again. Returns how many they are.
+  int64_t pass_over(const Batch& batch);
   // Samples counted so far: the first dimension of the first input, summed.
   int64_t samples() const;
   // What was counted so far; later batches do not change it. InvalidArgument if nothing was.
@@ -112,7 +144,9 @@ class TFE_API Calibrator {
   std::unique_ptr<Impl> impl_;
 };
 
-// Runs the model in float over all of `data` (up to max_samples) and counts. InvalidArgument when the data does not fit
+// Runs the model in float over all of `data` (up to max_samples) and counts. A model that takes batches of any size gets
+// one sample at a time: how samples are batched, or shared out among workers, is then nothing that the result depends on.
+// InvalidArgument when the data does not fit
 // the model's inputs, holds no sample or does not go with the checkpoint; InvalidModel when data or checkpoint are
 // malformed; OutOfMemory.
 TFE_API Calibration calibrate(const Model& model, BatchSource& data, const CalibrateOptions& options = {});

@@ -21,8 +21,9 @@ struct ConvertOptions {
   std::string float_precision = "fp32";
   // int8: ranges from here (required unless the graph carries ranges for what should be INT8).
   const Calibration* calibration = nullptr;
-  // Or from TensorRT's calibration cache text, by tensor name: where both say something, `calibration` counts. Names that
-  // the graph does not have are noted in the report.
+  // Or from a table, by tensor name: the content of a file of any format that RangeTable reads. Where both say something,
+  // the stronger source counts (custom before calibrated), and of equal ones `calibration`. Names that only the table or
+  // only the graph has are noted in the report.
   std::string calibration_table;
   // What the table lacks for bias_correction: Calibration::channel_means() of the calibration that it came from. Where
   // `calibration` is given too, that counts. InvalidModel when the bytes are malformed.
@@ -30,6 +31,9 @@ struct ConvertOptions {
   // How ranges follow from `calibration`: see Calibration::ranges().
   std::string calibrator = "auto";
   double percentile = 99.99;
+  // int8: tensors without a range are InvalidArgument naming all of them. Else what reads them stays in float, and a note
+  // in the report names them.
+  bool strict_ranges = false;
   // int8 with no range from anywhere: a float engine and a note in the report, rather than InvalidArgument.
   bool float_without_ranges = false;
   // "auto": u8 where provably non-negative; "tensorrt": s8 everywhere.

@@ -89,6 +89,11 @@ class TFE_API Engine {
   static bool is_engine(std::string_view bytes);
   // Atomic: the file appears whole or not at all.
   void save(const std::filesystem::path& path) const;
+  // What the engine computes, for other programs, with the same names of inputs and outputs: as an ONNX model of opset 13
+  // with QuantizeLinear and DequantizeLinear nodes, and as a frozen GraphDef with fake-quant nodes. Their bytes.
+  // InvalidArgument naming a node that has no counterpart there, or for an engine of precision bf16.
+  std::string to_onnx() const;
+  std::string to_tensorflow() const;
   // The same bytes, piece after piece, for other storage than files.
   void write(const std::function<void(const void* data, size_t bytes)>& sink) const;
 

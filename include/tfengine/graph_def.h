@@ -33,7 +33,7 @@ struct GraphDefParams {
   std::vector<std::string> nodes_denylist;  // names of nodes ("name:0" as well) that stay in TensorFlow
   std::vector<std::string> op_denylist;     // ops that stay in TensorFlow
   int max_engines = 20;                     // the largest segments; 0 or less: all
-  // What makes ranges of calibration data: entropy, minmax, percentile, mse or auto.
+  // What makes ranges of calibration data: see Calibration::ranges().
   std::string calibrator = "entropy";
   // Engines that are built now come without the TensorFlow function of their segment, and with it without a second copy of
   // the weights; what such an engine cannot run is an error then.

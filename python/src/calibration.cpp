@@ -43,6 +43,23 @@ nb::list ranges(const Calibration& calibration, const std::string& calibrator, d
   return result;
 }
 
+nb::tuple sample(const SampleId& id) { return nb::make_tuple(id.index, id.fingerprint); }
+
+nb::tuple checkup(const Calibration& calibration) {
+  CalibrationCheckup found;
+  {
+    const nb::gil_scoped_release unlocked;
+    found = calibration.checkup();
+  }
+  nb::list outliers, constant;
+  for (const OutlierSample& outlier : found.outliers) {
+    outliers.append(nb::make_tuple(sample(outlier.sample), outlier.tensor, outlier.peak, outlier.typical));
+  }
+  for (const SampleId& id : found.constant_samples) constant.append(sample(id));
+  return nb::make_tuple(found.samples, found.enough_samples, outliers, constant, found.repeated_samples,
+                        found.findings);
+}
+
 }  // namespace
 
 void bind_calibration(nb::module_& m) {
@@ -65,6 +82,7 @@ void bind_calibration(nb::module_& m) {
              const std::string means = calibration.channel_means();
              return nb::bytes(means.data(), means.size());
            })
+      .def("checkup", &checkup, "(samples, enough, [(sample, tensor, peak, typical)], [sample], repeated, findings)")
       .def("warnings", &Calibration::warnings, Unlocked());
   m.def("calibrate", &run, "model"_a, "source"_a, "threads"_a, "max_samples"_a, "nodes_denylist"_a, "progress"_a.none(),
         "checkpoint"_a, "checkpoint_samples"_a);

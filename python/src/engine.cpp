@@ -103,6 +103,16 @@ void bind_engine(nb::module_& m) {
   nb::class_<EngineHandle>(m, "Engine", "A converted model that runs.")
       .def_static("load", &load, "path"_a, "threads"_a, "max_workspace_size_bytes"_a, "maximum_cached_engines"_a,
                   "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a, Unlocked())
+      .def("to_onnx",
+           [](const EngineHandle& self) {
+             const std::string model = self.engine.to_onnx();
+             return nb::bytes(model.data(), model.size());
+           })
+      .def("to_tensorflow",
+           [](const EngineHandle& self) {
+             const std::string graph = self.engine.to_tensorflow();
+             return nb::bytes(graph.data(), graph.size());
+           })
       .def(
           "save", [](const EngineHandle& self, const std::filesystem::path& path) { self.engine.save(path); }, "path"_a,
           Unlocked())

@@ -5,6 +5,7 @@
 #include <nanobind/nanobind.h>
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "module.h"
@@ -36,7 +37,12 @@ PyObject* new_class(nb::module_& m, const char* name, const char* doc, const nb:
 
 template <typename... Attributes>
 void raise(PyObject* type, const Error& error, const Attributes&... attributes) {
-  nb::object value = nb::handle(type)(error.what());
+  // Messages quote files and names, which need not be UTF-8.
+  const std::string_view text = error.what();
+  const nb::object message =
+      nb::steal(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace"));
+  if (!message.is_valid()) throw nb::python_error();
+  nb::object value = nb::handle(type)(message);
   ((value.attr(attributes.first) = attributes.second), ...);
   PyErr_SetObject(type, value.ptr());
 }

@@ -1,5 +1,9 @@
 """Calibration: the forms of data, and what comes out."""
 
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tfengine
@@ -77,7 +81,10 @@ def test_records(model, digits, calibration):
     assert tfengine.calibrate(model, data, threads=1).ranges() == calibration.ranges()
 
 
-@pytest.mark.parametrize("calibrator", ["auto", "entropy", "minmax", "percentile", "mse"])
+CALIBRATORS = ["auto", "entropy", "entropy1", "legacy", "minmax", "moving_average", "percentile", "mse"]
+
+
+@pytest.mark.parametrize("calibrator", CALIBRATORS)
 def test_calibrators(calibrator, calibration):
     ranges = calibration.ranges(calibrator)
     assert len(ranges) >= 6
@@ -101,7 +108,7 @@ def merged(model, images, tmp_path_factory):
     return merged
 
 
-@pytest.mark.parametrize("calibrator", ["auto", "entropy", "minmax", "percentile", "mse"])
+@pytest.mark.parametrize("calibrator", CALIBRATORS)
 def test_merged_halves_are_the_whole(calibrator, merged, calibration):
     assert merged.samples == calibration.samples == 128
     assert merged.ranges(calibrator) == calibration.ranges(calibrator)
@@ -111,6 +118,19 @@ def test_merged_halves_save_as_the_whole(merged, calibration, tmp_path):
     merged.save(tmp_path / "merged.cal")
     calibration.save(tmp_path / "whole.cal")
     assert (tmp_path / "merged.cal").read_bytes() == (tmp_path / "whole.cal").read_bytes()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 7])
+def test_any_number_of_workers_saves_the_same(workers, model, images, calibration, tmp_path):
+    """Whatever the shares, and the order in which they come back."""
+    shares = [images[worker::workers] for worker in range(workers)]
+    parts = [tfengine.calibrate(model, share, batch_size=5, threads=1) for share in reversed(shares)]
+    for part in parts[1:]:
+        parts[0].merge(part)
+    parts[0].save(tmp_path / "merged.cal")
+    calibration.save(tmp_path / "whole.cal")
+    assert (tmp_path / "merged.cal").read_bytes() == (tmp_path / "whole.cal").read_bytes()
+    assert parts[0].checkup()._replace(outliers=[]) == calibration.checkup()._replace(outliers=[])
 
 
 def test_other_models_do_not_merge(calibration, digits, images):
@@ -198,6 +218,95 @@ def test_a_run_that_was_cut_off_goes_on(model, images, calibration, tmp_path):
     assert resumed.samples == 128
     assert resumed.ranges() == calibration.ranges()
     assert not checkpoint.exists()
+    resumed.save(tmp_path / "resumed.cal")
+    calibration.save(tmp_path / "whole.cal")
+    assert (tmp_path / "resumed.cal").read_bytes() == (tmp_path / "whole.cal").read_bytes()
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np, tfengine
+images = np.load(sys.argv[2])
+def batches():
+    for at in range(0, len(images), 16):
+        if at == 96:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield images[at : at + 16]
+tfengine.calibrate(sys.argv[1], batches(), threads=1, resume=sys.argv[3], resume_samples=32)
+"""
+
+
+def test_a_run_that_was_killed_goes_on_to_the_same_bytes(model, images, calibration, digits, tmp_path):
+    np.save(tmp_path / "images.npy", images)
+    checkpoint = tmp_path / "checkpoint"
+    arguments = [digits / "cnn.pb", tmp_path / "images.npy", checkpoint]
+    done = subprocess.run([sys.executable, "-c", KILLED, *map(str, arguments)], check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    assert tfengine.Calibration.load(checkpoint).samples == 64 + 32
+    resumed = tfengine.calibrate(model, batches(images), threads=1, resume=checkpoint)
+    resumed.save(tmp_path / "resumed.cal")
+    calibration.save(tmp_path / "whole.cal")
+    assert (tmp_path / "resumed.cal").read_bytes() == (tmp_path / "whole.cal").read_bytes()
+
+
+def test_checkup_of_good_data(calibration):
+    found = calibration.checkup()
+    assert found.samples == 128
+    assert found.enough_samples is not None and found.enough_samples <= 64
+    assert found.outliers == [] and found.constant_samples == [] and found.repeated_samples == 0
+    assert [text for text in found.findings if "zero" not in text] == []
+
+
+def test_checkup_names_samples_by_index(model, images):
+    odd = images.copy()
+    odd[37] *= 50
+    odd[90] = 0.25
+    odd[11] = odd[10]
+    calibration = tfengine.calibrate(model, odd, batch_size=16, threads=1)
+    found = calibration.checkup()
+    assert [outlier.sample.index for outlier in found.outliers] == [37]
+    assert found.outliers[0].peak > 8 * found.outliers[0].typical
+    assert [sample.index for sample in found.constant_samples] == [90]
+    assert found.repeated_samples == 1
+    assert len(found.findings) >= 3
+
+
+def test_checkup_of_loaded_calibrations_knows_fingerprints(model, images, tmp_path):
+    odd = images.copy()
+    odd[37] *= 50
+    calibration = tfengine.calibrate(model, odd, batch_size=16, threads=1)
+    calibration.save(tmp_path / "odd.cal")
+    loaded = tfengine.Calibration.load(tmp_path / "odd.cal").checkup()
+    assert [outlier.sample.index for outlier in loaded.outliers] == [None]
+    assert loaded.outliers[0].sample.fingerprint == calibration.checkup().outliers[0].sample.fingerprint
+
+
+def test_checkup_after_a_resumed_run_knows_all_indices(model, images, tmp_path):
+    odd = images.copy()
+    odd[5] *= 50
+
+    def killed():
+        yield from batches(odd)[:3]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tfengine.calibrate(model, killed(), threads=1, resume=tmp_path / "checkpoint", resume_samples=32)
+    resumed = tfengine.calibrate(model, batches(odd), threads=1, resume=tmp_path / "checkpoint")
+    assert [outlier.sample.index for outlier in resumed.checkup().outliers] == [5]
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        (lambda images: images * 255, "as the bytes of images do"),
+        (lambda images: images / 255, "was it scaled twice"),
+        (lambda images: np.zeros_like(images), "it holds nothing to calibrate with"),
+        (lambda images: images[:4], "too few to tell"),
+    ],
+)
+def test_checkup_finds_wrong_data(change, finding, model, images):
+    found = tfengine.calibrate(model, change(images), batch_size=4, threads=1).checkup()
+    assert any(finding in text for text in found.findings), found.findings
 
 
 def test_a_checkpoint_of_another_model_is_refused(images, digits, calibration, tmp_path):

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(command() is None, reason="the command line is n
 
 MODEL = str(DIGITS / "cnn.pb")
 RECORDS = ["--feature=image_raw", "--feature-shape=8,8,1", "--scale=0.0625", "--batch-size=16"]
-COMMANDS = ("convert", "convert-graph", "calibrate", "run", "bench", "eval", "inspect", "dump")
+COMMANDS = ("convert", "convert-graph", "calibrate", "run", "bench", "eval", "inspect", "dump", "export", "table")
 
 
 def call(*arguments) -> subprocess.CompletedProcess:
@@ -131,11 +131,117 @@ def test_calibrate_then_convert(tmp_path, images):
     result = call_json("calibrate", MODEL, "--data", tmp_path / "images.npy", "--batch-size=16", "-o", tmp_path / "h")
     assert result["samples"] == 128
     assert {"tensor", "max_abs", "non_negative", "source"} == set(result["ranges"][0])
+    assert result["checkup"]["enough_samples"] <= 64 and result["checkup"]["outliers"] == []
     again = call_json("calibrate", "--from", tmp_path / "h", "--calibrator=minmax", "--table", tmp_path / "table")
     assert len(again["ranges"]) == len(result["ranges"])
     assert (tmp_path / "table").read_text().startswith("TRT-")
     done = call("convert", MODEL, "-o", tmp_path / "m.tfe", "--precision=int8", "--calibration", tmp_path / "h")
     assert done.returncode == 0, done.stderr
+
+
+def test_calibrate_tells_of_its_data(tmp_path, images):
+    odd = images.copy()
+    odd[37] *= 50
+    np.save(tmp_path / "odd.npy", odd)
+    arguments = ("calibrate", MODEL, "--data", tmp_path / "odd.npy", "--batch-size=16", "-o", tmp_path / "h")
+    done = call(*arguments)
+    assert "1 sample goes more than 8 times further than the median sample: look at it" in done.stdout
+    assert "  sample 37: " in done.stdout
+    (outlier,) = call_json(*arguments)["checkup"]["outliers"]
+    assert outlier["sample"]["index"] == 37
+    (outlier,) = call_json("calibrate", "--from", tmp_path / "h")["checkup"]["outliers"]
+    assert "index" not in outlier["sample"]
+
+
+def test_strict_ranges(tmp_path):
+    done = call("convert", MODEL, "-o", tmp_path / "m.tfe", "--precision=int8", "--strict-ranges")
+    assert done.returncode == 2
+    assert done.stderr.startswith("tfengine: [quantize] ")
+    assert "tensors have no INT8 range: " in done.stderr
+    assert "'image'" in done.stderr
+    assert not (tmp_path / "m.tfe").exists()
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory, images):
+    """The same ranges in two formats."""
+    folder = tmp_path_factory.mktemp("tables")
+    np.save(folder / "images.npy", images)
+    call_json("calibrate", MODEL, "--data", folder / "images.npy", "--batch-size=16", "-o", folder / "h")
+    call_json("calibrate", "--from", folder / "h", "--table", folder / "trt")
+    call_json("calibrate", "--from", folder / "h", "--table", folder / "own", "--table-format=tfengine")
+    return folder
+
+
+def test_table_show(tables):
+    shown = call_json("table", "show", tables / "trt")
+    assert shown["format"] == "tensorrt"
+    assert len(shown["ranges"]) >= 6
+    assert shown["ranges"][0]["source"] == "calibrated"
+    text = call("table", "show", tables / "own").stdout
+    assert "format tfengine" in text and "calibrated" in text
+
+
+@pytest.mark.parametrize(
+    "to", ["tfengine", "tensorrt", "onnxruntime-json", "onnxruntime-text", "onnxruntime-flatbuffers"]
+)
+def test_table_convert(to, tables, tmp_path):
+    call_json("table", "convert", tables / "trt", "-o", tmp_path / "t", "--to", to)
+    assert call_json("table", "show", tmp_path / "t")["format"] == to
+    assert call_json("table", "diff", tables / "trt", tmp_path / "t", "--tolerance=1e-6")["differences"] == []
+    done = call(
+        "convert",
+        MODEL,
+        "-o",
+        tmp_path / "m.tfe",
+        "--precision=int8",
+        "--calibration-table",
+        tmp_path / "t",
+        "--strict-ranges",
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_table_merge_and_diff(tables, tmp_path):
+    (tmp_path / "given").write_text("image 3.5\nnew 1\n")
+    merged = call_json("table", "merge", tables / "trt", tmp_path / "given", "-o", tmp_path / "m")
+    assert merged["tensors"] == len(call_json("table", "show", tables / "trt")["ranges"]) + 1
+    found = call_json("table", "diff", tables / "trt", tmp_path / "m")["differences"]
+    assert [(row["tensor"], row["second"]["max_abs"]) for row in found] == [("image", 3.5), ("new", 1.0)]
+    assert found[1]["first"] is None
+    text = call("table", "diff", tables / "trt", tmp_path / "m").stdout
+    assert text.splitlines()[-1] == "2 tensors differ"
+    assert call("table", "merge", tables / "trt", "-o", tmp_path / "m2", "--quiet").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"hello", "line 1: expected '<tensor> <range>', got 'hello'"),
+        (b"TRT-8600-X\nx: zzzz\n", "line 2: the scale is 'zzzz', expected 8 hexadecimal digits"),
+        (b'{"x": 1}', "tensor 'x' has no 'lowest' and 'highest'"),
+        (bytes(64), "not a flatbuffer with a calibration table, or damaged"),
+    ],
+)
+def test_bad_tables(content, message, tmp_path):
+    (tmp_path / "bad").write_bytes(content)
+    done = call("table", "show", tmp_path / "bad")
+    assert done.returncode == 2
+    assert done.stderr == f"tfengine: '{tmp_path / 'bad'}': {message}\n"
+
+
+@pytest.mark.parametrize("to", ["onnx", "tensorflow"])
+def test_export(to, engine, tmp_path):
+    written = call_json("export", engine, "-o", tmp_path / "model", "--to", to)
+    assert written["file_bytes"] == (tmp_path / "model").stat().st_size
+    expected = getattr(tfengine.load(engine), "to_onnx" if to == "onnx" else "to_tensorflow")()
+    assert (tmp_path / "model").read_bytes() == expected
+
+
+def test_export_elsewhere(engine, tmp_path):
+    done = call("export", engine, "-o", tmp_path / "model", "--to=caffe")
+    assert done.returncode == 2
+    assert done.stderr == "tfengine: --to: got 'caffe', expected onnx or tensorflow\n"
 
 
 def test_dump(engine):

@@ -10,7 +10,7 @@
 All errors are of the family `tfengine.Error`.
 """
 
-from ._calibration import Calibration, TensorRange, calibrate
+from ._calibration import Calibration, Checkup, OutlierSample, SampleId, TensorRange, calibrate
 from ._convert import convert
 from ._core import (
     BackendFailure,
@@ -25,11 +25,13 @@ from ._data import Data, open_data
 from ._engine import Engine, load
 from ._model import Model, load_model
 from ._specs import TensorSpec
+from ._table import RangeTable, TableDifference
 from ._trt.install import install_tf_trt
 
 __all__ = [
     "BackendFailure",
     "Calibration",
+    "Checkup",
     "Data",
     "Engine",
     "Error",
@@ -38,6 +40,10 @@ __all__ = [
     "InvalidModel",
     "Model",
     "OutOfMemory",
+    "OutlierSample",
+    "RangeTable",
+    "SampleId",
+    "TableDifference",
     "TensorRange",
     "TensorSpec",
     "__version__",

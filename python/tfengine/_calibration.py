@@ -22,10 +22,53 @@ class TensorRange(NamedTuple):
     """One of "calibrated", "custom" (the graph says so) and "rule" (follows from the op, as for softmax)."""
 
 
+class SampleId(NamedTuple):
+    """A sample of the calibration data."""
+
+    index: int | None
+    """Its place among them; None when that is not known, as of merged or loaded calibrations."""
+    fingerprint: str
+    """Of its content."""
+
+
+class OutlierSample(NamedTuple):
+    """A sample that goes much further than others."""
+
+    sample: SampleId
+    tensor: str
+    """In which it stands out most."""
+    peak: float
+    """Its largest magnitude there."""
+    typical: float
+    """The samples' median of that."""
+
+
+class Checkup(NamedTuple):
+    """What the statistics of a calibration say about its data."""
+
+    samples: int
+    enough_samples: int | None
+    """So many would have given nearly the same ranges; None when all were not enough, or too few to tell."""
+    outliers: list[OutlierSample]
+    """The most extreme first."""
+    constant_samples: list[SampleId]
+    """With an input of one value throughout."""
+    repeated_samples: int
+    findings: list[str]
+    """Sentences: too few samples, outliers, inputs that look raw, scaled twice or constant, samples that repeat, tensors
+    that are nearly always zero."""
+
+
+def _sample(index: int, fingerprint: str) -> SampleId:
+    return SampleId(None if index < 0 else index, fingerprint)
+
+
 class Calibration:
     """The histograms of every tensor that may become INT8. Any calibrator can be applied to them, with no further run
-    of the model: calibrator is "auto" (for each tensor the range with the least quantization error), "entropy"
-    (TensorRT's entropy 2), "minmax", "percentile" or "mse"; `percentile` is for "percentile" alone."""
+    of the model: calibrator is "auto" (for each tensor the range with the least quantization error), "entropy" and
+    "entropy1" (TensorRT's entropy 2 and 1), "minmax", "moving_average" (the mean of the samples' largest magnitudes),
+    "percentile" (of the nonzero values), "legacy" (the same of all values, as TensorRT's) or "mse"; `percentile` is for
+    "percentile" and "legacy" alone."""
 
     def __init__(self, core: _core.Calibration) -> None:
         self._core = core
@@ -59,6 +102,18 @@ class Calibration:
     def warnings(self) -> list[str]:
         """Sentences on what may be wrong with the data: NaN or Inf seen, tensors that are always zero."""
         return self._core.warnings()
+
+    def checkup(self) -> Checkup:
+        """Whether there were enough samples, and which of them, or which inputs, look wrong."""
+        samples, enough, outliers, constant, repeated, findings = self._core.checkup()
+        return Checkup(
+            samples,
+            None if enough < 0 else enough,
+            [OutlierSample(_sample(*sample), tensor, peak, typical) for sample, tensor, peak, typical in outliers],
+            [_sample(*sample) for sample in constant],
+            repeated,
+            findings,
+        )
 
     def __repr__(self) -> str:
         return f"<tfengine.Calibration on {self.samples} samples>"

@@ -12,6 +12,13 @@ from ._engine import Engine
 from ._model import Model, model_of
 from ._progress import Callback, progress_callback
 from ._specs import ShapeSet, shape_sets
+from ._table import RangeTable
+
+
+def _table_bytes(table: RangeTable | str | os.PathLike | None) -> bytes:
+    if table is None:
+        return b""
+    return (table if isinstance(table, RangeTable) else RangeTable.load(table)).to_bytes()
 
 
 def convert(
@@ -37,9 +44,11 @@ def convert(
     avoid_slow_int8: bool = True,
     bias_correction: bool = True,
     float_precision: str = "fp32",
+    strict_ranges: bool = False,
     disabled_passes: Iterable[str] = (),
     progress: bool | Callback = False,
     resume: str | os.PathLike | None = None,
+    calibration_table: RangeTable | str | os.PathLike | None = None,
 ) -> Engine:
     """Converts a model (or the .pb file or SavedModel folder at a path) to an engine for this machine.
 
@@ -64,6 +73,10 @@ def convert(
         bias_correction: int8: biases take back the mean error that rounding the weights makes.
         float_precision: int8: what layers that are not INT8 compute in: "fp32", or "bf16" where the CPU has it and where
             that is faster.
+        calibration_table: int8: ranges by tensor name, or the path of a file of them: TensorRT's calibration cache, ONNX
+            Runtime's tables, or what `RangeTable.save` wrote.
+        strict_ranges: int8: tensors without a range raise InvalidArgument naming all of them; else what reads them stays
+            in float, and the report's notes name them.
         disabled_passes: names of graph rewrites to leave out, for debugging.
         resume: int8: file that keeps what is calibrated so far; see `calibrate`.
         progress: True for tqdm bars, or a function of (what, done, total), total being -1 when unknown.
@@ -93,6 +106,7 @@ def convert(
             precision=precision,
             float_precision=float_precision,
             calibration=calibration and calibration._core,
+            calibration_table=_table_bytes(calibration_table),
             calibrator=calibrator,
             percentile=percentile,
             int8_grid=int8_grid,
@@ -101,6 +115,7 @@ def convert(
             batch_size=batch_size,
             avoid_slow_int8=avoid_slow_int8,
             bias_correction=bias_correction,
+            strict_ranges=strict_ranges,
             disabled_passes=list(disabled_passes),
             threads=threads,
             max_workspace_size_bytes=max_workspace_size_bytes,

@@ -58,6 +58,16 @@ class Engine:
         """Writes an engine file (.tfe), which appears whole or not at all."""
         self._core.save(path)
 
+    def to_onnx(self) -> bytes:
+        """What the engine computes as an ONNX model of opset 13, with the same names of inputs and outputs: tensors that
+        are stored in INT8 have QuantizeLinear and DequantizeLinear nodes. Raises InvalidArgument naming a node that has no
+        counterpart there."""
+        return self._core.to_onnx()
+
+    def to_tensorflow(self) -> bytes:
+        """The same as a frozen GraphDef of TensorFlow, with FakeQuantWithMinMaxArgs nodes."""
+        return self._core.to_tensorflow()
+
     def memory(self, input_shapes: ShapeSet | None = None) -> dict[str, Any]:
         """The bytes that the engine allocates to run on these shapes: "weights_bytes", "activation_bytes",
         "workspace_bytes" and their sum "peak_bytes"; "file_bytes" (0 unless saved or loaded);

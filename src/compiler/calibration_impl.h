@@ -2,6 +2,7 @@
 // What stands behind the public Calibration.
 #pragma once
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,6 +15,8 @@ namespace tfengine::detail {
 
 struct CalibrationImpl {
   quantize::HistogramSet histograms;
+  // Fingerprints of the samples in the order of the data; empty when that is not known (read from a file, merged).
+  std::vector<uint64_t> order;
 };
 
 // Ranges of every histogram; `non_negative` names tensors that will use the unsigned grid.

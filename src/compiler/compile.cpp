@@ -18,6 +18,7 @@
 #include "compiler/to_bf16.h"
 #include "quantize/calibration_cache.h"
 #include "quantize/rules.h"
+#include "quantize/tables/table_file.h"
 #include "tfengine/convert.h"
 
 namespace tfengine {
@@ -57,6 +58,16 @@ constexpr detail::SlowRule kSlowInt8{1.15, 2.0, 0.93};
 constexpr detail::SlowRule kSlowBf16{1.15, 2.0, 1.0};
 constexpr detail::SlowRule kNotFasterInBf16{0.95, 0.0, 1.06};
 
+// Other tools write "x:0" for the tensor that we call "x".
+quantize::RangeTable with_names_of(const ir::Graph& graph, const quantize::RangeTable& table) {
+  quantize::RangeTable renamed;
+  for (const auto& [name, entry] : table.entries()) {
+    const bool bare = name.ends_with(":0") && graph.find_value(name) == ir::kNone;
+    renamed.set(bare ? name.substr(0, name.size() - 2) : name, entry);
+  }
+  return renamed;
+}
+
 class Compiler {
  public:
   Compiler(const Model& model, const ConvertOptions& options)
@@ -69,6 +80,7 @@ class Compiler {
     recipe_.nodes_denylist = options.nodes_denylist;
     recipe_.disabled_passes = options.disabled_passes;
     recipe_.int8_grid = options.int8_grid;
+    recipe_.strict_ranges = options.strict_ranges;
     recipe_.backend = config_.backends[0];
     if (options.progress) {
       config_.progress = [this](int done, int total, const std::string&) {
@@ -128,30 +140,36 @@ class Compiler {
       table.merge(solved.table);
       if (options_.bias_correction) recipe_.means = calibration.histograms.channel_means();
     }
-    if (table.empty() && !options_.float_without_ranges) {
+    // Strictness names the tensors.
+    if (table.empty() && !options_.float_without_ranges && !options_.strict_ranges) {
       fail<InvalidArgument>("precision int8 needs ranges: give calibration data, or a model with quantization nodes");
     }
     return table;
   }
 
   void merge_table(const ir::Graph& graph, quantize::RangeTable& table) {
-    const quantize::CalibrationCache cache =
-        quantize::parse_calibration_cache(options_.calibration_table, "the calibration table");
+    quantize::TableFile file = quantize::parse_table(options_.calibration_table, "the calibration table");
+    file.table = with_names_of(graph, file.table);
     std::vector<std::string> wanted;
     for (const ir::ValueId id : quantize::tensors_to_observe(graph)) wanted.push_back(graph.value(id).name);
-    const quantize::NameMismatch mismatch = quantize::compare_names(cache.table, wanted);
-    if (!mismatch.not_in_table.empty()) {
-      report_.notes.push_back(fmt::format("the calibration table lacks {} of {} tensors: {}",
-                                          mismatch.not_in_table.size(), wanted.size(),
-                                          fmt::join(mismatch.not_in_table, ", ")));
-    }
-    report_.calibrator = cache.algorithm;
-    table.merge(cache.table);
+    quantize::NameMismatch mismatch = quantize::compare_names(file.table, wanted);
+    note_names(fmt::format("the calibration table lacks {} of {} tensors", mismatch.not_in_table.size(), wanted.size()),
+               mismatch.not_in_table);
+    std::erase_if(mismatch.not_in_graph, [&](const std::string& name) { return graph.find_value(name) != ir::kNone; });
+    note_names(
+        fmt::format("the calibration table has {} names that the graph does not have", mismatch.not_in_graph.size()),
+        mismatch.not_in_graph);
+    report_.calibrator = file.algorithm;
+    table.merge(file.table);
+  }
+
+  void note_names(const std::string& what, const std::vector<std::string>& names) {
+    if (!names.empty()) report_.notes.push_back(fmt::format("{}: {}", what, fmt::join(names, ", ")));
   }
 
   ir::Graph int8_graph(const ir::Graph& graph, const std::vector<std::vector<Shape>>& shapes) {
     recipe_.ranges = ranges(graph);
-    if (recipe_.ranges.empty()) {
+    if (recipe_.ranges.empty() && !options_.strict_ranges) {
       report_.notes.emplace_back("precision int8 was asked for, but there are no ranges: the engine is float");
       return graph;
     }
@@ -169,8 +187,19 @@ class Compiler {
       recipe_.slow = std::move(found.names);
     }
     quantize::RewriteResult result = detail::rewrite(graph, recipe_, &cache);
+    note_missing_ranges(result.report.missing);
     report_.rewrite = std::move(result.report);
     return std::move(result.graph);
+  }
+
+  void note_missing_ranges(const std::vector<std::string>& missing) {
+    if (missing.empty()) return;
+    report_.notes.push_back(fmt::format(
+        "{} tensor{} no INT8 range, and what reads {} stays in float: '{}'. Ranges come of calibration data, a "
+        "calibration table, or a FakeQuantWithMinMaxVars or QuantizeAndDequantizeV2 node behind the tensor; "
+        "strict_ranges makes this an error",
+        missing.size(), missing.size() == 1 ? " has" : "s have", missing.size() == 1 ? "it" : "them",
+        fmt::join(missing, "', '")));
   }
 
   ir::Graph bf16_graph(ir::Graph graph, const std::vector<std::vector<Shape>>& shapes, const detail::SlowRule& rule) {
@@ -192,6 +221,8 @@ class Compiler {
   }
 
   Engine finish(std::unique_ptr<runtime::EngineCore> core) {
+    std::vector<std::string>& ignored = report_.rewrite.ignored;
+    ignored.insert(ignored.end(), report_.passes.ignored_ranges.begin(), report_.passes.ignored_ranges.end());
     auto impl = std::make_shared<detail::EngineImpl>();
     core->end_progress();
     impl->core = std::move(core);

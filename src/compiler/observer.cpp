@@ -5,6 +5,7 @@
 
 #include "base/host_memory.h"
 #include "kernels/histogram.h"
+#include "kernels/peak.h"
 #include "kernels/sum_rows.h"
 
 namespace tfengine::detail {
@@ -24,7 +25,8 @@ Observer::Observer(const runtime::PreparedPlan& prepared, std::span<const std::s
     : plan_(prepared.plan),
       after_step_(prepared.plan.steps.size()),
       workspace_(host_bytes(kernels::histogram_workspace_bytes(prepared.plan.threads), "calibration",
-                            HostBytes::Uninitialized)) {
+                            HostBytes::Uninitialized)),
+      tensors_(tensors.size()) {
   std::map<std::string_view, ir::ValueId> by_name;
   for (ir::ValueId id = 0; id < plan_.graph.value_count(); ++id) by_name[plan_.graph.value(id).name] = id;
   std::map<ir::NodeId, size_t> step_of;
@@ -38,15 +40,18 @@ Observer::Observer(const runtime::PreparedPlan& prepared, std::span<const std::s
     const auto step = step_of.find(value.producer);
     (step == step_of.end() ? at_start_ : after_step_[step->second]).push_back(targets_.size() - 1);
   };
-  for (const std::string& name : tensors) {
-    add(name, [&](ir::ValueId id) { return Target{id, &set.tensors[name], nullptr}; });
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    add(tensors[i], [&](ir::ValueId id) { return Target{id, &set.tensors[tensors[i]], nullptr, i}; });
   }
   for (const std::string& name : averaged) {
     add(name, [&](ir::ValueId id) { return Target{id, nullptr, &set.channel_sums[name]}; });
   }
 }
 
-void Observer::run(runtime::Context& context, std::span<const void* const> inputs, std::span<void* const> outputs) {
+void Observer::run(runtime::Context& context, std::span<const void* const> inputs, std::span<void* const> outputs,
+                   int64_t samples) {
+  samples_ = samples;
+  peaks_.assign(static_cast<size_t>(samples) * tensors_, quantize::SampleRecord::kUnseen);
   bool started = false;
   context.run_observed(inputs, outputs, [&](int step, double) {
     // The addresses of inputs are known once the run has begun; nothing has overwritten them yet.
@@ -63,8 +68,40 @@ void Observer::observe(const runtime::Context& context, size_t index) {
   const plan::TensorDesc& desc = plan_.descs[static_cast<size_t>(target.value)];
   if (desc.shape.elements() == 0) return;
   const auto* data = static_cast<const float*>(context.address(target.value));
-  if (target.histogram != nullptr) return count(desc, data, *target.histogram);
+  if (target.histogram != nullptr) {
+    const kernels::Moments moments = count(desc, data, *target.histogram);
+    return add_peaks(desc, data, target.tensor, moments);
+  }
   if (desc.shape.rank() >= 2) add_sums(desc, data, *target.sums);
+}
+
+std::span<const float> Observer::peaks_of_sample(int64_t sample) const {
+  return std::span(peaks_).subspan(static_cast<size_t>(sample) * tensors_, tensors_);
+}
+
+void Observer::add_peaks(const plan::TensorDesc& desc, const float* data, size_t tensor,
+                         const kernels::Moments& moments) {
+  if (desc.shape.rank() == 0) return;
+  if (samples_ == 1) {
+    peaks_[tensor] = converted(moments).max_abs();
+    return;
+  }
+  // Tensors of a batch may have samples and other things in one dimension, as [batch * time, ...].
+  if (samples_ == 0 || desc.shape[0] % samples_ != 0) return;
+  const int64_t channels = desc.shape.back();
+  const int64_t rows = desc.shape.elements() / channels / samples_;
+  if (desc.shape.rank() == 1) {
+    // The last dimension is that of the samples.
+    const int64_t size = desc.shape[0] / samples_;
+    for (int64_t n = 0; n < samples_; ++n) {
+      peaks_[static_cast<size_t>(n) * tensors_ + tensor] = kernels::peak_magnitude(data + n * size, 1, size, size, 1);
+    }
+    return;
+  }
+  for (int64_t n = 0; n < samples_; ++n) {
+    peaks_[static_cast<size_t>(n) * tensors_ + tensor] =
+        kernels::peak_magnitude(data + n * rows * desc.pixel_stride, rows, channels, desc.pixel_stride, plan_.threads);
+  }
 }
 
 void Observer::add_sums(const plan::TensorDesc& desc, const float* data, quantize::ChannelSums& sums) {
@@ -79,7 +116,7 @@ void Observer::add_sums(const plan::TensorDesc& desc, const float* data, quantiz
   }
 }
 
-void Observer::count(const plan::TensorDesc& desc, const float* data, quantize::Histogram& histogram) {
+kernels::Moments Observer::count(const plan::TensorDesc& desc, const float* data, quantize::Histogram& histogram) {
   const int64_t elements = desc.shape.elements();
   const int64_t channels = desc.shape.rank() == 0 ? 1 : desc.shape.back();
   kernels::Moments moments = kernels::empty_moments();
@@ -92,6 +129,7 @@ void Observer::count(const plan::TensorDesc& desc, const float* data, quantize::
   histogram.add_moments(converted(moments));
   const int64_t samples = desc.shape.rank() > 1 ? desc.shape[0] : 1;
   for (int64_t n = 0; n < samples; ++n) add_log(desc, data, n, elements / samples, histogram);
+  return moments;
 }
 
 void Observer::add_log(const plan::TensorDesc& desc, const float* data, int64_t n, int64_t elements,

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/histogram.h"
 #include "quantize/histogram_set.h"
 #include "runtime/context.h"
 
@@ -19,8 +20,12 @@ class Observer {
   Observer(const runtime::PreparedPlan& prepared, std::span<const std::string> tensors,
            std::span<const std::string> averaged, quantize::HistogramSet& set);
 
-  // Runs the context and counts.
-  void run(runtime::Context& context, std::span<const void* const> inputs, std::span<void* const> outputs);
+  // Runs the context on `samples` samples and counts.
+  void run(runtime::Context& context, std::span<const void* const> inputs, std::span<void* const> outputs,
+           int64_t samples);
+  // Of the last run: by sample, then by `tensors`, the largest finite |x|; SampleRecord::kUnseen for tensors that the plan
+  // does not have, or that are not made of samples.
+  std::span<const float> peaks_of_sample(int64_t sample) const;
 
  private:
   // One of the two is null.
@@ -28,12 +33,15 @@ class Observer {
     ir::ValueId value;
     quantize::Histogram* histogram;
     quantize::ChannelSums* sums;
+    size_t tensor = 0;  // index into `tensors`, of one with a histogram
   };
   void observe(const runtime::Context& context, size_t target);
-  void count(const plan::TensorDesc& desc, const float* data, quantize::Histogram& histogram);
+  // The moments of all of it.
+  kernels::Moments count(const plan::TensorDesc& desc, const float* data, quantize::Histogram& histogram);
   // Of sample `n` with `elements` values.
   void add_log(const plan::TensorDesc& desc, const float* data, int64_t n, int64_t elements,
                quantize::Histogram& histogram);
+  void add_peaks(const plan::TensorDesc& desc, const float* data, size_t tensor, const kernels::Moments& moments);
   void add_sums(const plan::TensorDesc& desc, const float* data, quantize::ChannelSums& sums);
 
   const plan::Plan& plan_;
@@ -41,6 +49,9 @@ class Observer {
   std::vector<std::vector<size_t>> after_step_;  // indices into targets_
   std::vector<size_t> at_start_;
   std::shared_ptr<void> workspace_;
+  size_t tensors_;
+  int64_t samples_ = 0;
+  std::vector<float> peaks_;
   std::vector<float> sample_;  // of one sample: channel sums, or values for the logarithmic bins
 };
 

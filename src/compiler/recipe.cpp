@@ -19,7 +19,7 @@ quantize::RewriteResult rewrite(const ir::Graph& optimized, const Recipe& recipe
   } else if (recipe.int8_grid != "auto") {
     fail<InvalidArgument>("int8_grid '{}' is unknown, expected auto or tensorrt", recipe.int8_grid);
   }
-  options.missing = quantize::MissingRange::KeepFloat;
+  options.missing = recipe.strict_ranges ? quantize::MissingRange::Error : quantize::MissingRange::KeepFloat;
   options.int8_ok = [&](const ir::Node& node) { return recipe.backend->refuses_int8(optimized, node); };
   options.cache = cache;
   options.means = &recipe.means;
@@ -33,7 +33,7 @@ ir::Graph float_layers(ir::Graph graph, const Recipe& recipe) {
 
 ir::Graph make_graph(const ModelImpl& model, const Recipe& recipe) {
   ir::Graph graph = optimize(model, recipe).graph;
-  if (recipe.precision == "int8" && !recipe.ranges.empty()) graph = rewrite(graph, recipe).graph;
+  if (recipe.precision == "int8" && (recipe.strict_ranges || !recipe.ranges.empty())) graph = rewrite(graph, recipe).graph;
   return float_layers(std::move(graph), recipe);
 }
 

@@ -18,6 +18,7 @@ struct Recipe {
   std::vector<std::string> nodes_denylist;
   std::vector<std::string> disabled_passes;
   std::string int8_grid = "auto";
+  bool strict_ranges = false;  // missing ranges are an error
   const plan::Backend* backend = nullptr;
   quantize::RangeTable ranges;   // empty: no INT8
   quantize::ChannelMeans means;  // for the correction of biases; empty: none

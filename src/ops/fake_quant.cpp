@@ -117,7 +117,8 @@ std::vector<Tensor> evaluate_quantize_dequantize(const ir::Node& node, std::span
   const Tensor input = as_f32(inputs[0]);
   const float* x = input.as<float>();
   const Slices slices = slices_of(node, input.shape());
-  const bool given = node.attr_or<bool>("range_given", node.op == "QuantizeAndDequantizeV3");
+  // The third version, which has its number of bits as an input, has another default.
+  const bool given = node.attr_or<bool>("range_given", inputs.size() > 3);
   const int64_t bits = inputs.size() > 3 ? as_ints(inputs[3]).at(0) : bits_attr(node);
   if (bits < 2 || bits > 31) bad_node(node, "num_bits is {}, expected 2 to 31", bits);
   const auto count = static_cast<size_t>(slices.count);

@@ -34,6 +34,7 @@ void report_lost_ranges(ir::Graph& graph, const std::vector<ir::ValueId>& before
     if (!value.range || exists(graph, id)) continue;
     context.note(fmt::format("the range of '{}' (from '{}') is ignored: {} removed the tensor", value.name,
                              value.range->origin, pass));
+    context.ignored_ranges.push_back(value.name);
     value.range.reset();
   }
 }
@@ -67,6 +68,8 @@ PassStats run_pass(std::string_view name, PassFn fn, ir::Graph& graph, const Pas
   }
   if (options.dump) options.dump(name, graph);
   report.notes.insert(report.notes.end(), context.notes.begin(), context.notes.end());
+  report.ignored_ranges.insert(report.ignored_ranges.end(), context.ignored_ranges.begin(),
+                               context.ignored_ranges.end());
   report.passes.push_back(stats);
   return stats;
 }

@@ -29,12 +29,14 @@ struct PassStats {
 
 struct PassReport {
   std::vector<PassStats> passes;
-  std::vector<std::string> notes;  // sentences for the user: ranges that were ignored, nodes left as they are
+  std::vector<std::string> notes;           // sentences for the user: ranges that were ignored, nodes left as they are
+  std::vector<std::string> ignored_ranges;  // names of the tensors that had a range when a pass removed them
 };
 
 // What a pass may write besides the graph.
 struct PassContext {
   std::vector<std::string> notes;
+  std::vector<std::string> ignored_ranges;
   void note(std::string sentence) { notes.push_back(std::move(sentence)); }
 };
 

@@ -73,7 +73,10 @@ CalibrationCache parse_calibration_cache(std::string_view text, const std::strin
 }
 
 std::string format_calibration_cache(const RangeTable& table, std::string_view calibrator, std::string_view version) {
-  const std::string_view algorithm = calibrator == "minmax" ? "MinMaxCalibration" : "EntropyCalibration2";
+  const std::string_view algorithm = calibrator == "minmax"     ? "MinMaxCalibration"
+                                     : calibrator == "legacy"   ? "LegacyCalibration"
+                                     : calibrator == "entropy1" ? "EntropyCalibration"
+                                                                : "EntropyCalibration2";
   std::string text = fmt::format("{}{}-{}\n", kPrefix, version, algorithm);
   for (const auto& [name, entry] : table.entries()) {
     if (name.find_first_of("\r\n") != std::string::npos) {

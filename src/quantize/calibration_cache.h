@@ -20,7 +20,8 @@ struct CalibrationCache {
 
 // `what` names the source in messages. InvalidModel naming the line when it is malformed.
 CalibrationCache parse_calibration_cache(std::string_view text, const std::string& what);
-// The algorithm follows from the calibrator: MinMaxCalibration for minmax, EntropyCalibration2 for all others, since
+// The algorithm follows from the calibrator: MinMaxCalibration for minmax, EntropyCalibration for entropy1,
+// LegacyCalibration for legacy, EntropyCalibration2 for all others, since
 // TensorRT refuses a table of another algorithm than it would run. InvalidArgument for a name with a line end.
 std::string format_calibration_cache(const RangeTable& table, std::string_view calibrator,
                                      std::string_view version = "100300");

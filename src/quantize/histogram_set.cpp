@@ -13,7 +13,7 @@ namespace tfengine::quantize {
 namespace {
 
 constexpr std::string_view kMagic = "TFEHISTO";
-constexpr uint64_t kVersion = 3;
+constexpr uint64_t kVersion = 4;
 // Far above any real graph; bounds the memory that a small hostile file can ask for to 700 MB.
 constexpr uint64_t kMostTensors = 20'000;
 // As many as the widest layers have, hundredfold.
@@ -140,6 +140,18 @@ ChannelSums read_channel_sums(ByteReader& in, const std::string& name) {
   return ChannelSums::from_parts(std::move(sums), rows, broken == 1);
 }
 
+GivenRange read_given(ByteReader& in, const std::string& name) {
+  GivenRange range;
+  range.max_abs = in.f32();
+  range.non_negative = in.fixed(1) != 0;
+  range.origin = in.string();
+  if (!std::isfinite(range.max_abs) || range.max_abs < 0.0f) {
+    fail<InvalidModel>("{}: tensor '{}' has the given range {}, expected a finite number of at least 0", in.what(),
+                       name, range.max_abs);
+  }
+  return range;
+}
+
 }  // namespace
 
 void HistogramSet::merge(const HistogramSet& other) {
@@ -149,6 +161,8 @@ void HistogramSet::merge(const HistogramSet& other) {
   }
   for (const auto& [name, histogram] : other.tensors) tensors[name].merge(histogram);
   for (const auto& [name, sums] : other.channel_sums) channel_sums[name].merge(sums);
+  given.insert(other.given.begin(), other.given.end());
+  samples_seen.merge(other.samples_seen);
   samples += other.samples;
 }
 
@@ -175,6 +189,14 @@ std::string serialize(const HistogramSet& set) {
     out.string(name);
     write_channel_sums(out, sums);
   }
+  out.varint(set.given.size());
+  for (const auto& [name, range] : set.given) {
+    out.string(name);
+    out.f32(range.max_abs);
+    out.fixed(range.non_negative ? 1 : 0, 1);
+    out.string(range.origin);
+  }
+  set.samples_seen.write(out);
   return end_block(std::move(out));
 }
 
@@ -200,6 +222,15 @@ HistogramSet parse_histogram_set(std::string_view bytes, const std::string& what
       fail<InvalidModel>("{}: the channel sums of tensor '{}' are there twice", what, name);
     }
   }
+  const uint64_t given = in.varint();
+  if (given > kMostTensors) fail<InvalidModel>("{}: {} given ranges, expected at most {}", what, given, kMostTensors);
+  for (uint64_t i = 0; i < given; ++i) {
+    const std::string name = in.string();
+    if (!set.given.emplace(name, read_given(in, name)).second) {
+      fail<InvalidModel>("{}: the range of tensor '{}' is given twice", what, name);
+    }
+  }
+  set.samples_seen = SampleLog::read(in);
   if (in.left() != 0) fail<InvalidModel>("{}: {} bytes too many", what, in.left());
   return set;
 }

@@ -11,13 +11,24 @@
 #include "quantize/channel_means.h"
 #include "quantize/channel_sums.h"
 #include "quantize/histogram.h"
+#include "quantize/sample_log.h"
 
 namespace tfengine::quantize {
+
+// A range that the graph itself gives: no histogram is needed for it.
+struct GivenRange {
+  float max_abs = 0.0f;
+  bool non_negative = false;
+  std::string origin;  // the node that gives it
+  bool operator==(const GivenRange&) const = default;
+};
 
 struct HistogramSet {
   std::map<std::string, Histogram> tensors;
   // Of the tensors that weights are applied to, for bias_correction.h.
   std::map<std::string, ChannelSums> channel_sums;
+  std::map<std::string, GivenRange> given;
+  SampleLog samples_seen;
   std::string model_hash;          // of the graph that was run
   std::string preprocessing_hash;  // of how the data were decoded and scaled
   uint64_t samples = 0;

@@ -46,6 +46,8 @@ SolvedRanges solve_ranges(const HistogramSet& set, const SolverOptions& options,
   check_solver_options(options);
   SolvedRanges result;
   SolverOptions per_tensor = options;
+  std::map<std::string_view, size_t> logged;
+  for (size_t i = 0; i < set.samples_seen.tensors().size(); ++i) logged[set.samples_seen.tensors()[i]] = i;
   for (const auto& [name, histogram] : set.tensors) {
     const Moments& moments = histogram.moments();
     if (moments.nans + moments.infs > 0) {
@@ -60,8 +62,14 @@ SolvedRanges solve_ranges(const HistogramSet& set, const SolverOptions& options,
       result.notes.push_back(fmt::format("tensor '{}' was zero in all {} values seen", name, moments.count));
     }
     per_tensor.levels = non_negative.count(name) > 0 ? kUnsignedLevels : kSignedLevels;
+    const auto in_log = logged.find(name);
+    const bool averages = options.calibrator == "moving_average" && in_log != logged.end();
+    per_tensor.mean_peak = !averages ? 0.0 : set.samples_seen.mean_peak(in_log->second);
     const float max_abs = solve_max_abs(histogram, per_tensor);
     result.table.set(name, {max_abs, ir::RangeSource::Calibrated, moments.min >= 0.0f, options.calibrator});
+  }
+  for (const auto& [name, given] : set.given) {
+    result.table.set(name, {given.max_abs, ir::RangeSource::Custom, given.non_negative, given.origin});
   }
   return result;
 }

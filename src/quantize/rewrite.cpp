@@ -175,15 +175,10 @@ class Builder {
 };
 
 void fail_for_missing(const std::vector<std::string>& missing) {
-  constexpr size_t kMostNamed = 10;
-  const size_t named = std::min(missing.size(), kMostNamed);
-  const std::span<const std::string> first(missing.data(), named);
   fail<InvalidArgument>(
-      "[quantize] {} tensor{} no INT8 range: '{}'{}; calibrate with data, give their ranges, or keep what reads them "
-      "in "
-      "float",
-      missing.size(), missing.size() == 1 ? " has" : "s have", fmt::join(first, "', '"),
-      named < missing.size() ? fmt::format(" and {} more", missing.size() - named) : "");
+      "[quantize] {} tensor{} no INT8 range: '{}'; calibrate with data, give their ranges by quantization nodes or a "
+      "table, or keep what reads them in float",
+      missing.size(), missing.size() == 1 ? " has" : "s have", fmt::join(missing, "', '"));
 }
 
 // Provable non-negativity, and what custom ranges promise: their quantization nodes clip at 0.

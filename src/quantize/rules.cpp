@@ -72,19 +72,54 @@ std::optional<ir::Range> own_range(const ir::Graph& graph, const ir::Value& valu
   return range;
 }
 
+// What an activation makes of values in [-range, range]; 0: nothing is known but by its op.
+float through_activation(const Act& act, float range) {
+  switch (act.kind) {
+    case ActKind::Relu:
+    case ActKind::Swish:
+    case ActKind::HardSwish:
+    case ActKind::GeluErf:
+    case ActKind::GeluTanh:
+      return range;
+    case ActKind::Clip:
+      return std::max(std::abs(ops::apply_activation(act, -range)), std::abs(ops::apply_activation(act, range)));
+    case ActKind::LeakyRelu:
+      return range * std::max(1.0f, std::abs(act.alpha));
+    case ActKind::Elu:
+      return std::max(range, std::abs(act.alpha));
+    default:
+      return 0.0f;
+  }
+}
+
+// Clipping at r changes places with it: those that are 0 for negative arguments.
+bool commutes_with_clipping(const Act& act) {
+  return act.kind == ActKind::Relu || (act.kind == ActKind::Clip && act.alpha == 0.0f);
+}
+
+// The activation that the node is, if it is one and nothing is fused behind it.
+std::optional<Act> lone_activation(const ir::Node& node) {
+  return node.epilogue.empty() && node.inputs.size() == 1 ? ops::activation_of(node) : std::nullopt;
+}
+
 // Ranges of moved data apply to the data before the move where nothing else uses it (clipping and moving can change
 // places), or where the move keeps every element.
 void backward(const ir::Graph& graph, const ir::Node& node, Ranges& ranges) {
   const Int8Kind kind = rule_of(node).kind;
-  if ((kind != Int8Kind::Passes && kind != Int8Kind::Common) || !node.epilogue.empty() || node.outputs.size() != 1)
-    return;
+  const std::optional<Act> act = lone_activation(node);
+  const bool moves = kind == Int8Kind::Passes || kind == Int8Kind::Common || (act && commutes_with_clipping(*act));
+  if (!moves || !node.epilogue.empty() || node.outputs.empty()) return;
   const std::optional<ir::Range>& out = ranges[at(node.outputs[0])];
+  // Parts of one tensor tell its range where they agree.
+  const bool agree = std::all_of(node.outputs.begin(), node.outputs.end(), [&](ir::ValueId other) {
+    return out && ranges[at(other)] && ranges[at(other)]->max_abs == out->max_abs;
+  });
   for (const int index : data_inputs(graph, node)) {
     const ir::ValueId input = node.inputs[static_cast<size_t>(index)];
-    if (!is_float_activation(graph.value(input))) continue;
+    if (!is_float_activation(graph.value(input)) || !agree) continue;
     std::optional<ir::Range>& in = ranges[at(input)];
     const bool applies = graph.use_count(input) == 1 || keeps_all_elements(node);
-    if (applies && (in ? is_custom(out) && !is_custom(in) : out.has_value())) in = out;
+    if (applies && (in ? !act && is_custom(out) && !is_custom(in) : true)) in = out;
   }
 }
 
@@ -99,9 +134,20 @@ std::optional<ir::Range> widest_input(const ir::Graph& graph, const ir::Node& no
   return widest;
 }
 
+void forward_activation(const Act& act, const ir::Node& node, Ranges& ranges) {
+  const std::optional<ir::Range>& in = ranges[at(node.inputs[0])];
+  std::optional<ir::Range>& out = ranges[at(node.outputs[0])];
+  const float bound = in ? through_activation(act, in->max_abs) : 0.0f;
+  const bool narrows = out && out->source == ir::RangeSource::Rule && bound < out->max_abs;
+  if (bound == 0.0f || (out && !narrows)) return;
+  // Calibration looks at such tensors itself, so that this is for given ranges.
+  out = ir::Range{bound, ir::RangeSource::Rule, in->origin};
+}
+
 void forward(const ir::Graph& graph, const ir::Node& node, Ranges& ranges) {
   const Int8Kind kind = rule_of(node).kind;
   if (!node.epilogue.empty()) return;
+  if (const std::optional<Act> act = lone_activation(node)) return forward_activation(*act, node, ranges);
   const bool moves = kind == Int8Kind::Passes || kind == Int8Kind::Common;
   if (!moves && kind != Int8Kind::Average) return;
   std::optional<ir::Range> input = widest_input(graph, node, ranges);

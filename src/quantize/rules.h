@@ -19,8 +19,9 @@ std::vector<ir::ValueId> tensors_to_observe(const ir::Graph& graph);
 // Names of values that will use the unsigned grid, for solve_ranges: the provably non-negative ones.
 std::set<std::string> non_negative_names(const ir::Graph& graph);
 
-// By ValueId, the range of each float value (constants that are joined with activations included), if there is one. Custom ranges are those of the
-// graph and of the table; calibrated ones are narrowed to what is provable; the rest follows by rule.
+// By ValueId, the range of each float value (constants that are joined with activations included), if there is one.
+// Custom ranges are those of the graph and of the table; calibrated ones are narrowed to what is provable; the rest follows
+// by rule: through ops that move data and through activations, both ways where that is exact.
 std::vector<std::optional<ir::Range>> resolve_ranges(const ir::Graph& graph, const RangeTable& table);
 
 }  // namespace tfengine::quantize

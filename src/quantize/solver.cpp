@@ -19,8 +19,10 @@ struct Calibrator {
 };
 
 constexpr std::array kCalibrators = {
-    Calibrator{"auto", solve_auto}, Calibrator{"entropy", solve_entropy},       Calibrator{"minmax", solve_minmax},
-    Calibrator{"mse", solve_mse},   Calibrator{"percentile", solve_percentile},
+    Calibrator{"auto", solve_auto},         Calibrator{"entropy", solve_entropy},
+    Calibrator{"entropy1", solve_entropy1}, Calibrator{"legacy", solve_legacy},
+    Calibrator{"minmax", solve_minmax},     Calibrator{"moving_average", solve_moving_average},
+    Calibrator{"mse", solve_mse},           Calibrator{"percentile", solve_percentile},
 };
 
 constexpr auto kNames = [] {

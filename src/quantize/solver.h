@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a histogram to the range that INT8 has to cover: five calibrators under one function. No calibrator may do
+// From a histogram to the range that INT8 has to cover: all calibrators under one function. No calibrator may do
 // worse than the plain maximum by its own histogram, outliers apart.
 #pragma once
 
@@ -17,11 +17,13 @@ inline constexpr int kSignedLevels = 127;
 inline constexpr int kUnsignedLevels = 255;
 
 struct SolverOptions {
-  // "entropy": TensorRT's entropy 2. "minmax": the largest |x|. "percentile". "mse": the least squared error.
-  // "auto": the widest range whose error, outliers capped, is within a few percent of the least.
+  // "entropy": TensorRT's entropy 2, "entropy1": its entropy 1, "legacy": its quantile of all values. "minmax": the largest
+  // |x|, "moving_average": the mean of the samples' largest |x|. "percentile". "mse": the least squared error. "auto": the
+  // widest range whose error, outliers capped, is within a few percent of the least.
   std::string calibrator = "auto";
-  double percentile = 99.99;  // of the nonzero values; for "percentile"
+  double percentile = 99.99;  // for "percentile": of the nonzero values; for "legacy": of all values
   int levels = kSignedLevels;
+  double mean_peak = 0.0;  // for "moving_average"; 0: not known, the largest |x| is taken
 };
 
 std::span<const std::string_view> calibrator_names();

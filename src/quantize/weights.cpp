@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "quantize/weight_grid.h"
 
 namespace tfengine::quantize {
 
@@ -80,6 +81,17 @@ std::vector<float> channel_maxima(const Tensor& weights, const Layout& layout) {
 // An all-zero channel takes any scale; 1 keeps the products with the input's scale ordinary.
 float scale_for(float max_abs) { return max_abs == 0.0f ? 1.0f : std::max(max_abs / kLevels, kLeastScale); }
 
+// Channels whose weights lie on a grid already keep it.
+void keep_given_grids(const Tensor& weights, const Layout& layout, const std::vector<float>& maxima,
+                      std::vector<float>& scales) {
+  for (int64_t channel = 0; channel < layout.channels; ++channel) {
+    const ChannelWeights of_channel{weights.as<float>() + channel * layout.inner, layout.outer, layout.inner,
+                                    layout.channels * layout.inner};
+    const auto at = static_cast<size_t>(channel);
+    if (const std::optional<float> step = grid_step(of_channel, maxima[at])) scales[at] = std::max(*step, kLeastScale);
+  }
+}
+
 std::vector<double> channel_errors(const Tensor& weights, const Layout& layout, const std::vector<float>& scales) {
   std::vector<double> errors(scales.size(), 0.0);
   const float* data = weights.as<float>();
@@ -124,6 +136,7 @@ QuantizedWeights quantize_weights(const Tensor& weights, ChannelAxis axis, Weigh
     result.quant.scales.resize(maxima.size());
     std::transform(maxima.begin(), maxima.end(), result.quant.scales.begin(), scale_for);
   }
+  keep_given_grids(weights, layout, maxima, result.quant.scales);
   result.tensor = Tensor(DType::S8, weights.shape());
   const float* data = weights.as<float>();
   auto* integers = result.tensor.mutable_as<int8_t>();

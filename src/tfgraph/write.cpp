@@ -69,6 +69,9 @@ std::string string_attr(std::string_view value) {
 std::string int_attr(int64_t value) {
   return message([&](Writer& attr) { attr.add_int64(3, value); });
 }
+std::string float_attr(float value) {
+  return message([&](Writer& attr) { attr.add_float(4, value); });
+}
 std::string bool_attr(bool value) {
   return message([&](Writer& attr) { attr.add_bool(5, value); });
 }
@@ -88,6 +91,17 @@ std::string shapes_attr(const std::vector<Shape>& shapes) {
 }
 std::string ints_attr(const std::vector<int64_t>& values) {
   return list_attr([&](Writer& list) { list.add_packed_int64(3, values.begin(), values.end()); });
+}
+std::string tensor_attr(const Tensor& tensor) {
+  const uint64_t type = proto_from_dtype(tensor.dtype());
+  if (type == 0) fail<InvalidArgument>("TensorFlow has no type {}", dtype_name(tensor.dtype()));
+  return message([&](Writer& attr) {
+    attr.add_message(8, message([&](Writer& proto) {
+                       proto.add_enum(1, static_cast<int32_t>(type));
+                       proto.add_message(2, shape_message(tensor.shape()));
+                       proto.add_bytes(4, static_cast<const char*>(tensor.data()), tensor.bytes());
+                     }));
+  });
 }
 std::string strings_attr(const std::vector<std::string_view>& values) {
   return list_attr([&](Writer& list) {

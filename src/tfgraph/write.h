@@ -20,12 +20,15 @@ uint64_t proto_from_dtype(DType dtype);
 // AttrValue messages.
 std::string string_attr(std::string_view value);
 std::string int_attr(int64_t value);
+std::string float_attr(float value);
 std::string bool_attr(bool value);
 std::string type_attr(uint64_t type);
 std::string shape_attr(const Shape& shape);
 std::string types_attr(const std::vector<uint64_t>& types);
 std::string shapes_attr(const std::vector<Shape>& shapes);
 std::string ints_attr(const std::vector<int64_t>& values);
+// InvalidArgument for a type that TensorFlow does not have.
+std::string tensor_attr(const Tensor& tensor);
 std::string strings_attr(const std::vector<std::string_view>& values);
 // A function by name, without attributes of its own.
 std::string function_attr(std::string_view function);

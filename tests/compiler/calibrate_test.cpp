@@ -71,10 +71,12 @@ TEST(Calibrate, BytesDoNotDependOnThreadsOrBatches) {
   CalibrateOptions options;
   std::string first;
   for (const int threads : {1, 2, 3}) {
-    options.threads = threads;
-    const std::string bytes = calibrate(model, *digits(16), options).serialize();
-    if (first.empty()) first = bytes;
-    EXPECT_EQ(bytes, first) << threads << " threads";
+    for (const int64_t batch : {16, 1, 7}) {
+      options.threads = threads;
+      const std::string bytes = calibrate(model, *digits(batch), options).serialize();
+      if (first.empty()) first = bytes;
+      EXPECT_EQ(bytes, first) << threads << " threads, batches of " << batch;
+    }
   }
 }
 

@@ -144,6 +144,22 @@ TEST(StaticEngines, TakeTheGraphsOwnRanges) {
   EXPECT_EQ(built_engine(result.graph_def, 0).precision(), "int8");
 }
 
+TEST(StaticEngines, NameTheTensorsThatLackARange) {
+  GraphDefBuilder graph;
+  graph.placeholder("x", {2, 6, 6, 3});
+  graph.node("FakeQuantWithMinMaxArgs", "q0", {"x"},
+             {{"min", std::string("\x25\x00\x00\x80\xc0", 5)}, {"max", std::string("\x25\x00\x00\x80\x40", 5)}});
+  graph.conv("a", "q0", 3, 4);
+  graph.conv("b", "a", 4, 4);
+  GraphDefParams p = params("INT8", false);
+  p.use_calibration = false;
+  const GraphDefConversion result = convert_graph_def(graph.bytes(), {"b"}, p);
+  EXPECT_NE(result.report_json.find("1 tensor has no INT8 range, and what reads it stays in float: 'a'; give ranges by "
+                                    "quantization nodes, or calibrate"),
+            std::string::npos)
+      << result.report_json;
+}
+
 TEST(ConvertAndBuild, CalibratesEverySegmentWithWhatFlowsIntoIt) {
   Images images(4);
   const GraphDefConversion result = convert_and_build(two_segments(), {"x"}, {"out"}, images, params("INT8", false));

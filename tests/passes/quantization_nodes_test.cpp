@@ -131,5 +131,141 @@ TEST(QuantizationNodes, FusionKeepsTheLastTensorsRangeAndReportsTheOthers) {
   EXPECT_EQ(value(outcome, "out").range->max_abs, 6.0f);
 }
 
+// Notes of a graph "%x -> NODE -> return", in which %low, %high, %lows, %highs and %bits may be used.
+std::vector<std::string> notes_of(const std::string& node) {
+  return run(R"(graph @g(%x: f32[?,3]) {
+    %low = const f32[] [-1.5]
+    %high = const f32[] [6.0]
+    %lows = const f32[3] [-1.0, -2.0, -9.0]
+    %highs = const f32[3] [1.0, 3.0, 4.0]
+    %bits = const s32[] [8]
+    %four = const s32[] [4]
+    %t = Tanh(%x)
+    )" + node +
+             R"(
+    return %q
+  })")
+      .report.notes;
+}
+
+using Strings = std::vector<std::string>;
+
+TEST(QuantizationNodes, WhatInt8DoesNotKeepIsNamed) {
+  EXPECT_EQ(
+      notes_of("%q = FakeQuantWithMinMaxVarsPerChannel(%t, %lows, %highs)"),
+      Strings{"FakeQuantWithMinMaxVarsPerChannel 'q' gives 3 ranges, one per channel of 't'; INT8 has one for the "
+              "tensor: the widest, 9"});
+  EXPECT_EQ(
+      notes_of("%q = QuantizeAndDequantizeV4(%t, %lows, %highs) {range_given=true, axis=1}"),
+      Strings{"QuantizeAndDequantizeV4 'q' gives 3 ranges, one per channel of 't'; INT8 has one for the tensor: the "
+              "widest, 9"});
+  EXPECT_EQ(notes_of("%q = QuantizeAndDequantizeV2(%t, %low, %high) {range_given=true, round_mode=\"HALF_UP\"}"),
+            Strings{"QuantizeAndDequantizeV2 'q' asks for round_mode HALF_UP; INT8 rounds halves to even"});
+  EXPECT_EQ(notes_of("%q = FakeQuantWithMinMaxArgs(%t) {min=-4.0, max=3.0, narrow_range=true}"), Strings{});
+}
+
+TEST(QuantizationNodes, AHalfEmptyGridIsTold) {
+  const std::string wasted =
+      "the range [0, 6] of 't' (from 'q') becomes [-6, 6]: 50 % of the INT8 grid is for values that do not come";
+  EXPECT_EQ(notes_of("%q = FakeQuantWithMinMaxArgs(%t) {min=0.0, max=6.0}"), Strings{wasted});
+  EXPECT_EQ(
+      notes_of("%q = FakeQuantWithMinMaxArgs(%t) {min=-4.0, max=-3.0}"),
+      Strings{"the range [-4, -3] of 't' (from 'q') becomes [-4, 4]: 88 % of the INT8 grid is for values that do not "
+              "come"});
+  EXPECT_EQ(notes_of("%q = FakeQuantWithMinMaxArgs(%t) {min=-0.5, max=6.0}"), Strings{});
+  // The unsigned grid wastes nothing.
+  EXPECT_EQ(notes_of("%r = Relu(%t)\n%q = FakeQuantWithMinMaxArgs(%r) {min=0.0, max=6.0}"), Strings{});
+}
+
+TEST(QuantizationNodes, WhatIsNoRangeForInt8StaysAndSaysWhy) {
+  const auto stays = [](const std::string& node, const std::string& why) { EXPECT_EQ(notes_of(node), Strings{why}); };
+  stays("%q = FakeQuantWithMinMaxArgs(%t) {num_bits=4}",
+        "FakeQuantWithMinMaxArgs 'q' stays: its num_bits is 4; a range for INT8 needs 8");
+  stays("%q = QuantizeAndDequantizeV3(%t, %low, %high, %four) {range_given=true}",
+        "QuantizeAndDequantizeV3 'q' stays: its num_bits is 4; a range for INT8 needs 8");
+  stays("%q = QuantizeAndDequantizeV2(%t, %low, %high)",
+        "QuantizeAndDequantizeV2 'q' stays: it takes its range from each batch; give one with range_given=true");
+  stays("%q = QuantizeAndDequantizeV4(%t, %low, %high) {range_given=false}",
+        "QuantizeAndDequantizeV4 'q' stays: it takes its range from each batch; give one with range_given=true");
+  stays("%n = Cast(%t) {DstT=s32}\n%b = Maximum(%n, %bits)\n%q = QuantizeAndDequantizeV3(%t, %low, %high, %b)",
+        "QuantizeAndDequantizeV3 'q' stays: its num_bits is computed at run time; expected a constant");
+}
+
+TEST(QuantizationNodes, UnsignedInputsAreClippedAtZero) {
+  constexpr std::string_view kGraph = R"(graph @g(%x: f32[?,3]) {
+    %low = const f32[] [-1.5]
+    %high = const f32[] [4.0]
+    %t = %OP(%x)
+    %q = QuantizeAndDequantizeV2(%t, %low, %high) {range_given=true, signed_input=false}
+    %y = Softplus(%q)
+    return %y
+  })";
+  const auto text = [&](const std::string& op) {
+    std::string graph(kGraph);
+    return graph.replace(graph.find("%OP"), 3, op);
+  };
+  const Outcome clipped = run(text("Tanh"));
+  EXPECT_EQ(nodes_text(clipped.graph), "%t = Tanh(%x)\n%q/relu = Relu(%t)\n%y = Softplus(%q/relu)\n");
+  EXPECT_EQ(value(clipped, "q/relu").range->max_abs, 4.0f);
+  EXPECT_EQ(clipped.report.notes, Strings{});
+  const Outcome already = run(text("Relu"));
+  EXPECT_EQ(nodes_text(already.graph), "%t = Relu(%x)\n%y = Softplus(%t)\n");
+  EXPECT_EQ(value(already, "t").range->max_abs, 4.0f);
+}
+
+TEST(QuantizationNodes, MalformedRangesAreErrors) {
+  const auto message = [](const std::string& node) -> std::string {
+    try {
+      notes_of(node);
+    } catch (const InvalidModel& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_EQ(
+      message("%q = FakeQuantWithMinMaxArgs(%t) {min=2.0, max=1.0}"),
+      "FakeQuantWithMinMaxArgs 'q' gives the range [2, 1]; expected finite numbers, the first not above the second "
+      "and not both 0");
+  EXPECT_EQ(
+      message("%q = FakeQuantWithMinMaxVars(%t, %high, %low)"),
+      "FakeQuantWithMinMaxVars 'q' gives the range [6, -1.5]; expected finite numbers, the first not above the second "
+      "and not both 0");
+  EXPECT_EQ(message("%q = FakeQuantWithMinMaxVarsPerChannel(%t, %lows, %high)"),
+            "FakeQuantWithMinMaxVarsPerChannel 'q' has 3 minima and 1 maxima; expected equally many, and at least one");
+  EXPECT_EQ(
+      message("%q = FakeQuantWithMinMaxVarsPerChannel(%t, %highs, %lows)"),
+      "FakeQuantWithMinMaxVarsPerChannel 'q' gives the range [1, -1]; expected finite numbers, the first not above "
+      "the second and not both 0");
+}
+
+TEST(QuantizationNodes, ConstantsMayComeThroughChains) {
+  const Outcome outcome = run(R"(graph @g(%x: f32[?,3]) {
+    %six = const f32[] [6.0]
+    %high = Identity(%six)
+    %again = Identity(%high)
+    %low = Neg(%again)
+    %r = Tanh(%x)
+    %q = FakeQuantWithMinMaxVars(%r, %low, %again)
+    %y = Softplus(%q)
+    return %y
+  })",
+                              true);
+  EXPECT_EQ(op_histogram(outcome.graph).count("FakeQuantWithMinMaxVars"), 0u);
+  EXPECT_EQ(value(outcome, "r").range->max_abs, 6.0f);
+}
+
+TEST(QuantizationNodes, AMadRangeOnARemovedTensorIsListed) {
+  const Outcome outcome = run(R"(graph @g(%x: f32[?,5,5,3]) {
+    %w = const f32[1,1,3,4] uniform(1, -1.0, 1.0)
+    %b = const f32[4] uniform(2, -1.0, 1.0)
+    %c = Conv2D(%x, %w) {strides=[1,1,1,1], padding="SAME"}
+    %mad = FakeQuantWithMinMaxArgs(%c) {min=-1e30, max=1e30}
+    %d = BiasAdd(%mad, %b)
+    return %d
+  })",
+                              true);
+  EXPECT_EQ(outcome.report.ignored_ranges, Strings{"c"});
+}
+
 }  // namespace
 }  // namespace tfengine::passes

@@ -16,6 +16,8 @@
 namespace tfengine::quantize {
 namespace {
 
+float row_peak(Rng& rng) { return std::abs(normal(rng, 1)[0]); }
+
 HistogramSet example(uint64_t seed) {
   Rng rng(seed);
   HistogramSet set;
@@ -30,6 +32,11 @@ HistogramSet example(uint64_t seed) {
   set.tensors["dead"].add(&zero, 1);
   set.tensors["unseen"];
   const std::vector<float> row = normal(rng, 5);
+  set.given["scores"] = {2.5f, true, "fake_quant"};
+  set.samples_seen = SampleLog({"conv/Relu", "dead"}, {{"image", true}});
+  for (uint64_t i = 0; i < 3; ++i) {
+    set.samples_seen.add({seed * 1000 + i, {row_peak(rng), SampleRecord::kUnseen}, {{-1.0f, 1.0f, row_peak(rng)}}});
+  }
   set.channel_sums["conv/Relu"].add_sample(row.data(), 1, 5, 5);
   return set;
 }
@@ -63,6 +70,8 @@ TEST(HistogramSet, MergesWorkersOfOneRun) {
   EXPECT_EQ(set.samples, 128u);
   EXPECT_EQ(set.tensors["dead"].moments().zeros, 2u);
   EXPECT_EQ(set.tensors["conv/Relu"].moments().count, 1400u);
+  EXPECT_EQ(set.samples_seen.records().size(), 6u);
+  EXPECT_EQ(set.given.size(), 1u);
   HistogramSet other = example(3);
   other.model_hash = "another";
   EXPECT_THROW(set.merge(other), InvalidArgument);
@@ -112,7 +121,7 @@ TEST(HistogramSet, SaysWhatIsWrong) {
   EXPECT_EQ(message_of("TFEHISTO"), "'h.bin': truncated: only 8 bytes");
   std::string version = serialize(HistogramSet());
   version[8] = 9;
-  EXPECT_EQ(message_of(version), "'h.bin': format version 9, expected 3");
+  EXPECT_EQ(message_of(version), "'h.bin': format version 9, expected 4");
   std::string tail = serialize(HistogramSet());
   tail.resize(tail.size() - 8);
   EXPECT_EQ(message_of(with_checksum(tail + "xy")), "'h.bin': 2 bytes too many");

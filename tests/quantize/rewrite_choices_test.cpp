@@ -14,8 +14,8 @@ TEST(Rewrite, MissingRangesAreAnErrorOrStayFloat) {
   } catch (const InvalidArgument& error) {
     EXPECT_STREQ(
         error.what(),
-        "[quantize] 1 tensor has no INT8 range: 'x'; calibrate with data, give their ranges, or keep what reads "
-        "them in float");
+        "[quantize] 1 tensor has no INT8 range: 'x'; calibrate with data, give their ranges by quantization nodes or "
+        "a table, or keep what reads them in float");
   }
   RewriteOptions options;
   options.missing = MissingRange::KeepFloat;

@@ -26,6 +26,8 @@ class Robustness : public testing::TestWithParam<std::string_view> {
     return solve_max_abs(histogram, {std::string(GetParam()), 99.99, levels});
   }
   bool minmax() const { return GetParam() == "minmax"; }
+  // TensorRT's older calibrators count zeros as values.
+  bool counts_zeros() const { return GetParam() == "entropy1" || GetParam() == "legacy"; }
 
   Rng rng_{17};
 };
@@ -92,7 +94,7 @@ TEST_P(Robustness, ZerosBehindARelu) {
   sparse.resize(10 * kCount, 0.0f);
   for (const int levels : {kSignedLevels, kUnsignedLevels}) {
     const float found = solve({sparse}, levels);
-    EXPECT_EQ(found, solve({dense}, levels)) << "zeros, which every grid holds, change the range";
+    if (!counts_zeros()) EXPECT_EQ(found, solve({dense}, levels)) << "zeros, which every grid holds, change the range";
     EXPECT_GT(found, 2.5f);
     EXPECT_LE(found, max_abs(dense));
   }
@@ -135,7 +137,8 @@ TEST_P(Robustness, DeadTensors) {
   EXPECT_EQ(solve({Values(kCount, -0.0f), Values(3, 0.0f)}), 0.0f);
   // Dead but for one batch.
   const Values alive = normal(rng_, 1000);
-  EXPECT_EQ(solve({Values(kCount, 0.0f), alive}), solve({alive}));
+  if (!counts_zeros()) EXPECT_EQ(solve({Values(kCount, 0.0f), alive}), solve({alive}));
+  EXPECT_GT(solve({Values(kCount, 0.0f), alive}), 1.5f);
 }
 
 TEST_P(Robustness, NegativeTensors) {
@@ -172,6 +175,10 @@ TEST(Merging, AnySplitGivesTheSameBytes) {
     set.tensors["all"].add(sample.data(), sample.size());
     set.tensors["part"].add(sample.data(), 7);
     set.channel_sums["all"].add_sample(sample.data(), static_cast<int64_t>(sample.size()) / 10, 10, 10);
+    if (set.samples_seen.tensors().empty()) set.samples_seen = SampleLog({"all"}, {{"x", false}});
+    set.samples_seen.add({content_hash(kNoContent, sample.data(), sample.size() * sizeof(float)),
+                          {max_abs(sample)},
+                          {input_facts(sample)}});
     ++set.samples;
   };
   for (int round = 0; round < 20; ++round) {
@@ -185,7 +192,7 @@ TEST(Merging, AnySplitGivesTheSameBytes) {
     HistogramSet whole;
     for (const Values& sample : samples) add(whole, sample);
     std::shuffle(samples.begin(), samples.end(), rng);
-    std::vector<HistogramSet> workers(1 + rng() % 5);
+    std::vector<HistogramSet> workers(1 + rng() % 7);
     for (const Values& sample : samples) add(workers[rng() % workers.size()], sample);
     // Merged in a random order, two at a time.
     while (workers.size() > 1) {

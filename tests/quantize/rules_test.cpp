@@ -64,7 +64,8 @@ TEST(Rules, PassThroughDataMovementBothWays) {
   // The pooled tensor was calibrated too, but it is stored on its input's grid.
   EXPECT_EQ(range_of(graph, table_of({{"c", 3.0f}, {"p", 2.0f}}), "p")->max_abs, 3.0f);
   EXPECT_EQ(range_of(graph, table_of({{"p", 2.0f}}), "c")->max_abs, 2.0f);
-  EXPECT_FALSE(range_of(graph, table_of({{"r", 2.0f}}), "c"));
+  // What a relu clips away needs no range in front of it.
+  EXPECT_EQ(range_of(graph, table_of({{"r", 2.0f}}), "c")->max_abs, 2.0f);
   RangeTable custom = table_of({{"c", 3.0f}});
   custom.set("p", {1.5f, ir::RangeSource::Custom, false, "fq"});
   EXPECT_EQ(range_of(graph, custom, "c")->max_abs, 1.5f);
@@ -109,6 +110,86 @@ TEST(Rules, KnowWhatOpsBound) {
   RangeTable custom;
   custom.set("six", {8.0f, ir::RangeSource::Custom, false, "fq"});
   EXPECT_EQ(range_of(graph, custom, "six")->max_abs, 8.0f);
+}
+
+using Ranges = std::initializer_list<std::pair<const char*, float>>;
+
+RangeTable custom_table(Ranges ranges) {
+  RangeTable table;
+  for (const auto& [name, max_abs] : ranges) table.set(name, {max_abs, ir::RangeSource::Custom, false, "fq"});
+  return table;
+}
+
+TEST(Rules, GivenRangesGoBothWaysThroughWhatMovesData) {
+  for (const char* node :
+       {"Reshape(%e, %shape)", "Transpose(%e, %perm)", "Squeeze(%e) {squeeze_dims=[0]}", "ExpandDims(%e, %zero)",
+        "Pad(%e, %pads)", "MirrorPad(%e, %pads) {mode=\"REFLECT\"}",
+        "MaxPool(%e) {ksize=[1,2,2,1], strides=[1,2,2,1], "
+        "padding=\"VALID\"}",
+        "Slice(%e, %begin, %size)", "StridedSlice(%e, %begin, %end, %ones)", "ConcatV2(%e, %e2, %three)",
+        "Pack(%e, %e2) {axis=0}", "Identity(%e)", "SpaceToDepth(%e) {block_size=2}", "DepthToSpace(%e) {block_size=2}",
+        "Tile(%e, %twice)", "GatherV2(%e, %perm, %three)", "Relu(%e)", "Relu6(%e)"}) {
+    const ir::Graph graph = graph_of("%x: f32[1,4,4,4]", std::string(R"(
+      %shape = const s32[2] [1, 64]
+      %perm = const s32[4] [0, 3, 1, 2]
+      %zero = const s32[] [0]
+      %three = const s32[] [3]
+      %pads = const s32[4,2] [0, 0, 1, 1, 1, 1, 0, 0]
+      %begin = const s32[4] [0, 1, 1, 0]
+      %size = const s32[4] [1, 2, 2, 4]
+      %end = const s32[4] [1, 3, 3, 4]
+      %ones = const s32[4] [1, 1, 1, 1]
+      %twice = const s32[4] [1, 2, 1, 1]
+      %e = Elu(%x)
+      %e2 = Softplus(%x)
+      %y = )") + node + "\nreturn %y");
+    const std::optional<ir::Range> behind = range_of(graph, custom_table({{"e", 3.0f}, {"e2", 2.0f}}), "y");
+    ASSERT_TRUE(behind) << node;
+    EXPECT_EQ(behind->max_abs, 3.0f) << node;
+    const std::optional<ir::Range> before = range_of(graph, custom_table({{"y", 2.5f}}), "e");
+    ASSERT_TRUE(before) << node;
+    EXPECT_EQ(before->max_abs, 2.5f) << node;
+  }
+}
+
+TEST(Rules, GivenRangesGoThroughActivations) {
+  const ir::Graph graph = graph_of("%x: f32[1,4], %z: f32[1,4]", R"(
+    %s = Add(%x, %z)
+    %relu = Relu(%s)
+    %leaky = LeakyRelu(%x) {alpha=0.1}
+    %steep = LeakyRelu(%x) {alpha=3.0}
+    %elu = Elu(%x)
+    %swish = Swish(%x)
+    %soft = Softplus(%x)
+    %t = Mul(%z, %z)
+    %six = Relu6(%t)
+    return %relu, %leaky, %steep, %elu, %swish, %soft, %six)");
+  const auto at = [&](Ranges ranges, const char* name) { return range_of(graph, custom_table(ranges), name); };
+  EXPECT_EQ(at({{"s", 3.0f}}, "relu")->max_abs, 3.0f);
+  EXPECT_EQ(at({{"x", 0.5f}}, "leaky")->max_abs, 0.5f);
+  EXPECT_EQ(at({{"x", 0.5f}}, "steep")->max_abs, 1.5f);
+  EXPECT_EQ(at({{"x", 0.5f}}, "elu")->max_abs, 1.0f);
+  EXPECT_EQ(at({{"x", 2.5f}}, "elu")->max_abs, 2.5f);
+  EXPECT_EQ(at({{"x", 2.5f}}, "swish")->max_abs, 2.5f);
+  EXPECT_FALSE(at({{"x", 2.5f}}, "soft"));
+  EXPECT_FALSE(at({{"x", 2.5f}}, "s"));
+  // Backwards where clipping and the function change places.
+  EXPECT_EQ(at({{"relu", 3.0f}}, "s")->max_abs, 3.0f);
+  EXPECT_EQ(at({{"six", 4.0f}}, "t")->max_abs, 4.0f);
+  EXPECT_EQ(at({}, "t")->max_abs, 6.0f);
+  EXPECT_FALSE(at({{"leaky", 3.0f}}, "x"));
+}
+
+TEST(Rules, PartsThatAgreeTellTheirWhole) {
+  const ir::Graph graph = graph_of("%x: f32[1,4]", R"(
+    %axis = const s32[] [1]
+    %h = Tanh(%x)
+    %e = Elu(%x)
+    %a, %b = Split(%axis, %e) {num_split=2}
+    return %a, %b, %h)");
+  EXPECT_EQ(range_of(graph, custom_table({{"a", 3.0f}, {"b", 3.0f}}), "e")->max_abs, 3.0f);
+  EXPECT_FALSE(range_of(graph, custom_table({{"a", 3.0f}, {"b", 4.0f}}), "e"));
+  EXPECT_FALSE(range_of(graph, custom_table({{"a", 3.0f}}), "e"));
 }
 
 TEST(Rules, AveragesAndJoinsTakeTheirInputs) {

@@ -51,7 +51,7 @@ std::vector<float> with(std::vector<float> values, std::initializer_list<float> 
   return values;
 }
 
-const std::string kAll[] = {"auto", "entropy", "minmax", "mse", "percentile"};
+const std::string kAll[] = {"auto", "entropy", "entropy1", "legacy", "minmax", "moving_average", "mse", "percentile"};
 
 TEST(Solver, NamesItsCalibrators) {
   EXPECT_TRUE(std::equal(calibrator_names().begin(), calibrator_names().end(), std::begin(kAll), std::end(kAll)));
@@ -59,7 +59,9 @@ TEST(Solver, NamesItsCalibrators) {
     solve({1.0f}, "kl");
     FAIL();
   } catch (const InvalidArgument& error) {
-    EXPECT_STREQ(error.what(), "calibrator 'kl' is unknown, expected one of auto, entropy, minmax, mse, percentile");
+    EXPECT_STREQ(error.what(),
+                 "calibrator 'kl' is unknown, expected one of auto, entropy, entropy1, legacy, minmax, moving_average, "
+                 "mse, percentile");
   }
   EXPECT_THROW(check_solver_options({"percentile", 0.0, 127}), InvalidArgument);
   EXPECT_THROW(check_solver_options({"percentile", std::nan(""), 127}), InvalidArgument);
@@ -121,13 +123,8 @@ TEST(Solver, EntropyIsNotTheMaximumOnHeavyTails) {
   EXPECT_EQ(solve(values, "minmax"), 50.0f);
 }
 
-// TensorRT's algorithm written down without prefix sums.
-double plain_entropy(const std::vector<float>& values, int levels) {
-  const Histogram histogram = of(values);
-  std::vector<double> bins;
-  for (int k = 0; k <= histogram.moments().max_abs() / histogram.bin_width() && k < Histogram::kBins; ++k) {
-    bins.push_back(static_cast<double>(histogram.positive()[k] + histogram.negative()[k]));
-  }
+// TensorRT's algorithm written down without prefix sums: the number of bins that are kept.
+size_t plain_entropy(const std::vector<double>& bins, int levels) {
   const size_t groups = static_cast<size_t>(levels) + 1;
   double least = std::numeric_limits<double>::infinity();
   size_t best = bins.size();
@@ -147,7 +144,7 @@ double plain_entropy(const std::vector<float>& values, int levels) {
     }
     if (divergence < least) least = divergence, best = n;
   }
-  return (static_cast<double>(best) + 0.5) * histogram.bin_width();
+  return best;
 }
 
 TEST(Solver, EntropyEqualsItsDefinition) {
@@ -157,9 +154,22 @@ TEST(Solver, EntropyEqualsItsDefinition) {
   for (int round = 0; round < 4; ++round) {
     const std::vector<float> values =
         with(round % 2 == 0 ? normal(rng, 30000) : relu(normal(rng, 30000)), {6.0f + static_cast<float>(round)});
-    const Magnitudes magnitudes = magnitudes_of(of(values));
-    const double expected = guarded(magnitudes, plain_entropy(values, kSignedLevels), kSignedLevels);
-    EXPECT_FLOAT_EQ(solve(values, "entropy"), static_cast<float>(expected));
+    const Histogram histogram = of(values);
+    const Magnitudes magnitudes = magnitudes_of(histogram);
+    std::vector<double> bins;
+    for (int k = 0; k <= magnitudes.max / histogram.bin_width() && k < Histogram::kBins; ++k) {
+      bins.push_back(static_cast<double>(histogram.positive()[k] + histogram.negative()[k]));
+    }
+    const auto bound = [](size_t kept, double width) { return (static_cast<double>(kept) + 0.5) * width; };
+    const double second = bound(plain_entropy(bins, kSignedLevels), histogram.bin_width());
+    EXPECT_FLOAT_EQ(solve(values, "entropy"), static_cast<float>(guarded(magnitudes, second, kSignedLevels)));
+    // The first form: 2048 bins over what was seen, zeros among them, 128 groups for any grid.
+    double beyond = 0.0;
+    bins = equal_bins(magnitudes, magnitudes.max * (1 + 1e-9), Histogram::kBins, beyond);
+    bins[0] += magnitudes.zeros;
+    const double first = bound(plain_entropy(bins, kSignedLevels), magnitudes.max / Histogram::kBins);
+    EXPECT_FLOAT_EQ(solve(values, "entropy1", kUnsignedLevels),
+                    static_cast<float>(guarded(magnitudes, first, kUnsignedLevels)));
   }
 }
 
@@ -189,8 +199,36 @@ TEST(Solver, ZerosDoNotPullTheRangeDown) {
   for (float& value : sparse) value = std::abs(value);
   std::vector<float> dense = sparse;
   sparse.resize(200000, 0.0f);
-  for (const std::string& calibrator : kAll)
+  for (const std::string& calibrator : kAll) {
+    // TensorRT's older two count zeros as values.
+    if (calibrator == "entropy1" || calibrator == "legacy") continue;
     EXPECT_EQ(solve(sparse, calibrator), solve(dense, calibrator)) << calibrator;
+  }
+}
+
+TEST(Solver, LegacyIsTheQuantileOfAllValues) {
+  Rng rng(14);
+  std::vector<float> values = normal(rng, 10000);
+  std::vector<float> magnitudes(values.size());
+  std::transform(values.begin(), values.end(), magnitudes.begin(), [](float value) { return std::abs(value); });
+  std::sort(magnitudes.begin(), magnitudes.end());
+  values.resize(40000, 0.0f);
+  const Histogram histogram = of(values);
+  // Of 40000 values 30000 are zero: the 39998th of all is the 9998th of the others.
+  const float found = solve_max_abs(histogram, {"legacy", 99.995, 127});
+  EXPECT_GE(found, magnitudes[9998 - 1]);
+  EXPECT_LE(found, magnitudes[9998 - 1] + 2 * histogram.bin_width());
+  EXPECT_LT(found, magnitudes.back());
+  EXPECT_EQ(solve_max_abs(histogram, {"legacy", 50.0, 127}), magnitudes.back())
+      << "a quantile among the zeros is no range";
+}
+
+TEST(Solver, MovingAverageIsTheMeanOfTheSamplesMaxima) {
+  Rng rng(15);
+  const Histogram histogram = of(with(normal(rng, 100000), {6.0f}));
+  EXPECT_FLOAT_EQ(solve_max_abs(histogram, {"moving_average", 99.99, 127, 4.5}), 4.5f);
+  EXPECT_FLOAT_EQ(solve_max_abs(histogram, {"moving_average", 99.99, 127, 7.0}), 6.0f) << "beyond the maximum";
+  EXPECT_FLOAT_EQ(solve_max_abs(histogram, {"moving_average", 99.99, 127}), 6.0f) << "without samples";
 }
 
 TEST(Solver, FewValuedTensorsDoNotCollapse) {

@@ -17,19 +17,20 @@ MAY_INCLUDE = {
     "passes": ["ops"],
     "segment": ["ops"],
     "quantize": ["ops"],
+    "bridges": ["ops", "tfgraph"],
     "plan": ["ops"],
     "backends/reference": ["plan"],
     "backends/onednn": ["plan", "kernels"],
     "backends/cuda": ["plan"],
     "backends": ["backends/reference", "backends/onednn", "backends/cuda"],
     "runtime": ["plan", "backends"],
-    "compiler": ["tfgraph", "passes", "segment", "quantize", "runtime"],
+    "compiler": ["bridges", "tfgraph", "passes", "segment", "quantize", "runtime"],
     "plugin": ["compiler", "runtime"],
 }
 
 # Libraries that only these folders see.
 ONLY_IN = {
-    "protozero/": ["tfgraph", "io"],
+    "protozero/": ["bridges", "tfgraph", "io"],
     "dnnl": ["backends/onednn"],
     "oneapi/dnnl": ["backends/onednn"],
     "hwy/": ["kernels"],

@@ -51,8 +51,8 @@ class TrtGraphConverter:
         session_config: a tf.compat.v1.ConfigProto for the sessions that read the SavedModel and calibrate.
         cached_engine_batches: ignored, as engines are built for the batch sizes that come; TypeError if it is no list,
             ValueError if it is longer than maximum_cached_engines.
-        calibrator: how ranges follow from what calibration saw: "entropy" (TensorRT's), "auto", "mse", "percentile" or
-            "minmax".
+        calibrator: how ranges follow from what calibration saw: "entropy" and "entropy1" (TensorRT's), "legacy", "auto",
+            "mse", "percentile", "minmax" or "moving_average".
 
     Raises RuntimeError in eager mode, ValueError for arguments that mean nothing, TypeError for wrong types.
     """

@@ -54,8 +54,8 @@ class TrtGraphConverterV2:
         max_workspace_size_bytes, precision_mode, minimum_segment_size, maximum_cached_engines, use_calibration,
             allow_build_at_runtime: see TrtConversionParams.
         conversion_params: a TrtConversionParams, which replaces the six.
-        calibrator: how ranges follow from what calibration saw: "entropy" (TensorRT's), "auto", "mse", "percentile" or
-            "minmax".
+        calibrator: how ranges follow from what calibration saw: "entropy" and "entropy1" (TensorRT's), "legacy", "auto",
+            "mse", "percentile", "minmax" or "moving_average".
         nodes_denylist: names of nodes of the frozen graph that stay TensorFlow's.
 
     Raises AssertionError without eager execution, ValueError for arguments that mean nothing.

@@ -16,7 +16,7 @@ PROFILE_STRATEGY_OPTIMAL = "Optimal"
 PROFILE_STRATEGY_RANGE_OPTIMAL = "Range+Optimal"
 PROFILE_STRATEGY_IMPLICIT_BATCH_MODE_COMPATIBLE = "ImplicitBatchModeCompatible"
 
-CALIBRATORS = ("entropy", "auto", "mse", "percentile", "minmax")
+CALIBRATORS = ("entropy", "entropy1", "legacy", "auto", "mse", "percentile", "minmax", "moving_average")
 
 
 class TrtPrecisionMode:

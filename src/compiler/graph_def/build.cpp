@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/check.h"
@@ -109,6 +110,18 @@ class Front {
   std::optional<Engine> engine_;
 };
 
+void note_missing_ranges(const std::string& name, const Engine& engine, std::vector<std::string>& notes) {
+  const auto report = nlohmann::json::parse(engine.report_json());
+  if (!report.contains("int8")) return;
+  const auto missing = report["int8"]["missing_ranges"].get<std::vector<std::string>>();
+  if (missing.empty()) return;
+  notes.push_back(
+      fmt::format("{}: {} tensor{} no INT8 range, and what reads {} stays in float: '{}'; give ranges by quantization "
+                  "nodes, or calibrate",
+                  name, missing.size(), missing.size() == 1 ? " has" : "s have", missing.size() == 1 ? "it" : "them",
+                  fmt::join(missing, "', '")));
+}
+
 }  // namespace
 
 std::string build_engine(const GraphView& view, const GraphTypes& types, const Segment& segment,
@@ -130,6 +143,7 @@ std::string build_engine(const GraphView& view, const GraphTypes& types, const S
     notes.push_back(name + ": INT8 is asked for, and there are neither calibration data nor quantization nodes: " +
                     "the engine computes in float");
   }
+  if (engine.quantized()) note_missing_ranges(name, engine, notes);
   return bytes_of(engine);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// TensorRT's entropy calibration (Migacz, GTC 2017): the threshold at which the quantized distribution tells most
-// about the real one. Zeros are left out, which is what its special treatment of the first bin is for.
+// TensorRT's entropy calibrations (Migacz, GTC 2017): the threshold at which the quantized distribution tells most
+// about the real one. In the second form zeros are left out, which is what its special treatment of the first bin is for.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -60,6 +60,22 @@ double binned_range(const Magnitudes& magnitudes, int& count) {
   return count * magnitudes.bin_width;
 }
 
+// The threshold of least divergence for bins of `width`, of which candidates keep the first `levels` + 1 or more.
+double least_divergence(const std::vector<double>& bins, double width, double beyond, int levels) {
+  const Prefix prefix(bins);
+  const auto groups = static_cast<size_t>(levels) + 1;
+  double least = std::numeric_limits<double>::infinity();
+  size_t best = bins.size();
+  for (size_t n = groups; n <= bins.size(); ++n) {
+    const double found = divergence(bins, prefix, beyond, n, groups);
+    if (found < least) {
+      least = found;
+      best = n;
+    }
+  }
+  return (static_cast<double>(best) + 0.5) * width;
+}
+
 }  // namespace
 
 double solve_entropy(const Magnitudes& magnitudes, const SolverOptions& options) {
@@ -67,19 +83,22 @@ double solve_entropy(const Magnitudes& magnitudes, const SolverOptions& options)
   const double range = binned_range(magnitudes, count);
   double beyond = 0.0;
   const std::vector<double> bins = equal_bins(magnitudes, range, count, beyond);
-  const Prefix prefix(bins);
-  const auto levels = static_cast<size_t>(options.levels) + 1;
-  double least = std::numeric_limits<double>::infinity();
-  size_t best = bins.size();
-  for (size_t n = levels; n <= bins.size(); ++n) {
-    const double found = divergence(bins, prefix, beyond, n, levels);
-    if (found < least) {
-      least = found;
-      best = n;
-    }
-  }
-  const double width = range / count;
-  return guarded(magnitudes, (static_cast<double>(best) + 0.5) * width, options.levels);
+  return guarded(magnitudes, least_divergence(bins, range / count, beyond, options.levels), options.levels);
+}
+
+// The largest value itself belongs to the last bin.
+constexpr double kJustAbove = 1 + 1e-9;
+
+// As it was published: zeros are values of the first bin, and the bins always number 2048 over what was seen, of which 128
+// groups are made whatever the grid.
+double solve_entropy1(const Magnitudes& magnitudes, const SolverOptions& options) {
+  const double range = magnitudes.from_log ? std::min(magnitudes.max, 16 * percentile_of(magnitudes, 99.9))
+                                           : magnitudes.max * kJustAbove;
+  double beyond = 0.0;
+  std::vector<double> bins = equal_bins(magnitudes, range, Histogram::kBins, beyond);
+  bins[0] += magnitudes.zeros;
+  const double found = least_divergence(bins, range / Histogram::kBins, beyond, kSignedLevels);
+  return guarded(magnitudes, found, options.levels);
 }
 
 }  // namespace tfengine::quantize

@@ -10,7 +10,10 @@ namespace tfengine::quantize {
 
 double solve_auto(const Magnitudes& magnitudes, const SolverOptions& options);
 double solve_entropy(const Magnitudes& magnitudes, const SolverOptions& options);
+double solve_entropy1(const Magnitudes& magnitudes, const SolverOptions& options);
+double solve_legacy(const Magnitudes& magnitudes, const SolverOptions& options);
 double solve_minmax(const Magnitudes& magnitudes, const SolverOptions& options);
+double solve_moving_average(const Magnitudes& magnitudes, const SolverOptions& options);
 double solve_mse(const Magnitudes& magnitudes, const SolverOptions& options);
 double solve_percentile(const Magnitudes& magnitudes, const SolverOptions& options);
 

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products, joins and what moves data.
+#include <algorithm>
+#include <numeric>
+
+#include "bridges/onnx/ops.h"
+
+namespace tfengine::bridges::onnx {
+
+namespace {
+
+// Where an axis of [n, h, w, c] is in [n, c, h, w].
+int64_t first_axis(int64_t axis) { return axis == 0 ? 0 : axis == 3 ? 1 : axis + 1; }
+
+size_t rank_of(const NodeContext& context, int index) {
+  const Shape& shape = context.input(index).shape;
+  if (!shape.ranked()) context.refuse("the rank of its input is not known");
+  return shape.rank();
+}
+
+int64_t positive_axis(const NodeContext& context, int64_t axis, size_t rank) {
+  const int64_t result = axis < 0 ? axis + static_cast<int64_t>(rank) : axis;
+  if (result < 0 || result >= static_cast<int64_t>(rank)) context.refuse("its axis is out of range");
+  return result;
+}
+
+std::string last_two_swapped(const NodeContext& context, const std::string& name, size_t rank) {
+  std::vector<int64_t> perm(rank);
+  std::iota(perm.begin(), perm.end(), 0);
+  std::swap(perm[rank - 1], perm[rank - 2]);
+  return context.tensors.append("Transpose", {name}, context.part("transposed"), {ints_attr("perm", perm)});
+}
+
+std::string matmul_operand(const NodeContext& context, int index, bool transposed) {
+  const ir::ValueId id = context.node.inputs[static_cast<size_t>(index)];
+  const ir::Value& value = context.graph.value(id);
+  if (transposed && value.is_constant() && value.shape.rank() == 2) {
+    const Shape& shape = value.constant.shape();
+    return context.tensors.permuted_constant(id, {1, 0}, {shape[1], shape[0]}, 1);
+  }
+  const std::string name = context.tensors.read(id);
+  return transposed ? last_two_swapped(context, name, rank_of(context, index)) : name;
+}
+
+Written matmul(const NodeContext& context) {
+  const bool batched = context.node.op != "MatMul";
+  const bool a = context.node.attr_or<bool>(batched ? "adj_x" : "transpose_a", false);
+  const bool b = context.node.attr_or<bool>(batched ? "adj_y" : "transpose_b", false);
+  return {context.tensors.append("MatMul", {matmul_operand(context, 0, a), matmul_operand(context, 1, b)},
+                                 context.node.name)};
+}
+
+// All inputs in one layout: channels first if the first of them is.
+Written concat(const NodeContext& context) {
+  const int count = static_cast<int>(context.node.inputs.size()) - 1;
+  const size_t rank = rank_of(context, 0);
+  int64_t axis = positive_axis(context, context.int_input(count).at(0), rank);
+  const Layout layout = rank == 4 ? context.tensors.layout_of(context.node.inputs[0]) : Layout::ChannelsLast;
+  if (layout == Layout::ChannelsFirst) axis = first_axis(axis);
+  std::vector<std::string> inputs;
+  for (int i = 0; i < count; ++i) {
+    inputs.push_back(context.tensors.read(context.node.inputs[static_cast<size_t>(i)], layout));
+  }
+  return {context.tensors.append("Concat", inputs, context.node.name, {int_attr("axis", axis)}), layout};
+}
+
+Written reduce(const NodeContext& context, const char* op) {
+  const size_t rank = rank_of(context, 0);
+  const bool keep = context.node.attr_or<bool>("keep_dims", false);
+  const ir::ValueId input = context.node.inputs[0];
+  std::vector<int64_t> axes;
+  for (const int64_t axis : context.int_input(1)) axes.push_back(positive_axis(context, axis, rank));
+  const bool spatial = axes.size() == 2 && axes[0] + axes[1] == 3 && axes[0] * axes[1] == 2;
+  // Over the picture, what is left does not depend on the layout.
+  const Layout layout = rank == 4 && spatial ? context.tensors.layout_of(input) : Layout::ChannelsLast;
+  if (layout == Layout::ChannelsFirst) std::transform(axes.begin(), axes.end(), axes.begin(), first_axis);
+  const std::string result = context.tensors.append(op, {context.tensors.read(input, layout)}, context.node.name,
+                                                    {ints_attr("axes", axes), int_attr("keepdims", keep ? 1 : 0)});
+  return {result, keep ? layout : Layout::ChannelsLast};
+}
+
+// Reshape, Squeeze, ExpandDims: the shape they come to, with one dimension left open at most.
+Written reshape(const NodeContext& context) {
+  const Shape& shape = context.graph.value(context.node.outputs[0]).shape;
+  std::vector<int64_t> target;
+  if (shape.ranked() && std::count(shape.begin(), shape.end(), -1) <= 1) {
+    target = shape.dims();
+  } else if (context.node.op == "Reshape") {
+    target = context.int_input(1);
+  } else {
+    context.refuse("more than one dimension of its result is not known");
+  }
+  return {context.tensors.append(
+      "Reshape", {context.tensors.read(context.node.inputs[0]), context.tensors.ints(context.part("shape"), target)},
+      context.node.name)};
+}
+
+Written pad(const NodeContext& context) {
+  const size_t rank = rank_of(context, 0);
+  const std::vector<int64_t> pairs = context.int_input(1);
+  if (pairs.size() != 2 * rank) context.refuse("its paddings are not two for each axis");
+  const Layout layout = rank == 4 ? context.tensors.layout_of(context.node.inputs[0]) : Layout::ChannelsLast;
+  std::vector<int64_t> pads(2 * rank);
+  for (size_t axis = 0; axis < rank; ++axis) {
+    const auto to =
+        layout == Layout::ChannelsFirst ? static_cast<size_t>(first_axis(static_cast<int64_t>(axis))) : axis;
+    pads[to] = pairs[2 * axis];
+    pads[rank + to] = pairs[2 * axis + 1];
+  }
+  std::vector<std::string> inputs = {context.tensors.read(context.node.inputs[0], layout),
+                                     context.tensors.ints(context.part("pads"), pads)};
+  if (context.node.op == "PadV2") inputs.push_back(context.tensors.read(context.node.inputs[2]));
+  return {context.tensors.append("Pad", inputs, context.node.name), layout};
+}
+
+Written transpose(const NodeContext& context) {
+  return {context.tensors.append("Transpose", {context.tensors.read(context.node.inputs[0])}, context.node.name,
+                                 {ints_attr("perm", context.int_input(1))})};
+}
+
+Written softmax(const NodeContext& context, const char* op) {
+  return {context.tensors.append(op, {context.tensors.read(context.node.inputs[0])}, context.node.name,
+                                 {int_attr("axis", -1)})};
+}
+
+Written gather(const NodeContext& context) {
+  if (context.node.attr_or<int64_t>("batch_dims", 0) != 0) context.refuse("its batch_dims is not 0");
+  const int64_t axis = context.node.inputs.size() > 2 ? context.int_input(2).at(0) : 0;
+  return {context.tensors.append(
+      "Gather", {context.tensors.read(context.node.inputs[0]), context.tensors.read(context.node.inputs[1])},
+      context.node.name, {int_attr("axis", axis)})};
+}
+
+Written cast(const NodeContext& context) {
+  const DType to = context.node.attr<DType>("DstT");
+  return {context.tensors.append("Cast", {context.tensors.read(context.node.inputs[0])}, context.node.name,
+                                 {int_attr("to", data_type(to, context.node.name))})};
+}
+
+// (x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis, which is an op from opset 17 on only.
+Written layer_norm(const NodeContext& context) {
+  Tensors& tensors = context.tensors;
+  const auto step = [&](const char* op, const std::vector<std::string>& inputs, const Attrs& attrs = {}) {
+    return tensors.append(op, inputs, context.part(op), attrs);
+  };
+  const Attrs last = {ints_attr("axes", {-1}), int_attr("keepdims", 1)};
+  const std::string x = tensors.read(context.node.inputs[0]);
+  const std::string centred = step("Sub", {x, step("ReduceMean", {x}, last)});
+  const std::string variance = step("ReduceMean", {step("Mul", {centred, centred})}, last);
+  const std::string epsilon = tensors.floats(context.part("epsilon"), {}, {context.node.attr<float>("epsilon")});
+  const std::string normal = step("Div", {centred, step("Sqrt", {step("Add", {variance, epsilon})})});
+  const std::string scaled = step("Mul", {normal, tensors.read(context.node.inputs[1])});
+  return {tensors.append("Add", {scaled, tensors.read(context.node.inputs[2])}, context.node.name)};
+}
+
+}  // namespace
+
+std::optional<Written> write_other(const NodeContext& context) {
+  const std::string& op = context.node.op;
+  if (op == "MatMul" || op.rfind("BatchMatMul", 0) == 0) return matmul(context);
+  if (op == "ConcatV2") return concat(context);
+  if (op == "Mean") return reduce(context, "ReduceMean");
+  if (op == "Max") return reduce(context, "ReduceMax");
+  if (op == "Min") return reduce(context, "ReduceMin");
+  if (op == "Reshape" || op == "Squeeze" || op == "ExpandDims") return reshape(context);
+  if (op == "Pad" || op == "PadV2") return pad(context);
+  if (op == "Transpose") return transpose(context);
+  if (op == "Softmax") return softmax(context, "Softmax");
+  if (op == "LogSoftmax") return softmax(context, "LogSoftmax");
+  if (op == "GatherV2" || op == "Gather") return gather(context);
+  if (op == "Cast") return cast(context);
+  if (op == "LayerNorm") return layer_norm(context);
+  return std::nullopt;
+}
+
+}  // namespace tfengine::bridges::onnx

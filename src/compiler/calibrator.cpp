@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+// The run that counts: samples through the float model, and what is noted of them.
+#include <algorithm>
+#include <cstddef>
+#include <mutex>
+#include <optional>
+#include <span>
+
+#include "backends/list.h"
+#include "base/check.h"
+#include "compiler/calibration_impl.h"
+#include "compiler/inputs.h"
+#include "compiler/model_impl.h"
+#include "compiler/observer.h"
+#include "compiler/sample_inputs.h"
+#include "passes/specialize.h"
+#include "quantize/bias_correction.h"
+#include "quantize/range_table.h"
+#include "quantize/rules.h"
+#include "runtime/engine_core.h"
+#include "tfengine/calibrate.h"
+
+namespace tfengine {
+
+namespace detail {
+
+namespace {
+
+// What is known before the first sample.
+quantize::HistogramSet empty_histograms(const ModelImpl& model, const ir::Graph& graph,
+                                        const std::vector<std::string>& names, const SampleInputs& inputs) {
+  quantize::HistogramSet set;
+  set.model_hash = model.hash;
+  set.samples_seen = quantize::SampleLog(names, inputs.described());
+  const std::set<std::string> non_negative = quantize::non_negative_names(graph);
+  const quantize::RangeTable given = quantize::custom_ranges(graph);
+  for (const auto& [name, entry] : given.entries()) {
+    set.given[name] = {entry.max_abs, non_negative.count(name) > 0, entry.origin};
+  }
+  return set;
+}
+
+// Whether all inputs and outputs leave their first dimension open.
+bool takes_any_batch(const ir::Graph& graph) {
+  std::vector<ir::ValueId> values = graph.inputs;
+  for (const ir::GraphOutput& out : graph.outputs) values.push_back(out.value);
+  return !graph.inputs.empty() && std::all_of(values.begin(), values.end(), [&](ir::ValueId id) {
+    const Shape& shape = graph.value(id).shape;
+    return shape.ranked() && shape.rank() > 0 && shape[0] < 0;
+  });
+}
+
+std::vector<std::string> names_of(const ir::Graph& graph, const std::vector<ir::ValueId>& values) {
+  std::vector<std::string> names;
+  for (const ir::ValueId id : values) names.push_back(graph.value(id).name);
+  return names;
+}
+
+}  // namespace
+
+}  // namespace detail
+
+struct Calibrator::Impl {
+  Impl(const Model& model, const CalibrateOptions& options)
+      : samples(*model.impl()),
+        optimized(detail::optimize(*model.impl(), options.nodes_denylist)),
+        names(detail::names_of(optimized.graph, quantize::tensors_to_observe(optimized.graph))),
+        averaged(detail::names_of(optimized.graph, quantize::tensors_to_average(optimized.graph))),
+        histograms(detail::empty_histograms(*model.impl(), optimized.graph, names, samples)),
+        by_samples(detail::takes_any_batch(optimized.graph)),
+        core(std::move(optimized.graph), config(options)) {}
+
+  static runtime::EngineConfig config(const CalibrateOptions& options) {
+    runtime::EngineConfig config;
+    config.backends = backends_by_name("");
+    config.threads = detail::resolve_threads(options.threads);
+    config.allocator = options.allocator == nullptr ? &default_allocator() : options.allocator;
+    config.max_workspace_size_bytes = options.max_workspace_size_bytes;
+    config.specialize = passes::specialize;
+    // Choosing tactics by measurement costs more than it gains over a few hundred images.
+    config.measure = false;
+    return config;
+  }
+
+  void plan_for(const std::vector<Shape>& shapes) {
+    if (entry != nullptr && entry->shapes() == shapes) return;
+    // The new plan may fail: the old observer must not outlive its plan.
+    observer.reset();
+    entry.reset();
+    entry = core.entry(shapes);
+    observer = std::make_unique<detail::Observer>(entry->prepared(), names, averaged, histograms);
+    if (resumed && histograms.tensors.size() != *resumed) {
+      fail<InvalidArgument>(
+          "calibration: the earlier run counted {} tensors, this one counts {}: nodes_denylist or the "
+          "version of tfengine differ",
+          *resumed, histograms.tensors.size());
+    }
+  }
+
+  void resume(const quantize::HistogramSet& earlier) {
+    check(entry == nullptr, "a calibration is resumed before its first batch");
+    if (earlier.model_hash != histograms.model_hash) {
+      fail<InvalidArgument>("calibration: the earlier run was of another model (fingerprint {}, this model has {})",
+                            earlier.model_hash, histograms.model_hash);
+    }
+    if (earlier.samples_seen.tensors() != names) {
+      fail<InvalidArgument>(
+          "calibration: the earlier run looked at {} tensors, this one looks at {}: nodes_denylist or "
+          "the version of tfengine differ",
+          earlier.samples_seen.tensors().size(), names.size());
+    }
+    histograms = earlier;
+    resumed = histograms.tensors.size();
+  }
+
+  // A batch whose samples an earlier run counted.
+  void pass_over(const detail::BoundInputs& inputs) {
+    const std::vector<uint64_t> contents = samples.contents(inputs, samples_in(inputs));
+    order.insert(order.end(), contents.begin(), contents.end());
+  }
+
+  // Kernels are chosen by shape, and do not add up in the same order: only the same batch size gives the same bytes. So a
+  // batch is run one sample at a time where each input and output is one sample after the other.
+  bool splits(const std::vector<Shape>& shapes) const {
+    const int64_t count = shapes[0].rank() > 0 ? shapes[0][0] : 1;
+    return count > 1 && by_samples &&
+           std::all_of(shapes.begin(), shapes.end(), [&](const Shape& shape) { return shape[0] == count; });
+  }
+
+  // What is planned for a batch of these shapes: itself, or one sample of it.
+  static std::vector<Shape> sample_shapes(std::vector<Shape> shapes) {
+    for (Shape& shape : shapes) shape[0] = 1;
+    return shapes;
+  }
+
+  // Plans for a batch, and gives the types and shapes of its outputs.
+  std::vector<plan::TensorDesc> plan_batch(const std::vector<Shape>& shapes) {
+    const bool split = splits(shapes);
+    plan_for(split ? sample_shapes(shapes) : shapes);
+    std::vector<plan::TensorDesc> outputs;
+    for (const ir::GraphOutput& out : entry->plan().graph.outputs) {
+      outputs.push_back(entry->plan().descs[static_cast<size_t>(out.value)]);
+      if (split) outputs.back().shape[0] *= shapes[0][0];
+    }
+    return outputs;
+  }
+
+  void run(const detail::BoundInputs& inputs, std::span<void* const> outputs) {
+    const std::vector<plan::TensorDesc> descs = plan_batch(inputs.shapes);
+    const int64_t count = samples_in(inputs);
+    // Looked at first: the host may hand its buffers over to the run.
+    std::vector<quantize::SampleRecord> records = samples.records(inputs, count);
+    const bool split = splits(inputs.shapes);
+    for (int64_t first = 0; first < count; first += split ? 1 : count) {
+      const auto lease = entry->lease();
+      std::vector<const void*> sources = inputs.addresses;
+      std::vector<void*> results(outputs.begin(), outputs.end());
+      for (size_t i = 0; split && i < sources.size(); ++i) {
+        sources[i] = part_of(sources[i], inputs.keep[i].bytes(), first, count);
+      }
+      for (size_t i = 0; split && i < results.size(); ++i) {
+        const size_t bytes = static_cast<size_t>(descs[i].shape.elements()) * dtype_bytes(descs[i].dtype);
+        results[i] = const_cast<void*>(part_of(results[i], bytes, first, count));
+      }
+      observer->run(*lease, sources, results, split ? 1 : count);
+      for (int64_t n = 0; n < (split ? 1 : count); ++n) {
+        note_sample(std::move(records[static_cast<size_t>(first + n)]), observer->peaks_of_sample(n));
+      }
+    }
+    histograms.samples += static_cast<uint64_t>(count);
+  }
+
+  static const void* part_of(const void* whole, size_t bytes, int64_t n, int64_t count) {
+    return static_cast<const std::byte*>(whole) + bytes / static_cast<size_t>(count) * static_cast<size_t>(n);
+  }
+
+  void note_sample(quantize::SampleRecord record, std::span<const float> peaks) {
+    record.peaks.assign(peaks.begin(), peaks.end());
+    order.push_back(record.content);
+    histograms.samples_seen.add(std::move(record));
+  }
+
+  static int64_t samples_in(const detail::BoundInputs& inputs) {
+    const Shape& first = inputs.shapes[0];
+    return first.rank() > 0 ? first[0] : 1;
+  }
+
+  mutable std::mutex mutex;
+  detail::SampleInputs samples;
+  detail::Optimized optimized;
+  std::vector<std::string> names;     // tensors with a histogram
+  std::vector<std::string> averaged;  // tensors with channel sums
+  quantize::HistogramSet histograms;
+  bool by_samples;  // the model takes batches of any size
+  runtime::EngineCore core;
+  std::vector<uint64_t> order;  // fingerprints of the samples so far
+  std::shared_ptr<runtime::ShapeEntry> entry;
+  std::unique_ptr<detail::Observer> observer;
+  std::optional<size_t> resumed;  // tensors that an earlier run counted
+};
+
+Calibrator::Calibrator(const Model& model, const CalibrateOptions& options)
+    : impl_(std::make_unique<Impl>(model, options)) {}
+Calibrator::~Calibrator() = default;
+Calibrator::Calibrator(Calibrator&&) noexcept = default;
+Calibrator& Calibrator::operator=(Calibrator&&) noexcept = default;
+
+std::vector<TensorSpec> Calibrator::inputs() const {
+  std::vector<TensorSpec> specs;
+  for (const ir::ValueId id : impl_->core.graph().inputs) {
+    const ir::Value& value = impl_->core.graph().value(id);
+    specs.push_back({value.name, value.dtype, value.shape});
+  }
+  return specs;
+}
+
+std::vector<Shape> Calibrator::output_shapes(const std::vector<Shape>& input_shapes) {
+  const std::lock_guard lock(impl_->mutex);
+  std::vector<Shape> shapes;
+  for (plan::TensorDesc& desc : impl_->plan_batch(input_shapes)) shapes.push_back(std::move(desc.shape));
+  return shapes;
+}
+
+std::vector<NamedTensor> Calibrator::run(const Batch& batch) {
+  const std::lock_guard lock(impl_->mutex);
+  const detail::BoundInputs inputs = detail::bind_inputs(impl_->core.graph(), batch, true);
+  std::vector<NamedTensor> outputs;
+  std::vector<void*> addresses;
+  const std::vector<plan::TensorDesc> descs = impl_->plan_batch(inputs.shapes);
+  for (size_t i = 0; i < descs.size(); ++i) {
+    outputs.push_back({impl_->core.graph().outputs[i].name, Tensor(descs[i].dtype, descs[i].shape)});
+    addresses.push_back(outputs.back().tensor.mutable_data());
+  }
+  impl_->run(inputs, addresses);
+  return outputs;
+}
+
+void Calibrator::run_into(const Batch& batch, const std::vector<void*>& outputs) {
+  const std::lock_guard lock(impl_->mutex);
+  const detail::BoundInputs inputs = detail::bind_inputs(impl_->core.graph(), batch, true);
+  const size_t wanted = impl_->core.graph().outputs.size();
+  if (outputs.size() != wanted) {
+    fail<InvalidArgument>("run_into: got {} outputs, expected {}", outputs.size(), wanted);
+  }
+  impl_->run(inputs, outputs);
+}
+
+void Calibrator::resume(const Calibration& earlier) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->resume(earlier.impl()->histograms);
+}
+
+int64_t Calibrator::samples_in(const Batch& batch) const {
+  return Impl::samples_in(detail::bind_inputs(impl_->core.graph(), batch, true));
+}
+
+int64_t Calibrator::pass_over(const Batch& batch) {
+  const std::lock_guard lock(impl_->mutex);
+  const detail::BoundInputs inputs = detail::bind_inputs(impl_->core.graph(), batch, true);
+  impl_->pass_over(inputs);
+  return Impl::samples_in(inputs);
+}
+
+int64_t Calibrator::samples() const {
+  const std::lock_guard lock(impl_->mutex);
+  return static_cast<int64_t>(impl_->histograms.samples);
+}
+
+Calibration Calibrator::result() const {
+  const std::lock_guard lock(impl_->mutex);
+  if (impl_->histograms.samples == 0) fail<InvalidArgument>("calibration: the data holds no sample");
+  auto impl = std::make_shared<detail::CalibrationImpl>();
+  impl->histograms = impl_->histograms;
+  if (impl_->order.size() == impl_->histograms.samples) impl->order = impl_->order;
+  return Calibration(std::move(impl));
+}
+
+}  // namespace tfengine
