@@ -56,11 +56,11 @@ EngineHandle run(const Model& model, const std::string& precision, const std::st
 }  // namespace
 
 void bind_convert(nb::module_& m) {
-  m.def("convert", &run, "model"_a, "precision"_a, "float_precision"_a, "calibration"_a.none(), "calibration_table"_a, "calibrator"_a,
-        "percentile"_a, "int8_grid"_a, "nodes_denylist"_a, "input_shapes"_a, "batch_size"_a, "avoid_slow_int8"_a,
-        "bias_correction"_a, "strict_ranges"_a, "disabled_passes"_a, "threads"_a, "max_workspace_size_bytes"_a,
-        "maximum_cached_engines"_a, "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a,
-        "progress"_a.none());
+  m.def("convert", &run, "model"_a, "precision"_a, "float_precision"_a, "calibration"_a.none(), "calibration_table"_a,
+        "calibrator"_a, "percentile"_a, "int8_grid"_a, "nodes_denylist"_a, "input_shapes"_a, "batch_size"_a,
+        "avoid_slow_int8"_a, "bias_correction"_a, "strict_ranges"_a, "disabled_passes"_a, "threads"_a,
+        "max_workspace_size_bytes"_a, "maximum_cached_engines"_a, "timing_cache"_a, "backend"_a,
+        "memory_limit_bytes"_a.none(), "time_tactics"_a, "progress"_a.none());
 }
 
 }  // namespace tfengine::python

@@ -33,7 +33,8 @@ ir::Graph float_layers(ir::Graph graph, const Recipe& recipe) {
 
 ir::Graph make_graph(const ModelImpl& model, const Recipe& recipe) {
   ir::Graph graph = optimize(model, recipe).graph;
-  if (recipe.precision == "int8" && (recipe.strict_ranges || !recipe.ranges.empty())) graph = rewrite(graph, recipe).graph;
+  if (recipe.precision == "int8" && (recipe.strict_ranges || !recipe.ranges.empty()))
+    graph = rewrite(graph, recipe).graph;
   return float_layers(std::move(graph), recipe);
 }
 
