@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "accuracy.h"
 #include "command.h"
 #include "options.h"
 #include "progress.h"
@@ -26,6 +27,7 @@ struct Options {
   int64_t samples = 512;
   std::vector<std::string> shapes;
   int64_t plan_batch = 1;
+  AccuracyFlags accuracy;
 };
 
 std::optional<Calibration> obtain_calibration(const Options& options, const Model& model, ProgressLine& progress) {
@@ -63,6 +65,7 @@ void report(const Options& options, const Engine& engine, double seconds, const 
              bytes_text(memory.weights_bytes), bytes_text(memory.activation_bytes), bytes_text(memory.workspace_bytes),
              seconds);
   const auto document = nlohmann::json::parse(engine.report_json());
+  print_ladder(document);
   for (const auto& text : document["notes"]) note(output, text.get<std::string>());
   for (const auto& row : document["segments"]["refusals"]) {
     note(output, fmt::format("{} '{}' runs on the reference backend: {}", row["op"].get<std::string>(),
@@ -75,6 +78,12 @@ void run(Options& options, const Output& output) {
   ProgressLine progress(output);
   const Model model = Model::load(options.model, options.load);
   const std::optional<Calibration> calibration = obtain_calibration(options, model, progress);
+  std::unique_ptr<BatchSource> samples;
+  if (!options.data.empty()) {
+    samples = open_data(options.data, options.data_flags.parse());
+    options.convert.samples = samples.get();
+  }
+  const auto accuracy_data = options.accuracy.apply(options.data, options.data_flags.parse(), options.convert);
   if (calibration) {
     options.convert.calibration = &*calibration;
     for (const std::string& warning : calibration->warnings()) note(output, "warning: " + warning);
@@ -130,6 +139,17 @@ void add_convert(CLI::App& app, Output& output) {
   command->add_option("--input-shapes", options->shapes, "Shapes to choose tactics for, one per input, as 1,224,224,3");
   command->add_option("--disable-pass", options->convert.disabled_passes, "Graph rewrites to leave out, by name")
       ->delimiter(',');
+  command
+      ->add_option(
+          "--measures", options->convert.measures,
+          "int8: what recovers accuracy: equalization, weight_mse, rounding, or auto (with --calibration-data)")
+      ->delimiter(',');
+  command->add_flag(
+      "--explain", options->convert.explain,
+      "int8: keep in the engine how far each tensor is from the float model's (tfengine inspect --explain)");
+  options->accuracy.add_to(*command, options->convert);
+  command->add_flag("!--int8-gates", options->convert.float_gates,
+                    "int8: squeeze-and-excitation branches in INT8, too");
   command->add_flag("!--no-bias-correction", options->convert.bias_correction,
                     "int8: leave biases as they are, with the mean error of rounded weights");
   command->add_flag("!--keep-slow-int8", options->convert.avoid_slow_int8,

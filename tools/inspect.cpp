@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "accuracy.h"
 #include "command.h"
 #include "options.h"
 #include "progress.h"
@@ -18,7 +19,7 @@ using nlohmann::json;
 
 struct Options {
   std::string path;
-  bool memory = false, nodes = false, ranges = false;
+  bool memory = false, nodes = false, ranges = false, explain = false;
   int64_t batch_size = 1;
   LoadOptions load;
   EngineOptions engine_options;
@@ -132,6 +133,8 @@ void inspect_engine(const Options& options, const Output& output) {
                row["reason"].get<std::string>(), row["remedy"].get<std::string>());
   }
   print_int8(report, options);
+  print_ladder(report);
+  if (options.explain) print_explanation(report);
   if (options.memory) print_memory(memory_of(options, engine));
   if (options.nodes) fmt::print("{}", engine.dump());
 }
@@ -146,6 +149,9 @@ void add_inspect(CLI::App& app, Output& output) {
   command->add_flag("--memory", options->memory, "Engine: bytes of weights, activations, workspace, peak, file");
   command->add_flag("--nodes", options->nodes, "The graph as text");
   command->add_flag("--ranges", options->ranges, "Engine: the range of every tensor, and why it is INT8 or float");
+  command->add_flag(
+      "--explain", options->explain,
+      "Engine: what INT8 does to each tensor: grid, clipping, noise alone and so far; each layer's time gained");
   command->add_option("--batch-size", options->batch_size, "For unknown first dimensions, with --memory")
       ->capture_default_str();
   add_engine_options(*command, options->engine_options);

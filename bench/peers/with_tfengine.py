@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """tfengine: converted by its command line, run through its Python package, both from this checkout.
-"tfengine-bf16" can be asked for by name."""
+"tfengine-bf16" can be asked for by name, and "tfengine-int8-auto": INT8 with the measures that recover accuracy."""
 
 import json
 import os
@@ -32,15 +32,18 @@ def prepare(contender, model, cache, batches, threads):
     """Always anew and without remembered timings: the engine under measurement is the one that was just built. One for
     each batch size, as the others have it, and beside it (.json) what `tfengine convert` says, with "calibrate_s"."""
     graph = str(model.file("pb"))
-    options = ["--precision", contender.removeprefix("tfengine-"), "--threads", str(threads)]
+    precision, _, measures = contender.removeprefix("tfengine-").partition("-")
+    options = ["--precision", precision, "--threads", str(threads)]
     calibrate_s = 0.0
-    if contender == "tfengine-int8":
+    if precision == "int8":
         started = time.perf_counter()
         histograms = str(cache / f"{model.name}.histograms")
         data = str(model.file("calibration.npy"))
         _tfengine("calibrate", graph, "--data", data, "-o", histograms, "--threads", str(threads))
         calibrate_s = time.perf_counter() - started
         options += ["--calibration", histograms, "--calibrator", CALIBRATOR]
+        if measures:
+            options += ["--calibration-data", data, "--measures", measures]
     for batch in batches:
         output = path(contender, model, cache, batch)
         figures = _tfengine("convert", graph, "-o", str(output), "--plan-batch-size", str(batch), *options)

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tfengine/accuracy.h"
 #include "tfengine/calibrate.h"
 #include "tfengine/engine.h"
 #include "tfengine/model.h"
@@ -25,7 +26,8 @@ struct ConvertOptions {
   // the stronger source counts (custom before calibrated), and of equal ones `calibration`. Names that only the table or
   // only the graph has are noted in the report.
   std::string calibration_table;
-  // What the table lacks for bias_correction: Calibration::channel_means() of the calibration that it came from. Where
+  // What the table lacks for bias_correction, and which inputs were never negative: Calibration::channel_means() of the
+  // calibration that it came from. Where
   // `calibration` is given too, that counts. InvalidModel when the bytes are malformed.
   std::string channel_means;
   // How ranges follow from `calibration`: see Calibration::ranges().
@@ -41,6 +43,19 @@ struct ConvertOptions {
   // int8: biases take back the mean error that rounding the weights makes, where `calibration` or
   // `channel_means` knows the inputs' means.
   bool bias_correction = true;
+  // int8: measures that recover accuracy, any of "equalization", "weight_mse" and "rounding", or "auto": each that
+  // brings the results nearer to the float model's; docs/quantization.md says what they do. InvalidArgument for another name.
+  std::vector<std::string> measures;
+  // What the measures run the float model on, the first `max_samples` samples of it, more than once: it has to rewind.
+  // All but "weight_mse" need it.
+  BatchSource* samples = nullptr;
+  int64_t max_samples = 64;
+  // int8: measures are added until this holds, then layers return to float (docs/quantization.md). Needs samples.
+  AccuracyTarget target;
+  // int8: with samples, the report also says how far each tensor is from the float model's (Engine::explain).
+  bool explain = false;
+  // int8: squeeze-and-excitation branches stay in float: one number for each channel, whose error all positions share.
+  bool float_gates = true;
   // Nodes kept out of fusion and INT8, by name; they run one by one in float. A node of the file that reading removes
   // (Identity, calls, constants) has no effect here and is noted in the report; InvalidArgument for a name that the
   // file does not have.

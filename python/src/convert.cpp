@@ -7,6 +7,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "data.h"
 #include "engine.h"
 #include "module.h"
 #include "progress.h"
@@ -22,11 +23,28 @@ namespace {
 using Names = std::vector<std::string>;
 using Dims = std::vector<std::vector<int64_t>>;
 
+// Of a function of (outputs, batch), both dicts of name to array.
+std::function<double(const std::vector<NamedTensor>&, const Batch&)> score_from(nb::object function) {
+  if (function.is_none()) return {};
+  // As in progress_from(): the object is shared, since copies may be made without the GIL.
+  const std::shared_ptr<nb::object> shared(new nb::object(std::move(function)), [](nb::object* held) {
+    const nb::gil_scoped_acquire gil;
+    delete held;
+  });
+  return [shared](const std::vector<NamedTensor>& outputs, const Batch& batch) {
+    const nb::gil_scoped_acquire gil;
+    return nb::cast<double>((*shared)(dict_from(outputs), dict_from(batch)));
+  };
+}
+
 EngineHandle run(const Model& model, const std::string& precision, const std::string& float_precision,
                  const Calibration* calibration, const nb::bytes& calibration_table, const std::string& calibrator,
                  double percentile, const std::string& int8_grid, const Names& nodes_denylist,
                  const std::vector<Dims>& input_shapes, int64_t batch_size, bool avoid_slow_int8, bool bias_correction,
-                 bool strict_ranges, const Names& disabled_passes, int threads, uint64_t max_workspace_size_bytes,
+                 bool strict_ranges, bool float_gates, const Names& measures, const Source* samples,
+                 int64_t max_samples, bool explain, double target_share, const Source* accuracy_data,
+                 int64_t accuracy_samples, const std::string& label, const std::string& metric, nb::object score,
+                 const Names& disabled_passes, int threads, uint64_t max_workspace_size_bytes,
                  int maximum_cached_engines, const std::filesystem::path& timing_cache, const std::string& backend,
                  std::optional<uint64_t> memory_limit_bytes, bool time_tactics, nb::object progress) {
   std::shared_ptr<SystemAllocator> allocator;
@@ -44,6 +62,17 @@ EngineHandle run(const Model& model, const std::string& precision, const std::st
   options.avoid_slow_int8 = avoid_slow_int8;
   options.bias_correction = bias_correction;
   options.strict_ranges = strict_ranges;
+  options.float_gates = float_gates;
+  options.measures = measures;
+  options.samples = samples == nullptr ? nullptr : samples->batches.get();
+  options.max_samples = max_samples;
+  options.explain = explain;
+  options.target.share = target_share;
+  options.target.data = accuracy_data == nullptr ? nullptr : accuracy_data->batches.get();
+  options.target.max_samples = accuracy_samples;
+  options.target.label = label;
+  options.target.metric = metric;
+  options.target.score = score_from(std::move(score));
   options.disabled_passes = disabled_passes;
   options.engine = engine_options(threads, max_workspace_size_bytes, maximum_cached_engines, timing_cache, backend,
                                   memory_limit_bytes, time_tactics, allocator);
@@ -58,9 +87,11 @@ EngineHandle run(const Model& model, const std::string& precision, const std::st
 void bind_convert(nb::module_& m) {
   m.def("convert", &run, "model"_a, "precision"_a, "float_precision"_a, "calibration"_a.none(), "calibration_table"_a,
         "calibrator"_a, "percentile"_a, "int8_grid"_a, "nodes_denylist"_a, "input_shapes"_a, "batch_size"_a,
-        "avoid_slow_int8"_a, "bias_correction"_a, "strict_ranges"_a, "disabled_passes"_a, "threads"_a,
-        "max_workspace_size_bytes"_a, "maximum_cached_engines"_a, "timing_cache"_a, "backend"_a,
-        "memory_limit_bytes"_a.none(), "time_tactics"_a, "progress"_a.none());
+        "avoid_slow_int8"_a, "bias_correction"_a, "strict_ranges"_a, "float_gates"_a, "measures"_a, "samples"_a.none(),
+        "max_samples"_a, "explain"_a, "target_share"_a, "accuracy_data"_a.none(), "accuracy_samples"_a, "label"_a,
+        "metric"_a, "score"_a.none(), "disabled_passes"_a, "threads"_a, "max_workspace_size_bytes"_a,
+        "maximum_cached_engines"_a, "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a,
+        "progress"_a.none());
 }
 
 }  // namespace tfengine::python

@@ -19,19 +19,22 @@ namespace tfengine::python {
 
 namespace {
 
-// Takes the GIL for each batch: calibration runs without it.
+// Takes the GIL for each batch: calibration runs without it. `begin` gives an iterator over all batches, or None when
+// they can be read once only and were.
 class IteratorSource : public BatchSource {
  public:
-  IteratorSource(nb::object iterator, std::optional<int64_t> samples)
-      : iterator_(std::move(iterator)), samples_(samples) {}
+  IteratorSource(nb::object begin, std::optional<int64_t> samples)
+      : begin_(std::move(begin)), iterator_(begin_()), samples_(samples) {}
   ~IteratorSource() override {
     const nb::gil_scoped_acquire gil;
     iterator_.reset();
+    begin_.reset();
   }
 
   bool next(Batch& batch) override {
     const nb::gil_scoped_acquire gil;
     if (PyErr_CheckSignals() != 0) throw nb::python_error();
+    fresh_ = false;
     const nb::object item = nb::steal(PyIter_Next(iterator_.ptr()));
     if (!item.is_valid()) {
       if (PyErr_Occurred() != nullptr) throw nb::python_error();
@@ -40,11 +43,21 @@ class IteratorSource : public BatchSource {
     batch = tensors_from(nb::cast<NamedArrays>(item));
     return true;
   }
-  void rewind() override { throw InvalidArgument("an iterator of batches cannot be read twice"); }
+  void rewind() override {
+    if (fresh_) return;
+    const nb::gil_scoped_acquire gil;
+    nb::object again = begin_();
+    if (again.is_none()) {
+      throw InvalidArgument("an iterator of batches cannot be read twice: give an array, a list of batches or a path");
+    }
+    iterator_ = std::move(again);
+    fresh_ = true;
+  }
   std::optional<int64_t> samples() const override { return samples_; }
 
  private:
-  nb::object iterator_;
+  nb::object begin_, iterator_;
+  bool fresh_ = true;
   std::optional<int64_t> samples_;
 };
 
@@ -94,10 +107,10 @@ void bind_data(nb::module_& m) {
                   "keep_dtype"_a, nb::call_guard<nb::gil_scoped_release>())
       .def_static(
           "of_iterator",
-          [](nb::object iterator, std::optional<int64_t> samples) {
-            return Source{std::make_unique<IteratorSource>(std::move(iterator), samples)};
+          [](nb::object begin, std::optional<int64_t> samples) {
+            return Source{std::make_unique<IteratorSource>(std::move(begin), samples)};
           },
-          "iterator"_a, "samples"_a.none(), "Of an iterator of [(name, array)] lists.")
+          "begin"_a, "samples"_a.none(), "Of a function that gives an iterator of [(name, array)] lists.")
       .def("next", &next_batch, "The next batch as {name: array}, or None at the end.")
       .def("rewind", [](Source& source) { source.batches->rewind(); })
       .def_prop_ro("samples", [](const Source& source) { return source.batches->samples(); });

@@ -62,7 +62,7 @@ def test_static_engines_without_native_segments(cnn):
 
 
 def test_calibration_outside_of_tensorflow(cnn, images):
-    batches = _core.Source.of_iterator(iter([[("image", images[i : i + 32])] for i in range(0, 128, 32)]), 128)
+    batches = _core.Source.of_iterator(lambda: iter([[("image", images[i : i + 32])] for i in range(0, 128, 32)]), 128)
     result = _core.convert_and_build_graph_def(cnn, ["image"], ["Identity"], batches, precision_mode="INT8")
     assert b"EntropyCalibration2" in result.graph_def
     assert b"TFEMEANS" in result.graph_def

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from . import _core
+from ._accuracy import LABELS, Metric, labelled_source, share_of
 from ._calibration import Calibration, calibrate
-from ._data import CalibrationData
+from ._data import CalibrationData, is_read_once, source_of
 from ._engine import Engine
 from ._model import Model, model_of
 from ._progress import Callback, progress_callback
@@ -45,6 +47,15 @@ def convert(
     bias_correction: bool = True,
     float_precision: str = "fp32",
     strict_ranges: bool = False,
+    float_gates: bool = True,
+    measures: Iterable[str] = (),
+    num_measure_samples: int = 64,
+    explain: bool = False,
+    target_accuracy: float | str | None = None,
+    accuracy_data: CalibrationData | None = None,
+    labels: Any = None,
+    metric: str | Metric = "top1",
+    num_accuracy_samples: int = 512,
     disabled_passes: Iterable[str] = (),
     progress: bool | Callback = False,
     resume: str | os.PathLike | None = None,
@@ -77,6 +88,18 @@ def convert(
             Runtime's tables, or what `RangeTable.save` wrote.
         strict_ranges: int8: tensors without a range raise InvalidArgument naming all of them; else what reads them stays
             in float, and the report's notes name them.
+        float_gates: int8: squeeze-and-excitation branches stay in float.
+        measures: int8: what recovers accuracy, any of "equalization", "weight_mse" and "rounding", or "auto" for each
+            that brings the results nearer to the float model's, by trial; the float model is run on the first `num_measure_samples` of the calibration data for it, which must be readable more than once.
+        explain: int8: `Engine.explain` also knows how far each tensor is from the float model's.
+        target_accuracy: int8: the share of the float model's score to keep, as 0.999 or "99.9%": measures are added until
+            it holds, then as few layers as possible return to float. What was tried is in `Engine.report()["accuracy"]`.
+        accuracy_data, labels: what is scored on (None: the calibration data), and the class of each of its samples.
+            Without labels the score is how often the float model's class comes out, or, where outputs are no classes,
+            signal-to-noise: 99.9 % is 30 dB.
+        metric: "top1" or "top5" of the first output, or a function of (outputs, batch), both dicts of name to array with
+            the labels under "labels", that gives a batch's mean score.
+        num_accuracy_samples: how many of the samples to score on.
         disabled_passes: names of graph rewrites to leave out, for debugging.
         resume: int8: file that keeps what is calibrated so far; see `calibrate`.
         progress: True for tqdm bars, or a function of (what, done, total), total being -1 when unknown.
@@ -87,6 +110,7 @@ def convert(
     nodes_denylist = list(nodes_denylist)
     if calibration is not None and calibration_data is not None:
         raise _core.InvalidArgument("convert: both calibration and calibration_data are given, expected one of them")
+    samples = None
     with progress_callback(progress) as callback:
         if calibration_data is not None:
             if precision.lower() != "int8":
@@ -101,6 +125,11 @@ def convert(
                 progress=callback or False,
                 resume=resume,
             )
+            if not is_read_once(calibration_data):
+                samples = source_of(calibration_data, batch_size, num_calibration_samples)
+        share = share_of(target_accuracy)
+        score_on = calibration_data if accuracy_data is None else accuracy_data
+        scored = labelled_source(score_on, labels, batch_size, num_accuracy_samples) if share else None
         core = _core.convert(
             model._core,
             precision=precision,
@@ -116,6 +145,17 @@ def convert(
             avoid_slow_int8=avoid_slow_int8,
             bias_correction=bias_correction,
             strict_ranges=strict_ranges,
+            float_gates=float_gates,
+            measures=list(measures),
+            samples=samples,
+            max_samples=num_measure_samples,
+            explain=explain,
+            target_share=share,
+            accuracy_data=scored,
+            accuracy_samples=num_accuracy_samples,
+            label=LABELS if share and labels is not None else "",
+            metric=metric if isinstance(metric, str) else "top1",
+            score=None if isinstance(metric, str) else metric,
             disabled_passes=list(disabled_passes),
             threads=threads,
             max_workspace_size_bytes=max_workspace_size_bytes,

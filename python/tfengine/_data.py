@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Union
 
 import numpy as np
@@ -95,6 +95,13 @@ def open_data(
 CalibrationData = Union[str, os.PathLike, Data, Inputs, Iterable[Any]]
 
 
+def is_read_once(data: CalibrationData) -> bool:
+    """Whether its batches can be read once only: it is an iterator."""
+    if isinstance(data, (str, os.PathLike, Data, Mapping)) or is_array(data) or not isinstance(data, Iterable):
+        return False
+    return isinstance(data, Iterator)
+
+
 def source_of(data: CalibrationData, batch_size: int, limit: int | None) -> _core.Source:
     if batch_size < 1:
         raise _core.InvalidArgument(f"batch_size: got {batch_size}, expected at least 1")
@@ -116,7 +123,7 @@ def source_of(data: CalibrationData, batch_size: int, limit: int | None) -> _cor
         samples = min(len(data), limit or len(data)) if hasattr(data, "__len__") and batch_size == 1 else None
     except TypeError:
         samples = None
-    return _core.Source.of_iterator(_limited(map(named_arrays, data), limit), samples)
+    return _core.Source.of_iterator(_reader(data, limit), samples)
 
 
 def _source_of_samples(data: Inputs, batch_size: int, limit: int | None) -> _core.Source:
@@ -130,11 +137,30 @@ def _source_of_samples(data: Inputs, batch_size: int, limit: int | None) -> _cor
             f"calibration data: the arrays have {sorted(counts)} samples, expected equally many"
         )
     count = min(counts.pop(), limit or 2**62)
-    batches = (
-        [(name, array[at : min(at + batch_size, count)]) for name, array in arrays]
-        for at in range(0, count, batch_size)
-    )
-    return _core.Source.of_iterator(batches, count)
+
+    def begin() -> Iterator[NamedArrays]:
+        for at in range(0, count, batch_size):
+            yield [(name, array[at : min(at + batch_size, count)]) for name, array in arrays]
+
+    return _core.Source.of_iterator(begin, count)
+
+
+def _reader(data: Iterable[Any], limit: int | None) -> Callable[[], Iterator[NamedArrays] | None]:
+    """A function that reads all batches from the first: None the second time if `data` is an iterator itself."""
+    once = iter(data)
+    state = {"read": False}
+
+    def begin() -> Iterator[NamedArrays] | None:
+        if not state["read"]:
+            state["read"] = True
+            batches = once
+        elif once is data:
+            return None
+        else:
+            batches = iter(data)
+        return _limited(map(named_arrays, batches), limit)
+
+    return begin
 
 
 def _limited(batches: Iterable[NamedArrays], limit: int | None) -> Iterator[NamedArrays]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
+from ._accuracy import Explanation, explanation_of
 from ._arrays import Inputs, named_arrays
 from ._specs import ShapeSet, TensorSpec, shape_set, specs_from
 
@@ -88,6 +89,12 @@ class Engine:
         """What conversion decided: segments, refusals and their reasons, the range of each tensor and where it comes
         from, why each node is INT8 or float, timings."""
         return json.loads(self._core.report_json())
+
+    def explain(self) -> Explanation:
+        """What INT8 does to each tensor and layer: on which grid and why, what the grid clips and costs alone (known
+        where the engine was calibrated), how far each tensor is from the float model's (where it was converted with
+        `explain=True` and calibration data), and times (where conversion measured them)."""
+        return explanation_of(self.report())
 
     @property
     def notices(self) -> list[str]:

@@ -9,6 +9,7 @@
 #include "compiler/calibration_impl.h"
 #include "quantize/calibration_cache.h"
 #include "quantize/checkup.h"
+#include "quantize/rules.h"
 
 namespace tfengine {
 
@@ -22,19 +23,6 @@ quantize::SolvedRanges solve(const CalibrationImpl& calibration, const std::stri
   quantize::check_solver_options(options);
   return quantize::solve_ranges(calibration.histograms, options, non_negative);
 }
-
-namespace {
-
-// Without a graph at hand: what was never seen below zero.
-std::set<std::string> seen_non_negative(const quantize::HistogramSet& set) {
-  std::set<std::string> names;
-  for (const auto& [name, histogram] : set.tensors) {
-    if (histogram.moments().min >= 0.0f) names.insert(name);
-  }
-  return names;
-}
-
-}  // namespace
 
 }  // namespace detail
 
@@ -107,7 +95,7 @@ int64_t Calibration::samples() const { return static_cast<int64_t>(impl_->histog
 
 std::vector<TensorRange> Calibration::ranges(const std::string& calibrator, double percentile) const {
   const quantize::SolvedRanges solved =
-      detail::solve(*impl_, calibrator, percentile, detail::seen_non_negative(impl_->histograms));
+      detail::solve(*impl_, calibrator, percentile, quantize::seen_non_negative(impl_->histograms));
   std::vector<TensorRange> ranges;
   for (const auto& [name, entry] : solved.table.entries()) {
     ranges.push_back({name, entry.max_abs, entry.non_negative, std::string(quantize::source_name(entry.source))});
@@ -117,10 +105,12 @@ std::vector<TensorRange> Calibration::ranges(const std::string& calibrator, doub
 
 std::string Calibration::table(const std::string& calibrator, double percentile) const {
   return quantize::format_calibration_cache(
-      detail::solve(*impl_, calibrator, percentile, detail::seen_non_negative(impl_->histograms)).table, calibrator);
+      detail::solve(*impl_, calibrator, percentile, quantize::seen_non_negative(impl_->histograms)).table, calibrator);
 }
 
-std::string Calibration::channel_means() const { return quantize::serialize(impl_->histograms.channel_means()); }
+std::string Calibration::channel_means() const {
+  return quantize::serialize(impl_->histograms.channel_means(), quantize::seen_non_negative(impl_->histograms));
+}
 
 CalibrationCheckup Calibration::checkup() const {
   const quantize::Checkup found = quantize::check_up(impl_->histograms);
@@ -145,7 +135,7 @@ CalibrationCheckup Calibration::checkup() const {
 }
 
 std::vector<std::string> Calibration::warnings() const {
-  return detail::solve(*impl_, "minmax", 100.0, detail::seen_non_negative(impl_->histograms)).notes;
+  return detail::solve(*impl_, "minmax", 100.0, quantize::seen_non_negative(impl_->histograms)).notes;
 }
 
 }  // namespace tfengine

@@ -9,16 +9,14 @@
 #include "backends/list.h"
 #include "backends/onednn/cpu_features.h"
 #include "base/check.h"
-#include "compiler/calibration_impl.h"
 #include "compiler/engine_impl.h"
+#include "compiler/ladder.h"
+#include "compiler/measures.h"
 #include "compiler/model_impl.h"
 #include "compiler/recipe.h"
 #include "compiler/report.h"
 #include "compiler/slow_steps.h"
 #include "compiler/to_bf16.h"
-#include "quantize/calibration_cache.h"
-#include "quantize/rules.h"
-#include "quantize/tables/table_file.h"
 #include "tfengine/convert.h"
 
 namespace tfengine {
@@ -58,16 +56,6 @@ constexpr detail::SlowRule kSlowInt8{1.15, 2.0, 0.93};
 constexpr detail::SlowRule kSlowBf16{1.15, 2.0, 1.0};
 constexpr detail::SlowRule kNotFasterInBf16{0.95, 0.0, 1.06};
 
-// Other tools write "x:0" for the tensor that we call "x".
-quantize::RangeTable with_names_of(const ir::Graph& graph, const quantize::RangeTable& table) {
-  quantize::RangeTable renamed;
-  for (const auto& [name, entry] : table.entries()) {
-    const bool bare = name.ends_with(":0") && graph.find_value(name) == ir::kNone;
-    renamed.set(bare ? name.substr(0, name.size() - 2) : name, entry);
-  }
-  return renamed;
-}
-
 class Compiler {
  public:
   Compiler(const Model& model, const ConvertOptions& options)
@@ -81,6 +69,7 @@ class Compiler {
     recipe_.disabled_passes = options.disabled_passes;
     recipe_.int8_grid = options.int8_grid;
     recipe_.strict_ranges = options.strict_ranges;
+    recipe_.float_gates = options.float_gates;
     recipe_.backend = config_.backends[0];
     if (options.progress) {
       config_.progress = [this](int done, int total, const std::string&) {
@@ -120,76 +109,83 @@ class Compiler {
   }
 
  private:
-  quantize::RangeTable ranges(const ir::Graph& graph) {
-    quantize::RangeTable table = quantize::custom_ranges(graph);
-    if (!options_.calibration_table.empty()) merge_table(graph, table);
-    if (options_.bias_correction && !options_.channel_means.empty()) {
-      recipe_.means = quantize::parse_channel_means(options_.channel_means, "the channel means");
-    }
-    if (options_.calibration != nullptr) {
-      const detail::CalibrationImpl& calibration = *options_.calibration->impl();
-      if (calibration.histograms.model_hash != model_.hash) {
-        fail<InvalidArgument>("the calibration was made with another model (fingerprint {}, this model has {})",
-                              calibration.histograms.model_hash, model_.hash);
-      }
-      quantize::SolvedRanges solved =
-          detail::solve(calibration, options_.calibrator, options_.percentile, quantize::non_negative_names(graph));
-      report_.notes.insert(report_.notes.end(), solved.notes.begin(), solved.notes.end());
-      report_.calibrator = options_.calibrator;
-      report_.calibration_samples = static_cast<int64_t>(calibration.histograms.samples);
-      table.merge(solved.table);
-      if (options_.bias_correction) recipe_.means = calibration.histograms.channel_means();
-    }
-    // Strictness names the tensors.
-    if (table.empty() && !options_.float_without_ranges && !options_.strict_ranges) {
-      fail<InvalidArgument>("precision int8 needs ranges: give calibration data, or a model with quantization nodes");
-    }
-    return table;
-  }
-
-  void merge_table(const ir::Graph& graph, quantize::RangeTable& table) {
-    quantize::TableFile file = quantize::parse_table(options_.calibration_table, "the calibration table");
-    file.table = with_names_of(graph, file.table);
-    std::vector<std::string> wanted;
-    for (const ir::ValueId id : quantize::tensors_to_observe(graph)) wanted.push_back(graph.value(id).name);
-    quantize::NameMismatch mismatch = quantize::compare_names(file.table, wanted);
-    note_names(fmt::format("the calibration table lacks {} of {} tensors", mismatch.not_in_table.size(), wanted.size()),
-               mismatch.not_in_table);
-    std::erase_if(mismatch.not_in_graph, [&](const std::string& name) { return graph.find_value(name) != ir::kNone; });
-    note_names(
-        fmt::format("the calibration table has {} names that the graph does not have", mismatch.not_in_graph.size()),
-        mismatch.not_in_graph);
-    report_.calibrator = file.algorithm;
-    table.merge(file.table);
-  }
-
-  void note_names(const std::string& what, const std::vector<std::string>& names) {
-    if (!names.empty()) report_.notes.push_back(fmt::format("{}: {}", what, fmt::join(names, ", ")));
-  }
-
-  ir::Graph int8_graph(const ir::Graph& graph, const std::vector<std::vector<Shape>>& shapes) {
-    recipe_.ranges = ranges(graph);
+  ir::Graph int8_graph(const ir::Graph& optimized, const std::vector<std::vector<Shape>>& shapes) {
+    detail::Int8Maker maker(model_, options_, optimized, recipe_, config_, report_);
+    detail::Int8Maker::Made made = make_int8(maker, optimized);
+    recipe_ = made.recipe;
     if (recipe_.ranges.empty() && !options_.strict_ranges) {
       report_.notes.emplace_back("precision int8 was asked for, but there are no ranges: the engine is float");
-      return graph;
+      return std::move(made.graph);
     }
     quantize::RewriteCache cache;
-    if (options_.avoid_slow_int8 && detail::can_time(config_)) {
-      const auto int8 = [&](const std::set<std::string>& slow) {
-        recipe_.slow = slow;
-        return detail::time_steps(detail::rewrite(graph, recipe_, &cache).graph, config_, shapes);
-      };
-      detail::SlowNodes found = detail::slow_nodes(detail::time_steps(graph, config_, shapes), int8, kSlowInt8);
-      report_.notes.push_back(
-          fmt::format("steps measured apart: float {:.0f} us, int8 {:.0f} us; {} nodes stay float because "
-                      "they are faster so",
-                      found.wide_us, found.narrow_us, found.names.size()));
-      recipe_.slow = std::move(found.names);
-    }
-    quantize::RewriteResult result = detail::rewrite(graph, recipe_, &cache);
+    const bool timed = options_.avoid_slow_int8 && detail::can_time(config_);
+    const detail::StepTimes wide = timed ? detail::time_steps(made.graph, config_, shapes) : detail::StepTimes();
+    if (timed) keep_slow_float(made.graph, wide, shapes, cache);
+    quantize::RewriteResult result = detail::rewrite(made.graph, recipe_, &cache);
     note_missing_ranges(result.report.missing);
     report_.rewrite = std::move(result.report);
+    explain(maker, made, result.graph);
+    if (timed) note_times(maker, wide, detail::time_steps(result.graph, config_, shapes), shapes);
     return std::move(result.graph);
+  }
+
+  void keep_slow_float(const ir::Graph& graph, const detail::StepTimes& wide,
+                       const std::vector<std::vector<Shape>>& shapes, quantize::RewriteCache& cache) {
+    const auto int8 = [&](const std::set<std::string>& slow) {
+      recipe_.slow = slow;
+      return detail::time_steps(detail::rewrite(graph, recipe_, &cache).graph, config_, shapes);
+    };
+    detail::SlowNodes found = detail::slow_nodes(wide, int8, kSlowInt8);
+    report_.notes.push_back(
+        fmt::format("steps measured apart: float {:.0f} us, int8 {:.0f} us; {} nodes stay float because "
+                    "they are faster so",
+                    found.wide_us, found.narrow_us, found.names.size()));
+    recipe_.slow = std::move(found.names);
+  }
+
+  // What INT8 gains each layer, and what the ladder's measures and floats cost.
+  void note_times(detail::Int8Maker& maker, const detail::StepTimes& wide, const detail::StepTimes& made,
+                  const std::vector<std::vector<Shape>>& shapes) {
+    for (const auto& [name, us] : made.by_node) {
+      const auto found = wide.by_node.find(name);
+      if (found != wide.by_node.end()) report_.times[name] = {found->second, us};
+    }
+    if (report_.ladder.rungs.size() <= 1) return;
+    detail::Measures given = detail::parse_measures(options_.measures);
+    given.automatic = false;
+    const detail::Int8Maker::Made plain = maker.make(given);
+    report_.ladder.plain_us =
+        detail::time_steps(detail::rewrite(plain.graph, plain.recipe).graph, config_, shapes).total_us;
+    report_.ladder.final_us = made.total_us;
+  }
+
+  void explain(const detail::Int8Maker& maker, const detail::Int8Maker::Made& made, const ir::Graph& int8) {
+    report_.measures = made.measures.names();
+    if (options_.calibration != nullptr) {
+      report_.calibrator = made.calibrator;
+      report_.explanations = detail::explain_grids(report_.rewrite, maker.histograms(made));
+    }
+    if (!options_.explain || options_.samples == nullptr) return;
+    constexpr int64_t kSamples = 8;  // the figures of a tensor settle after a few
+    detail::explain_on(report_.explanations, report_.rewrite, made.graph, int8, *options_.samples, kSamples, config_);
+  }
+
+  // The measures that were asked for, or those that the accuracy contract takes.
+  detail::Int8Maker::Made make_int8(detail::Int8Maker& maker, const ir::Graph& optimized) {
+    detail::Measures measures = detail::parse_measures(options_.measures);
+    const bool contract = options_.target.share != 0.0;
+    if (!contract && !measures.automatic) return maker.make(measures);
+    AccuracyTarget target = options_.target;
+    BatchSource* data = contract && target.data != nullptr ? target.data : options_.samples;
+    if (data == nullptr) fail<InvalidArgument>("target accuracy: give calibration data, or labelled data");
+    if (!contract) {
+      target = {};
+      target.share = 1.0;
+      target.max_samples = options_.max_samples;
+    }
+    measures.automatic = false;
+    const detail::Judge judge(optimized, target, *data, config_);
+    return detail::climb(maker, judge, measures, contract, report_.ladder);
   }
 
   void note_missing_ranges(const std::vector<std::string>& missing) {

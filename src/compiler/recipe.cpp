@@ -23,6 +23,10 @@ quantize::RewriteResult rewrite(const ir::Graph& optimized, const Recipe& recipe
   options.int8_ok = [&](const ir::Node& node) { return recipe.backend->refuses_int8(optimized, node); };
   options.cache = cache;
   options.means = &recipe.means;
+  options.weights = recipe.weight_range;
+  options.rounded = &recipe.rounded;
+  options.float_gates = recipe.float_gates;
+  options.keep_float = recipe.keep_float;
   options.prefer_float = [&](const ir::Node& node) { return recipe.slow.count(node.name) > 0; };
   return quantize::rewrite_to_int8(optimized, recipe.ranges, options);
 }
@@ -33,6 +37,7 @@ ir::Graph float_layers(ir::Graph graph, const Recipe& recipe) {
 
 ir::Graph make_graph(const ModelImpl& model, const Recipe& recipe) {
   ir::Graph graph = optimize(model, recipe).graph;
+  quantize::equalize(graph, recipe.factors);
   if (recipe.precision == "int8" && (recipe.strict_ranges || !recipe.ranges.empty()))
     graph = rewrite(graph, recipe).graph;
   return float_layers(std::move(graph), recipe);

@@ -8,6 +8,7 @@
 
 #include "compiler/model_impl.h"
 #include "plan/backend.h"
+#include "quantize/equalization.h"
 #include "quantize/range_table.h"
 #include "quantize/rewrite.h"
 
@@ -22,9 +23,14 @@ struct Recipe {
   const plan::Backend* backend = nullptr;
   quantize::RangeTable ranges;   // empty: no INT8
   quantize::ChannelMeans means;  // for the correction of biases; empty: none
-  std::set<std::string> slow;    // nodes that stay float because they are faster so
-  bool bf16 = false;             // layers that are float multiply bfloat16 numbers
-  std::set<std::string> fp32;    // but for these
+  quantize::WeightRange weight_range = quantize::WeightRange::Max;
+  quantize::ChannelFactors factors;  // of equalized activations
+  quantize::RoundedWeights rounded;  // in place of rounding to nearest
+  bool float_gates = true;
+  std::set<std::string> keep_float;  // nodes that stay float for accuracy
+  std::set<std::string> slow;        // nodes that stay float because they are faster so
+  bool bf16 = false;                 // layers that are float multiply bfloat16 numbers
+  std::set<std::string> fp32;        // but for these
 };
 
 // The passes' part, the same for every precision.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -59,6 +60,52 @@ json rewrite_json(const quantize::RewriteReport& report) {
           {"requantize_nodes", report.requantize_nodes}};
 }
 
+double rounded(double value, double steps) { return std::round(value * steps) / steps; }
+// JSON has no infinity.
+double finite(double value) { return std::clamp(value, -999.0, 999.0); }
+
+json ladder_json(const LadderReport& ladder) {
+  json rungs = json::array();
+  for (const Rung& rung : ladder.rungs) {
+    rungs.push_back({{"what", rung.what},
+                     {"score", rung.score.value},
+                     {"agreement", rung.score.agreement},
+                     {"db", rounded(finite(rung.score.db), 100.0)},
+                     {"typical_db", rounded(finite(rung.score.typical_db), 100.0)},
+                     {"text", rung.text},
+                     {"kept", rung.kept}});
+  }
+  json document = {{"terms", ladder.terms}, {"rungs", rungs}, {"float_layers", ladder.float_layers}};
+  if (ladder.contract) document["holds"] = ladder.holds;
+  if (ladder.final_us > 0.0) {
+    document["plain_us"] = rounded(ladder.plain_us, 10.0);
+    document["final_us"] = rounded(ladder.final_us, 10.0);
+  }
+  return document;
+}
+
+json explanations_json(const std::vector<Explanation>& rows) {
+  json list = json::array();
+  for (const Explanation& row : rows) {
+    json each = {{"tensor", row.tensor}};
+    if (row.clipped) each["clipped"] = rounded(*row.clipped, 1e7);
+    if (row.alone_db) each["alone_db"] = rounded(finite(*row.alone_db), 10.0);
+    if (row.so_far_db) each["so_far_db"] = rounded(finite(*row.so_far_db), 10.0);
+    if (row.dead_channels) each["dead_channels"] = *row.dead_channels;
+    if (row.channels) each["channels"] = *row.channels;
+    list.push_back(std::move(each));
+  }
+  return list;
+}
+
+json times_json(const std::map<std::string, LayerTimes>& times) {
+  json document = json::object();
+  for (const auto& [name, layer] : times) {
+    document[name] = {{"float_us", rounded(layer.float_us, 10.0)}, {"int8_us", rounded(layer.int8_us, 10.0)}};
+  }
+  return document;
+}
+
 }  // namespace
 
 std::string to_json(const ConversionReport& report) {
@@ -70,6 +117,10 @@ std::string to_json(const ConversionReport& report) {
     document["int8"] = rewrite_json(report.rewrite);
     document["calibrator"] = report.calibrator;
     document["calibration_samples"] = report.calibration_samples;
+    document["measures"] = report.measures;
+    if (!report.ladder.terms.empty()) document["accuracy"] = ladder_json(report.ladder);
+    if (!report.explanations.empty()) document["explain"] = explanations_json(report.explanations);
+    if (!report.times.empty()) document["times"] = times_json(report.times);
   }
   return document.dump();
 }

@@ -2,9 +2,12 @@
 // What conversion decided, as JSON: for `tfengine inspect`, Engine::report_json() and people who ask why.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
+#include "compiler/explain.h"
+#include "compiler/ladder_report.h"
 #include "passes/pipeline.h"
 #include "plan/plan.h"
 #include "quantize/rewrite.h"
@@ -12,12 +15,22 @@
 
 namespace tfengine::detail {
 
+// Of one layer's step, where both were timed.
+struct LayerTimes {
+  double float_us = 0.0;
+  double int8_us = 0.0;
+};
+
 struct ConversionReport {
   passes::PassReport passes;
   segment::SegmentReport segments;
   quantize::RewriteReport rewrite;
   std::string calibrator;
   int64_t calibration_samples = 0;
+  std::vector<std::string> measures;  // that were taken
+  LadderReport ladder;
+  std::vector<Explanation> explanations;  // of tensors, where something is known beyond `rewrite`
+  std::map<std::string, LayerTimes> times;
   std::vector<std::string> notes;
   double seconds = 0.0;
 };

@@ -5,41 +5,11 @@
 
 #include "ops/geometry.h"
 #include "quantize/facts.h"
+#include "quantize/weight_layout.h"
 
 namespace tfengine::quantize {
 
 namespace {
-
-// Weights as taps x input channels of a group x output channels, whatever the op.
-struct Layout {
-  int64_t taps_h = 1, taps_w = 1;
-  int64_t inputs = 0;   // input channels that one output channel reads
-  int64_t outputs = 0;  // of the whole node
-  int64_t groups = 1;
-  bool transposed = false;  // [outputs, inputs]
-};
-
-Layout layout_of(const ir::Node& node, const Shape& weights, size_t input_channels) {
-  Layout layout;
-  if (node.op == "MatMul") {
-    layout.transposed = node.attr_or<bool>("transpose_b", false);
-    layout.inputs = weights[layout.transposed ? 1 : 0];
-    layout.outputs = weights[layout.transposed ? 0 : 1];
-    return layout;
-  }
-  layout.taps_h = weights[0];
-  layout.taps_w = weights[1];
-  if (node.op == "DepthwiseConv2dNative") {
-    layout.inputs = 1;
-    layout.groups = weights[2];
-    layout.outputs = weights[2] * weights[3];
-  } else {
-    layout.inputs = weights[2];
-    layout.outputs = weights[3];
-    layout.groups = layout.inputs == 0 ? 0 : static_cast<int64_t>(input_channels) / layout.inputs;
-  }
-  return layout;
-}
 
 // For each tap along one axis, the share of output positions at which it meets the image and not the padding.
 std::vector<double> shares(int64_t taps, int64_t in, int64_t out, int64_t stride, int64_t dilation, int64_t pad) {
@@ -60,7 +30,7 @@ struct Coverage {
   std::vector<double> h, w;
 };
 
-Coverage coverage_of(const ir::Graph& graph, const ir::Node& node, const Layout& layout) {
+Coverage coverage_of(const ir::Graph& graph, const ir::Node& node, const WeightLayout& layout) {
   const Shape& image = graph.input_value(node, 0).shape;
   if (node.op == "MatMul" || !image.ranked() || image.rank() != 4) {
     return {std::vector<double>(static_cast<size_t>(layout.taps_h), 1.0),
@@ -77,7 +47,7 @@ struct Rows {
   const int8_t* rounded;
   const float* scales;
   const float* means;
-  const Layout& layout;
+  const WeightLayout& layout;
   std::vector<double> shift;
 
   void add_tap(double share) {
@@ -130,17 +100,12 @@ std::vector<ir::ValueId> tensors_to_average(const ir::Graph& graph) {
 std::vector<double> bias_shift(const ir::Graph& graph, const ir::Node& node, const QuantizedWeights& quantized,
                                const std::vector<float>& means) {
   const Tensor& weights = graph.input_value(node, rule_of(node).weight_input).constant;
-  const bool matrix = node.op == "MatMul";
-  if (weights.shape().rank() != (matrix ? 2u : 4u) || (matrix && node.attr_or<bool>("transpose_a", false))) return {};
-  const Layout layout = layout_of(node, weights.shape(), means.size());
-  if (static_cast<int64_t>(means.size()) != layout.inputs * layout.groups || layout.groups == 0 ||
-      static_cast<int64_t>(quantized.quant.scales.size()) != layout.outputs) {
-    return {};
-  }
+  const std::optional<WeightLayout> layout = weight_layout(node, weights.shape(), static_cast<int64_t>(means.size()));
+  if (!layout || static_cast<int64_t>(quantized.quant.scales.size()) != layout->outputs) return {};
   Rows rows{
-      weights.as<float>(), quantized.tensor.as<int8_t>(), quantized.quant.scales.data(), means.data(), layout, {}};
-  rows.shift.assign(static_cast<size_t>(layout.outputs), 0.0);
-  const Coverage coverage = coverage_of(graph, node, layout);
+      weights.as<float>(), quantized.tensor.as<int8_t>(), quantized.quant.scales.data(), means.data(), *layout, {}};
+  rows.shift.assign(static_cast<size_t>(layout->outputs), 0.0);
+  const Coverage coverage = coverage_of(graph, node, *layout);
   for (const double share_h : coverage.h) {
     for (const double share_w : coverage.w) rows.add_tap(share_h * share_w);
   }

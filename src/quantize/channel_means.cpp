@@ -10,7 +10,7 @@ namespace tfengine::quantize {
 namespace {
 
 constexpr std::string_view kMagic = "TFEMEANS";
-constexpr uint64_t kVersion = 1;
+constexpr uint64_t kVersion = 2;
 
 std::vector<float> read_means(ByteReader& in, const std::string& name) {
   const uint64_t channels = in.varint();
@@ -28,7 +28,7 @@ std::vector<float> read_means(ByteReader& in, const std::string& name) {
 
 }  // namespace
 
-std::string serialize(const ChannelMeans& means) {
+std::string serialize(const ChannelMeans& means, const std::set<std::string>& non_negative) {
   ByteWriter out = begin_block(kMagic, kVersion);
   out.varint(means.size());
   for (const auto& [name, values] : means) {
@@ -36,10 +36,12 @@ std::string serialize(const ChannelMeans& means) {
     out.varint(values.size());
     for (const float value : values) out.f32(value);
   }
+  out.varint(non_negative.size());
+  for (const std::string& name : non_negative) out.string(name);
   return end_block(std::move(out));
 }
 
-ChannelMeans parse_channel_means(std::string_view bytes, const std::string& what) {
+ChannelMeans parse_channel_means(std::string_view bytes, const std::string& what, std::set<std::string>* non_negative) {
   ByteReader in = open_block(bytes, kMagic, kVersion, "channel means", what);
   ChannelMeans means;
   const uint64_t tensors = in.varint();
@@ -48,6 +50,11 @@ ChannelMeans parse_channel_means(std::string_view bytes, const std::string& what
     if (!means.emplace(name, read_means(in, name)).second) {
       fail<InvalidModel>("{}: tensor '{}' is there twice", what, name);
     }
+  }
+  const uint64_t names = in.varint();
+  for (uint64_t i = 0; i < names; ++i) {
+    const std::string name = in.string();
+    if (non_negative != nullptr) non_negative->insert(name);
   }
   if (in.left() != 0) fail<InvalidModel>("{}: {} bytes too many", what, in.left());
   return means;

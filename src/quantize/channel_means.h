@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,8 +15,9 @@ namespace tfengine::quantize {
 using ChannelMeans = std::map<std::string, std::vector<float>, std::less<>>;
 
 // One versioned block of bytes with a checksum, 4 bytes for each channel; `what` names it in messages. InvalidModel when
-// it is malformed.
-std::string serialize(const ChannelMeans& means);
-ChannelMeans parse_channel_means(std::string_view bytes, const std::string& what);
+// it is malformed. With it go the names of the tensors that were never negative, which a table does not tell either.
+std::string serialize(const ChannelMeans& means, const std::set<std::string>& non_negative = {});
+ChannelMeans parse_channel_means(std::string_view bytes, const std::string& what,
+                                 std::set<std::string>* non_negative = nullptr);
 
 }  // namespace tfengine::quantize

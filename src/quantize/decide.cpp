@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "quantize/facts.h"
+#include "quantize/gates.h"
 
 namespace tfengine::quantize {
 
@@ -22,9 +23,12 @@ bool contains(const std::vector<int>& indices, int index) {
 class Eligibility {
  public:
   Eligibility(const ir::Graph& graph, const Decision& decision, const RewriteOptions& options)
-      : graph_(graph), decision_(decision), options_(options) {}
+      : graph_(graph), decision_(decision), options_(options) {
+    if (options.float_gates) gates_ = find_gates(graph);
+  }
 
-  NodeChoice judge(const ir::Node& node, std::vector<std::string>& missing) const {
+  NodeChoice judge(ir::NodeId id, std::vector<std::string>& missing) const {
+    const ir::Node& node = graph_.node(id);
     const ops::Int8Rule& rule = rule_of(node);
     if (rule.kind == Int8Kind::Float) {
       return {NodeReason::FloatOnlyOp, fmt::format("{} runs in float only", node.op)};
@@ -35,6 +39,9 @@ class Eligibility {
     }
     if (node.denylisted || options_.keep_float.count(node.name) > 0) {
       return {NodeReason::UserChoice, "kept in float on request"};
+    }
+    if (!gates_.empty() && gates_[at(id)]) {
+      return {NodeReason::Gate, "computes factors of whole channels, whose errors would be the same at every position"};
     }
     if (rule.kind == Int8Kind::Compute) {
       if (NodeChoice choice = judge_weights(node, rule); !choice.int8()) return choice;
@@ -94,6 +101,7 @@ class Eligibility {
   const ir::Graph& graph_;
   const Decision& decision_;
   const RewriteOptions& options_;
+  std::vector<bool> gates_;  // by NodeId; empty: not looked for
 };
 
 // Whether an INT8 node that is not a Compute node gains from it: it must lie between INT8 neighbours.
@@ -190,7 +198,7 @@ Decision decide(const ir::Graph& graph, const std::vector<std::optional<ir::Rang
   const Eligibility eligibility(graph, decision, options);
   const std::vector<ir::NodeId> order = graph.order();
   for (const ir::NodeId id : order) {
-    decision.nodes[at(id)] = eligibility.judge(graph.node(id), decision.missing);
+    decision.nodes[at(id)] = eligibility.judge(id, decision.missing);
   }
   std::sort(decision.missing.begin(), decision.missing.end());
   decision.missing.erase(std::unique(decision.missing.begin(), decision.missing.end()), decision.missing.end());

@@ -125,12 +125,15 @@ bool keeps_all_elements(const ir::Node& node) {
   return std::find(std::begin(kOps), std::end(kOps), canonical_name(node)) != std::end(kOps);
 }
 
-std::vector<bool> find_non_negative(const ir::Graph& graph) {
+std::vector<bool> find_non_negative(const ir::Graph& graph, const std::set<std::string>& inputs) {
   std::vector<bool> known(static_cast<size_t>(graph.value_count()), false);
   for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
     const ir::Value& value = graph.value(id);
     known[static_cast<size_t>(id)] =
         value.is_constant() ? constant_non_negative(value.constant) : value.dtype == DType::U8;
+  }
+  for (const ir::ValueId id : graph.inputs) {
+    if (inputs.count(graph.value(id).name) > 0) known[static_cast<size_t>(id)] = true;
   }
   for (const ir::NodeId id : graph.order()) {
     const ir::Node& node = graph.node(id);

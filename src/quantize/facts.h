@@ -4,6 +4,8 @@
 #pragma once
 
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "ops/op.h"
@@ -21,8 +23,8 @@ bool is_float_activation(const ir::Value& value);
 // Passes whose output holds every element of the input (and zeros at most): ranges go through them backwards as well.
 bool keeps_all_elements(const ir::Node& node);
 
-// By ValueId: no negative value is possible.
-std::vector<bool> find_non_negative(const ir::Graph& graph);
+// By ValueId: no negative value is possible, given that the graph inputs named in `inputs` have none.
+std::vector<bool> find_non_negative(const ir::Graph& graph, const std::set<std::string>& inputs = {});
 // By ValueId: |x| is at most this, by what the producing node is.
 std::vector<std::optional<float>> find_bounds(const ir::Graph& graph);
 

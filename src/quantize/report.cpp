@@ -60,9 +60,17 @@ TensorReport tensor_report(const ir::Graph& graph, const std::vector<std::option
 }  // namespace
 
 std::string_view reason_name(NodeReason reason) {
-  constexpr std::string_view kNames[] = {
-      "int8",           "float_only_op", "not_float_data",       "precision_loss",   "user_choice", "backend_refusal",
-      "slower_in_int8", "no_range",      "weights_not_constant", "no_int8_neighbour"};
+  constexpr std::string_view kNames[] = {"int8",
+                                         "float_only_op",
+                                         "not_float_data",
+                                         "precision_loss",
+                                         "user_choice",
+                                         "gate",
+                                         "backend_refusal",
+                                         "slower_in_int8",
+                                         "no_range",
+                                         "weights_not_constant",
+                                         "no_int8_neighbour"};
   return kNames[static_cast<size_t>(reason)];
 }
 

@@ -139,8 +139,13 @@ class Builder {
   }
 
   ir::ValueId weights(const ir::Node& node, ir::ValueId value) {
-    const ops::Op& op = ops::require_op(node);
-    const ChannelAxis axis{ops::weight_axis(op, node), op.name == "DepthwiseConv2dNative"};
+    if (options_.rounded != nullptr) {
+      const auto rounded = options_.rounded->find(node.name);
+      if (rounded != options_.rounded->end()) {
+        return add_constant(value, rounded->second.tensor, rounded->second.quant);
+      }
+    }
+    const ChannelAxis axis = channel_axis(node);
     const auto [place, added] = weights_.try_emplace({value, axis}, ir::kNone);
     if (added) {
       const std::string what = fmt::format("{} '{}'", node.op, node.name);
@@ -181,9 +186,15 @@ void fail_for_missing(const std::vector<std::string>& missing) {
       missing.size(), missing.size() == 1 ? " has" : "s have", fmt::join(missing, "', '"));
 }
 
-// Provable non-negativity, and what custom ranges promise: their quantization nodes clip at 0.
+// What cannot be negative: by proof, when graph inputs are what calibration saw of them, and by custom ranges, whose
+// quantization nodes clip at 0. An input that is negative after all is clipped at 0, as others are at their bound.
 std::vector<bool> unsigned_candidates(const ir::Graph& graph, const RangeTable& table) {
-  std::vector<bool> known = find_non_negative(graph);
+  std::set<std::string> inputs;
+  for (const ir::ValueId id : graph.inputs) {
+    const RangeEntry* entry = table.find(graph.value(id).name);
+    if (entry != nullptr && entry->non_negative) inputs.insert(graph.value(id).name);
+  }
+  std::vector<bool> known = find_non_negative(graph, inputs);
   for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
     const RangeEntry* entry = table.find(graph.value(id).name);
     if (entry != nullptr && entry->source == ir::RangeSource::Custom && entry->non_negative) known[at(id)] = true;

@@ -38,9 +38,12 @@ struct RewriteOptions {
   Int8Grid grid = Int8Grid::Best;
   MissingRange missing = MissingRange::Error;
   WeightRange weights = WeightRange::Max;
+  // Weights to take instead of rounding to nearest; null: none.
+  const RoundedWeights* rounded = nullptr;
   // Corrects biases for the rounding of weights where the input's means are known; null: nowhere.
   const ChannelMeans* means = nullptr;
   std::set<std::string> keep_float;  // names of nodes
+  bool float_gates = true;           // squeeze-and-excitation branches stay in float (gates.h)
   // The backend's say about a node of the float graph: nullopt when it can run it in INT8. Unset: all.
   std::function<std::optional<Refusal>(const ir::Node&)> int8_ok;
   // True where INT8 is possible and expected to be slower than float. Unset: nowhere.
@@ -55,6 +58,7 @@ enum class NodeReason : uint8_t {
   NotFloatData,   // works on integers, such as shapes
   PrecisionLoss,  // Exp, Rsqrt ...: INT8 arguments lose too much
   UserChoice,     // denylisted or in keep_float
+  Gate,           // computes factors of whole channels
   BackendRefusal,
   SlowerInInt8,  // prefer_float said so
   NoRange,

@@ -181,9 +181,17 @@ std::vector<ir::ValueId> tensors_to_observe(const ir::Graph& graph) {
   return sources;
 }
 
-std::set<std::string> non_negative_names(const ir::Graph& graph) {
+std::set<std::string> seen_non_negative(const HistogramSet& set) {
   std::set<std::string> names;
-  const std::vector<bool> known = find_non_negative(graph);
+  for (const auto& [name, histogram] : set.tensors) {
+    if (histogram.moments().min >= 0.0f) names.insert(name);
+  }
+  return names;
+}
+
+std::set<std::string> non_negative_names(const ir::Graph& graph, const std::set<std::string>& inputs) {
+  std::set<std::string> names;
+  const std::vector<bool> known = find_non_negative(graph, inputs);
   for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
     if (known[at(id)]) names.insert(graph.value(id).name);
   }

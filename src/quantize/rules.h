@@ -16,8 +16,11 @@ namespace tfengine::quantize {
 // back through ops that only move data, without those that have a custom range. Ascending ids.
 std::vector<ir::ValueId> tensors_to_observe(const ir::Graph& graph);
 
-// Names of values that will use the unsigned grid, for solve_ranges: the provably non-negative ones.
-std::set<std::string> non_negative_names(const ir::Graph& graph);
+// Names of values that will use the unsigned grid, for solve_ranges: those that cannot be negative when the graph inputs
+// named in `inputs` are not.
+std::set<std::string> non_negative_names(const ir::Graph& graph, const std::set<std::string>& inputs = {});
+// Names of the histograms without a negative value.
+std::set<std::string> seen_non_negative(const HistogramSet& set);
 
 // By ValueId, the range of each float value (constants that are joined with activations included), if there is one.
 // Custom ranges are those of the graph and of the table; calibrated ones are narrowed to what is provable; the rest follows

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "ops/op.h"
 #include "quantize/weight_grid.h"
 
 namespace tfengine::quantize {
@@ -145,6 +146,11 @@ QuantizedWeights quantize_weights(const Tensor& weights, ChannelAxis axis, Weigh
     integers[i] = static_cast<int8_t>(quantize_one(data[i], scales[channel]));
   });
   return result;
+}
+
+ChannelAxis channel_axis(const ir::Node& node) {
+  const ops::Op& op = ops::require_op(node);
+  return {ops::weight_axis(op, node), op.name == "DepthwiseConv2dNative"};
 }
 
 const QuantizedWeights& WeightsCache::get(const Tensor& weights, ChannelAxis axis, WeightRange range,

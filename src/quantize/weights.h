@@ -4,6 +4,7 @@
 
 #include <compare>
 #include <map>
+#include <string>
 #include <string_view>
 #include <tuple>
 
@@ -31,6 +32,12 @@ struct ChannelAxis {
 
 // `weights`: F32 with finite elements. InvalidModel naming `what` otherwise.
 QuantizedWeights quantize_weights(const Tensor& weights, ChannelAxis axis, WeightRange range, std::string_view what);
+
+// Of an Int8Kind::Compute node's weights.
+ChannelAxis channel_axis(const ir::Node& node);
+
+// Weights that were rounded with more than themselves in view, by node name.
+using RoundedWeights = std::map<std::string, QuantizedWeights, std::less<>>;
 
 // Weights quantized once for several rewrites of one graph: the rewrites then share their bytes too. Entries are told apart
 // by where the float weights lie, which the cache keeps alive.

@@ -129,8 +129,9 @@ TEST(CalibrationTable, IsEnoughForInt8) {
   by_histograms.precision = by_table.precision = "int8";
   by_histograms.calibration = &calibration;
   by_histograms.calibrator = "minmax";
-  by_histograms.bias_correction = false;  // a table holds no means
+  by_histograms.bias_correction = by_table.bias_correction = false;
   by_table.calibration_table = calibration.table("minmax");
+  by_table.channel_means = calibration.channel_means();  // says that the input was never negative
   by_histograms.avoid_slow_int8 = by_table.avoid_slow_int8 = false;
   const std::vector<float> got = values(convert(digits(), by_table).run({image(4)}));
   const std::vector<float> want = values(convert(digits(), by_histograms).run({image(4)}));

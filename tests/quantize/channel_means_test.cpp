@@ -29,6 +29,9 @@ TEST(ChannelMeans, AreReadAsTheyWereWritten) {
   EXPECT_EQ(parse_channel_means(bytes, "'means'"), some());
   EXPECT_EQ(serialize(parse_channel_means(bytes, "'means'")), bytes);
   EXPECT_TRUE(parse_channel_means(serialize(ChannelMeans()), "'means'").empty());
+  std::set<std::string> non_negative;
+  EXPECT_EQ(parse_channel_means(serialize(some(), {"image", "relu"}), "'means'", &non_negative), some());
+  EXPECT_EQ(non_negative, (std::set<std::string>{"image", "relu"}));
 }
 
 TEST(ChannelMeans, TakeFourBytesForEachChannel) {
@@ -50,11 +53,11 @@ TEST(ChannelMeans, DamageIsTold) {
 
 TEST(ChannelMeans, WhatMeansNothingIsTold) {
   const auto block = [](auto&& fill) {
-    ByteWriter out = begin_block("TFEMEANS", 1);
+    ByteWriter out = begin_block("TFEMEANS", 2);
     fill(out);
     return end_block(std::move(out));
   };
-  EXPECT_EQ(message_of(end_block(begin_block("TFEMEANS", 9))), "'means': format version 9, expected 1");
+  EXPECT_EQ(message_of(end_block(begin_block("TFEMEANS", 9))), "'means': format version 9, expected 2");
   EXPECT_EQ(message_of(block([](ByteWriter& out) {
               out.varint(1);
               out.string("x");
@@ -77,6 +80,7 @@ TEST(ChannelMeans, WhatMeansNothingIsTold) {
             })),
             "'means': tensor 'x' is there twice");
   EXPECT_EQ(message_of(block([](ByteWriter& out) {
+              out.varint(0);
               out.varint(0);
               out.varint(0);
             })),

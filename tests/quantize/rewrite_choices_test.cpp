@@ -66,5 +66,57 @@ TEST(Rewrite, SharedTransposedWeightsHaveAScalePerColumn) {
   EXPECT_EQ(result.graph.value(result.graph.find_value("t/int8")).quant.scales.size(), 6u);
 }
 
+TEST(Rewrite, InputsThatWereNeverNegativeAreUnsignedAndClipAtZero) {
+  const ir::Graph graph = graph_of("%c = Conv2D(%x, %w) " CONV " return %c");
+  RangeTable table;
+  table.set("x", {255.0f, ir::RangeSource::Calibrated, true, "minmax"});
+  RewriteResult result = rewrite_to_int8(graph, table, {});
+  EXPECT_EQ(form(result.graph, "x/int8"), "u8 r=255.");
+  // Every integer of an image is held exactly; what is out of range, at the nearest end.
+  const ir::ValueId quantized = result.graph.find_value("x/int8");
+  EXPECT_EQ(result.graph.value(quantized).quant.scales[0], 1.0f);
+  result.graph.outputs = {{"x", quantized}};
+  std::vector<float> values(64);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(4 * i + 3);
+  values[0] = -7.0f;
+  values[1] = 300.0f;
+  const Tensor x = Tensor::of(DType::F32, {1, 4, 4, 4}, values);
+  const Tensor got = ops::evaluate_graph(result.graph, std::vector<Tensor>{x})[0];
+  EXPECT_EQ(got.as<uint8_t>()[0], 0);
+  EXPECT_EQ(got.as<uint8_t>()[1], 255);
+  for (int i = 2; i < 64; ++i) EXPECT_EQ(got.as<uint8_t>()[i], 4 * i + 3);
+  RewriteOptions tensorrt;
+  tensorrt.grid = Int8Grid::TensorRT;
+  EXPECT_EQ(form(rewrite_to_int8(graph, table, tensorrt).graph, "x/int8").substr(0, 2), "s8");
+}
+
+TEST(Rewrite, GatesOfChannelsStayFloat) {
+  const ir::Graph graph = graph_of(R"(
+    %map = Conv2D(%x, %w) {strides=[1,1,1,1], padding="SAME"}
+    %mean = Mean(%map, %hw) {keep_dims=true}
+    %squeezed = Conv2D(%mean, %w) {strides=[1,1,1,1], padding="SAME"} epilogue(after=Swish)
+    %gate = Conv2D(%squeezed, %w) {strides=[1,1,1,1], padding="SAME"} epilogue(after=Sigmoid)
+    %excited = Mul(%map, %gate)
+    %next = Conv2D(%excited, %w) {strides=[1,1,1,1], padding="SAME"}
+    %pooled = Mean(%next, %hw) {keep_dims=false}
+    %scores = MatMul(%pooled, %fc)
+    return %scores)");
+  const Ranges ranges = {{"x", 1.0f},    {"map", 3.0f},     {"squeezed", 2.0f},
+                         {"gate", 1.0f}, {"excited", 3.0f}, {"next", 3.0f}};
+  const RewriteResult result = rewritten(graph, ranges);
+  for (const char* name : {"squeezed", "gate"}) EXPECT_EQ(node_report(result, name).reason, NodeReason::Gate) << name;
+  // The average reads INT8 and gives float; the product reads the map in INT8 and the gate in float.
+  for (const char* name : {"map", "mean", "excited", "next", "pooled", "scores"}) {
+    EXPECT_TRUE(node_report(result, name).int8) << name;
+  }
+  EXPECT_EQ(form(result.graph, "mean"), "f32");
+  EXPECT_EQ(form(result.graph, "gate"), "f32");
+  EXPECT_EQ(borders(result), (std::vector<int>{1, 0, 0}));
+  RewriteOptions options;
+  options.float_gates = false;
+  EXPECT_TRUE(node_report(rewritten(graph, ranges, options), "gate").int8);
+  EXPECT_EQ(reason_name(NodeReason::Gate), "gate");
+}
+
 }  // namespace
 }  // namespace tfengine::quantize

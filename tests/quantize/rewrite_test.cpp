@@ -114,8 +114,10 @@ constexpr const char* kSqueezeExcite = "%d = DepthwiseConv2dNative(%x, %dw) " CO
     %z = Conv2D(%y, %w) )" CONV " return %z";
 
 TEST(Rewrite, SqueezeAndExcite) {
+  RewriteOptions options;
+  options.float_gates = false;
   const RewriteResult result =
-      rewritten(graph_of(kSqueezeExcite), {{"x", 2.0f}, {"d", 3.0f}, {"m", 1.0f}, {"s", 2.0f}, {"y", 3.0f}});
+      rewritten(graph_of(kSqueezeExcite), {{"x", 2.0f}, {"d", 3.0f}, {"m", 1.0f}, {"s", 2.0f}, {"y", 3.0f}}, options);
   EXPECT_EQ(form(result.graph, "d"), "s8 r=3.00");
   EXPECT_EQ(form(result.graph, "m"), "s8 r=1.00");
   EXPECT_EQ(form(result.graph, "s"), "s8 r=2.00");

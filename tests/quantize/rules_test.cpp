@@ -231,5 +231,22 @@ TEST(Signs, AreProvedFromOpsAndEpilogues) {
   }
 }
 
+TEST(Rules, InputsThatWereNeverNegativeCountAsSuch) {
+  const ir::Graph graph = ir::parse(R"(graph @g(%x: f32[2,4], %z: f32[2,4]) {
+    %pooled = Identity(%x)
+    %sum = AddV2(%x, %z)
+    return %pooled, %sum
+  })");
+  const std::set<std::string> one = non_negative_names(graph, {"x", "elsewhere"});
+  EXPECT_EQ(one.count("x") + one.count("pooled"), 2u);
+  EXPECT_EQ(one.count("z") + one.count("sum"), 0u);
+  EXPECT_EQ(non_negative_names(graph, {"x", "z"}).count("sum"), 1u);
+  HistogramSet set;
+  const float positive[] = {0.0f, 1.0f}, negative[] = {1.0f, -1e-6f};
+  set.tensors["x"].add(positive, 2);
+  set.tensors["z"].add(negative, 2);
+  EXPECT_EQ(seen_non_negative(set), std::set<std::string>{"x"});
+}
+
 }  // namespace
 }  // namespace tfengine::quantize

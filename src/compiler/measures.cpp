@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/measures.h"
+
+#include "base/check.h"
+#include "compiler/calibration_impl.h"
+#include "compiler/equalize.h"
+#include "compiler/rounding.h"
+#include "quantize/calibration_cache.h"
+#include "quantize/rules.h"
+#include "quantize/tables/table_file.h"
+
+namespace tfengine::detail {
+
+namespace {
+
+struct Named {
+  std::string_view name;
+  bool Measures::*flag;
+};
+constexpr Named kMeasures[] = {{"equalization", &Measures::equalization},
+                               {"weight_mse", &Measures::weight_mse},
+                               {"rounding", &Measures::rounding},
+                               {"auto", &Measures::automatic}};
+
+// A table of ranges does not say which inputs were never negative.
+void mark_non_negative(const std::string& name, const std::set<std::string>& non_negative,
+                       quantize::RangeTable& table) {
+  const quantize::RangeEntry* found = table.find(name);
+  if (found == nullptr || non_negative.count(name) == 0) return;
+  quantize::RangeEntry entry = *found;
+  entry.non_negative = true;
+  table.set(name, entry);
+}
+
+// Other tools write "x:0" for the tensor that we call "x".
+quantize::RangeTable with_names_of(const ir::Graph& graph, const quantize::RangeTable& table) {
+  quantize::RangeTable renamed;
+  for (const auto& [name, entry] : table.entries()) {
+    const bool bare = name.ends_with(":0") && graph.find_value(name) == ir::kNone;
+    renamed.set(bare ? name.substr(0, name.size() - 2) : name, entry);
+  }
+  return renamed;
+}
+
+}  // namespace
+
+std::vector<std::string> Measures::names() const {
+  std::vector<std::string> names;
+  for (const Named& measure : kMeasures) {
+    if (this->*measure.flag) names.emplace_back(measure.name);
+  }
+  return names;
+}
+
+Measures parse_measures(const std::vector<std::string>& names) {
+  Measures measures;
+  for (const std::string& name : names) {
+    const auto* found = std::find_if(std::begin(kMeasures), std::end(kMeasures),
+                                     [&](const Named& measure) { return measure.name == name; });
+    if (found == std::end(kMeasures)) {
+      fail<InvalidArgument>("measure '{}' is unknown, expected equalization, weight_mse, rounding or auto", name);
+    }
+    measures.*found->flag = true;
+  }
+  return measures;
+}
+
+Int8Maker::Made Int8Maker::make(const Measures& measures) {
+  if (measures.needs_samples() && options_.samples == nullptr) {
+    fail<InvalidArgument>(
+        "the measures {} run the model on samples: give calibration data that can be read more than once",
+        fmt::join(measures.names(), ", "));
+  }
+  Made made{optimized_, base_, measures, calibrator_};
+  quantize::HistogramSet recounted;
+  if (measures.equalization) {
+    const Equalized& result = equalized();
+    made.graph = *equalized_graph_;
+    made.recipe.factors = result.factors;
+    recounted = result.counted;
+  }
+  made.recipe.ranges = ranges(made.graph, recounted, made.recipe);
+  noted_ = true;
+  if (measures.weight_mse) made.recipe.weight_range = quantize::WeightRange::Mse;
+  if (measures.rounding && !made.recipe.ranges.empty()) {
+    made.recipe.rounded = rounded(made.graph, made.recipe, measures);
+  }
+  return made;
+}
+
+quantize::HistogramSet Int8Maker::histograms(const Made& made) const {
+  quantize::HistogramSet set = options_.calibration->impl()->histograms;
+  if (!made.measures.equalization) return set;
+  for (const auto& [name, histogram] : equalized_.counted.tensors) set.tensors[name] = histogram;
+  return set;
+}
+
+const Equalized& Int8Maker::equalized() {
+  if (!equalized_graph_) {
+    ir::Graph graph = optimized_;
+    equalized_ = equalize_on(graph, *options_.samples, options_.max_samples, config_);
+    equalized_graph_ = std::move(graph);
+  }
+  return equalized_;
+}
+
+const quantize::RoundedWeights& Int8Maker::rounded(const ir::Graph& graph, const Recipe& recipe,
+                                                   const Measures& measures) {
+  const auto [place, added] = rounded_.try_emplace({measures.equalization, measures.weight_mse});
+  if (!added) return place->second;
+  std::set<std::string> nodes;
+  for (const quantize::NodeReport& node : rewrite(graph, recipe).report.nodes) {
+    if (node.int8) nodes.insert(node.name);
+  }
+  RoundingOptions options;
+  options.range = recipe.weight_range;
+  options.centered = !recipe.means.empty();
+  options.max_samples = options_.max_samples;
+  options.progress = options_.progress;
+  place->second = round_weights(graph, nodes, *options_.samples, config_, options);
+  return place->second;
+}
+
+quantize::RangeTable Int8Maker::ranges(const ir::Graph& graph, const quantize::HistogramSet& recounted,
+                                       Recipe& recipe) {
+  quantize::RangeTable table = quantize::custom_ranges(graph);
+  if (!options_.calibration_table.empty()) merge_table(graph, table);
+  if (!options_.channel_means.empty()) {
+    std::set<std::string> non_negative;
+    quantize::ChannelMeans means =
+        quantize::parse_channel_means(options_.channel_means, "the channel means", &non_negative);
+    if (options_.bias_correction) recipe.means = std::move(means);
+    for (const ir::ValueId id : graph.inputs) mark_non_negative(graph.value(id).name, non_negative, table);
+  }
+  if (options_.calibration != nullptr) merge_calibration(graph, recounted, table, recipe);
+  // Strictness names the tensors.
+  if (table.empty() && !options_.float_without_ranges && !options_.strict_ranges) {
+    fail<InvalidArgument>("precision int8 needs ranges: give calibration data, or a model with quantization nodes");
+  }
+  return table;
+}
+
+void Int8Maker::merge_calibration(const ir::Graph& graph, const quantize::HistogramSet& recounted,
+                                  quantize::RangeTable& table, Recipe& recipe) {
+  const CalibrationImpl& calibration = *options_.calibration->impl();
+  if (calibration.histograms.model_hash != model_.hash) {
+    fail<InvalidArgument>("the calibration was made with another model (fingerprint {}, this model has {})",
+                          calibration.histograms.model_hash, model_.hash);
+  }
+  const std::set<std::string> unsigned_names =
+      quantize::non_negative_names(graph, quantize::seen_non_negative(calibration.histograms));
+  quantize::SolvedRanges solved = solve(calibration, calibrator_, options_.percentile, unsigned_names);
+  if (!noted_) report_.notes.insert(report_.notes.end(), solved.notes.begin(), solved.notes.end());
+  report_.calibration_samples = static_cast<int64_t>(calibration.histograms.samples);
+  table.merge(solved.table);
+  table.merge(solve({recounted, {}}, calibrator_, options_.percentile, unsigned_names).table);
+  if (!options_.bias_correction) return;
+  recipe.means = calibration.histograms.channel_means();
+  for (auto& [name, means] : recounted.channel_means()) recipe.means[name] = means;
+}
+
+void Int8Maker::merge_table(const ir::Graph& graph, quantize::RangeTable& table) {
+  quantize::TableFile file = quantize::parse_table(options_.calibration_table, "the calibration table");
+  file.table = with_names_of(graph, file.table);
+  report_.calibrator = file.algorithm;
+  table.merge(file.table);
+  if (noted_) return;
+  std::vector<std::string> wanted;
+  for (const ir::ValueId id : quantize::tensors_to_observe(graph)) wanted.push_back(graph.value(id).name);
+  quantize::NameMismatch mismatch = quantize::compare_names(file.table, wanted);
+  note_names(fmt::format("the calibration table lacks {} of {} tensors", mismatch.not_in_table.size(), wanted.size()),
+             mismatch.not_in_table);
+  std::erase_if(mismatch.not_in_graph, [&](const std::string& name) { return graph.find_value(name) != ir::kNone; });
+  note_names(
+      fmt::format("the calibration table has {} names that the graph does not have", mismatch.not_in_graph.size()),
+      mismatch.not_in_graph);
+}
+
+void Int8Maker::note_names(const std::string& what, const std::vector<std::string>& names) {
+  if (!names.empty()) report_.notes.push_back(fmt::format("{}: {}", what, fmt::join(names, ", ")));
+}
+
+}  // namespace tfengine::detail

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs a graph, float or INT8, over samples to look at its tensors and results: what measures of accuracy work from. No
+// tactic is timed for it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/engine_core.h"
+#include "tfengine/data.h"
+
+namespace tfengine::detail {
+
+class SampleRun {
+ public:
+  // `config`: of the engine that is being made; its tactics' times are neither used nor added to.
+  SampleRun(ir::Graph graph, runtime::EngineConfig config);
+
+  // `index`: into the names that were asked for. Valid during the call.
+  using Show = std::function<void(size_t index, const plan::TensorDesc& desc, const void* data)>;
+  // Runs one batch, shows the named tensors (each behind the step that makes it; unknown names and constants are left out)
+  // and gives the outputs. Names stay the same from call to call.
+  std::vector<NamedTensor> run(const Batch& batch, std::span<const std::string> tensors = {}, const Show& show = {});
+
+  const ir::Graph& graph() const { return core_.graph(); }
+  // The plan of the latest batch; its shapes are static.
+  const plan::Plan& plan() const { return entry_->plan(); }
+  static int64_t samples_in(const Batch& batch);
+
+ private:
+  void plan_for(const std::vector<Shape>& shapes, std::span<const std::string> tensors);
+
+  runtime::EngineCore core_;
+  std::shared_ptr<runtime::ShapeEntry> entry_;
+  struct Target {
+    size_t index;
+    ir::ValueId value;
+  };
+  std::vector<Target> at_start_;
+  std::vector<std::vector<Target>> after_step_;
+};
+
+// Calls `use` for the batches of `data`, from its beginning, until `max_samples` were seen. InvalidArgument when there is none.
+void for_each_batch(BatchSource& data, int64_t max_samples, const std::function<void(const Batch&)>& use);
+
+}  // namespace tfengine::detail
