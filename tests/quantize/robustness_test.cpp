@@ -94,7 +94,9 @@ TEST_P(Robustness, ZerosBehindARelu) {
   sparse.resize(10 * kCount, 0.0f);
   for (const int levels : {kSignedLevels, kUnsignedLevels}) {
     const float found = solve({sparse}, levels);
-    if (!counts_zeros()) EXPECT_EQ(found, solve({dense}, levels)) << "zeros, which every grid holds, change the range";
+    if (!counts_zeros()) {
+      EXPECT_EQ(found, solve({dense}, levels)) << "zeros, which every grid holds, change the range";
+    }
     EXPECT_GT(found, 2.5f);
     EXPECT_LE(found, max_abs(dense));
   }
@@ -137,7 +139,9 @@ TEST_P(Robustness, DeadTensors) {
   EXPECT_EQ(solve({Values(kCount, -0.0f), Values(3, 0.0f)}), 0.0f);
   // Dead but for one batch.
   const Values alive = normal(rng_, 1000);
-  if (!counts_zeros()) EXPECT_EQ(solve({Values(kCount, 0.0f), alive}), solve({alive}));
+  if (!counts_zeros()) {
+    EXPECT_EQ(solve({Values(kCount, 0.0f), alive}), solve({alive}));
+  }
   EXPECT_GT(solve({Values(kCount, 0.0f), alive}), 1.5f);
 }
 

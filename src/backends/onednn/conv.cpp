@@ -132,7 +132,7 @@ void add_own_depthwise(const StepSpec& spec, const ConvProblem& p, std::vector<T
                                        epilogue.bound(args), args.dst[0], args.workspace, threads);
           }
         },
-        {1});
+        {1}, {static_cast<const std::byte*>(packed.get()), bytes});
   };
   tactics.push_back(std::move(tactic));
 }
@@ -157,14 +157,15 @@ void add_own_winograd(const StepSpec& spec, const ConvProblem& p, std::vector<Ta
   tactic.prepare = [=, weights = spec.constants[1]](PackedStore& store) {
     FusedEpilogue epilogue = *fused;
     epilogue.pack(store);
-    const auto packed = store.get(weights, "winograd_f32", kernels::conv_winograd_f32_packed_bytes(shape),
+    const size_t bytes = kernels::conv_winograd_f32_packed_bytes(shape);
+    const auto packed = store.get(weights, "winograd_f32", bytes,
                                   [&](void* to) { kernels::conv_winograd_f32_pack(shape, weights.as<float>(), to); });
     return plan::function_kernel(
         [=](const StepArgs& args) {
           kernels::conv_winograd_f32_run(shape, static_cast<const float*>(args.src[0]), packed.get(),
                                          epilogue.bound(args), args.dst[0], args.workspace, threads);
         },
-        {1});
+        {1}, {static_cast<const std::byte*>(packed.get()), bytes});
   };
   tactics.push_back(std::move(tactic));
 }
