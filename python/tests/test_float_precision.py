@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tfengine
-from conftest import DIGITS
+
 
 # oneDNN reads it at its first use: a process of its own.
 WITHOUT_BF16 = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
@@ -28,7 +28,7 @@ def test_another_float_precision_is_refused(model):
         tfengine.convert(model, "fp32", float_precision="f16")
 
 
-def test_without_bfloat16_float_layers_are_fp32_with_a_note(calibration, tmp_path):
+def test_without_bfloat16_float_layers_are_fp32_with_a_note(digits, calibration, tmp_path):
     calibration.save(tmp_path / "histograms")
     said = run_without_bf16(
         """
@@ -41,7 +41,7 @@ try:
 except tfengine.InvalidArgument as error:
     print(json.dumps({"notes": engine.report()["notes"], "error": str(error)}))
 """,
-        str(DIGITS / "cnn.pb"),
+        str(digits / "cnn.pb"),
         str(tmp_path / "histograms"),
     )
     assert "float_precision bf16: this CPU has no bfloat16 arithmetic, what is not INT8 is FP32" in said["notes"]
