@@ -118,6 +118,8 @@ class Compiler {
       return std::move(made.graph);
     }
     quantize::RewriteCache cache;
+    // What strictness or the options refuse, it refuses before anything is timed.
+    detail::rewrite(made.graph, recipe_, &cache);
     const bool timed = options_.avoid_slow_int8 && detail::can_time(config_);
     const detail::StepTimes wide = timed ? detail::time_steps(made.graph, config_, shapes) : detail::StepTimes();
     if (timed) keep_slow_float(made.graph, wide, shapes, cache);
