@@ -119,20 +119,24 @@ class Compiler {
     }
     quantize::RewriteCache cache;
     // What strictness or the options refuse, it refuses before anything is timed.
-    detail::rewrite(made.graph, recipe_, &cache);
-    const bool timed = options_.avoid_slow_int8 && detail::can_time(config_);
-    const detail::StepTimes wide = timed ? detail::time_steps(made.graph, config_, shapes) : detail::StepTimes();
-    if (timed) keep_slow_float(made.graph, wide, shapes, cache);
     quantize::RewriteResult result = detail::rewrite(made.graph, recipe_, &cache);
+    const bool timed = options_.avoid_slow_int8 && detail::can_time(config_);
+    detail::StepTimes wide, narrow;
+    if (timed) {
+      wide = detail::time_steps(made.graph, config_, shapes);
+      narrow = keep_slow_float(made.graph, wide, shapes, cache);
+      result = detail::rewrite(made.graph, recipe_, &cache);
+    }
     note_missing_ranges(result.report.missing);
     report_.rewrite = std::move(result.report);
     explain(maker, made, result.graph);
-    if (timed) note_times(maker, wide, detail::time_steps(result.graph, config_, shapes), shapes);
+    if (timed) note_times(maker, wide, narrow, shapes);
     return std::move(result.graph);
   }
 
-  void keep_slow_float(const ir::Graph& graph, const detail::StepTimes& wide,
-                       const std::vector<std::vector<Shape>>& shapes, quantize::RewriteCache& cache) {
+  // Gives the times of the graph that comes of it.
+  detail::StepTimes keep_slow_float(const ir::Graph& graph, const detail::StepTimes& wide,
+                                    const std::vector<std::vector<Shape>>& shapes, quantize::RewriteCache& cache) {
     const auto int8 = [&](const std::set<std::string>& slow) {
       recipe_.slow = slow;
       return detail::time_steps(detail::rewrite(graph, recipe_, &cache).graph, config_, shapes);
@@ -141,8 +145,9 @@ class Compiler {
     report_.notes.push_back(
         fmt::format("steps measured apart: float {:.0f} us, int8 {:.0f} us; {} nodes stay float because "
                     "they are faster so",
-                    found.wide_us, found.narrow_us, found.names.size()));
+                    found.wide_us, found.narrow.total_us, found.names.size()));
     recipe_.slow = std::move(found.names);
+    return std::move(found.narrow);
   }
 
   // What INT8 gains each layer, and what the ladder's measures and floats cost.
@@ -192,12 +197,9 @@ class Compiler {
 
   void note_missing_ranges(const std::vector<std::string>& missing) {
     if (missing.empty()) return;
-    report_.notes.push_back(fmt::format(
-        "{} tensor{} no INT8 range, and what reads {} stays in float: '{}'. Ranges come of calibration data, a "
-        "calibration table, or a FakeQuantWithMinMaxVars or QuantizeAndDequantizeV2 node behind the tensor; "
-        "strict_ranges makes this an error",
-        missing.size(), missing.size() == 1 ? " has" : "s have", missing.size() == 1 ? "it" : "them",
-        fmt::join(missing, "', '")));
+    report_.notes.push_back(detail::missing_ranges_text(missing) +
+                            ". Ranges come of calibration data, a calibration table, or a FakeQuantWithMinMaxVars or "
+                            "QuantizeAndDequantizeV2 node behind the tensor; strict_ranges makes this an error");
   }
 
   ir::Graph bf16_graph(ir::Graph graph, const std::vector<std::vector<Shape>>& shapes, const detail::SlowRule& rule) {
@@ -208,11 +210,11 @@ class Compiler {
         return detail::time_steps(detail::to_bf16(graph, slow), config_, shapes);
       };
       detail::SlowNodes found = detail::slow_nodes(detail::time_steps(graph, config_, shapes), bf16, rule);
-      if (found.narrow_us > found.wide_us) found.names = all;
+      if (found.narrow.total_us > found.wide_us) found.names = all;
       report_.notes.push_back(fmt::format(
           "float steps measured apart: fp32 {:.0f} us, bf16 {:.0f} us; {} of {} layers stay fp32 because they are "
           "faster so",
-          found.wide_us, found.narrow_us, found.names.size(), all.size()));
+          found.wide_us, found.narrow.total_us, found.names.size(), all.size()));
       recipe_.fp32 = std::move(found.names);
     }
     return detail::float_layers(std::move(graph), recipe_);

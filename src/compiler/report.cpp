@@ -5,6 +5,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/check.h"
+
 namespace tfengine::detail {
 
 namespace {
@@ -123,6 +125,12 @@ std::string to_json(const ConversionReport& report) {
     if (!report.times.empty()) document["times"] = times_json(report.times);
   }
   return document.dump();
+}
+
+std::string missing_ranges_text(const std::vector<std::string>& missing) {
+  const bool one = missing.size() == 1;
+  return fmt::format("{} tensor{} no INT8 range, and what reads {} stays in float: '{}'", missing.size(),
+                     one ? " has" : "s have", one ? "it" : "them", fmt::join(missing, "', '"));
 }
 
 }  // namespace tfengine::detail

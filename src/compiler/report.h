@@ -36,5 +36,7 @@ struct ConversionReport {
 };
 
 std::string to_json(const ConversionReport& report);
+// "2 tensors have no INT8 range, and what reads them stays in float: 'a', 'b'", for a sentence to go on from.
+std::string missing_ranges_text(const std::vector<std::string>& missing);
 
 }  // namespace tfengine::detail

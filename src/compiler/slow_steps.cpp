@@ -59,7 +59,7 @@ SlowNodes slow_nodes(const StepTimes& wide, const std::function<StepTimes(const 
     result.names = std::move(slow);
   }
   result.wide_us = wide.total_us;
-  result.narrow_us = best.total_us;
+  result.narrow = std::move(best);
   return result;
 }
 

@@ -28,8 +28,8 @@ struct SlowRule {
 
 struct SlowNodes {
   std::set<std::string> names;
-  double wide_us = 0.0;    // of the graph that is all in the wider type
-  double narrow_us = 0.0;  // of the graph with `names` in the wider type
+  double wide_us = 0.0;  // of the graph that is all in the wider type
+  StepTimes narrow;      // of the graph with `names` in the wider type
 };
 
 // False where there is nothing to compare: times are not taken, or the reference backend runs everything.

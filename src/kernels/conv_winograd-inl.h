@@ -224,7 +224,7 @@ void multiply_positions(const WinogradScratch& layout, const TileRange& c,
 // The sums of all positions over one run of channels.
 template <class Traits, int kBlocks, class Src, class Weight>
 void winograd_channels(const WinogradArgs<Src, Weight>& a, const WinogradScratch& layout, const TileRange& c,
-                       int64_t block, int64_t step, bool last) {
+                       int64_t block, int64_t step) {
   using Mid = typename Traits::Mid;
   const WinogradPlan& p = *a.plan;
   const int64_t steps = std::min(p.run_steps, p.steps - step);
@@ -241,7 +241,7 @@ void winograd_channels(const WinogradArgs<Src, Weight>& a, const WinogradScratch
     const int64_t count = std::clamp<int64_t>(end - next, 0, p.run_steps * step_weights);
     ahead[b] = {reinterpret_cast<const std::byte*>(next), count * static_cast<int64_t>(sizeof(Weight))};
   }
-  if (last && step + steps == p.steps && block + kBlocks >= a.block_end) ahead[0] = a.ahead;
+  if (step + steps == p.steps && block + kBlocks >= a.block_end) ahead[0] = a.ahead;
   multiply_positions<Traits, kBlocks>(
       layout, c,
       {0, steps, reinterpret_cast<const Mid*>(a.scratch + layout.source_at) + step * Traits::kDepth, p.mid_c(), weights,
@@ -251,11 +251,11 @@ void winograd_channels(const WinogradArgs<Src, Weight>& a, const WinogradScratch
 }
 
 template <class Traits, int kBlocks, class Args>
-void winograd_blocks(const Args& a, const WinogradScratch& layout, const TileRange& c, int64_t block, bool last) {
+void winograd_blocks(const Args& a, const WinogradScratch& layout, const TileRange& c, int64_t block) {
   using Sum = typename Traits::Sum;
   const WinogradPlan& p = *a.plan;
   for (int64_t step = 0; step < p.steps; step += p.run_steps) {
-    winograd_channels<Traits, kBlocks>(a, layout, c, block, step, last);
+    winograd_channels<Traits, kBlocks>(a, layout, c, block, step);
   }
   const auto* sums = reinterpret_cast<const Sum*>(a.scratch + layout.sums_at);
   auto* results = reinterpret_cast<Sum*>(a.scratch + layout.results_at);
@@ -290,12 +290,13 @@ void conv_winograd_part(const WinogradArgs<Src, Weight>& a) {
       }
       far_row += is_edge_row<Traits>(p, c.row + row) ? 0 : 1;
     }
-    const bool last = index + 1 == a.chunk_end;
+    WinogradArgs<Src, Weight> chunk = a;
+    if (index + 1 < a.chunk_end) chunk.ahead = {};
     int64_t block = a.block_begin;
     for (; block + Traits::kBlocks <= a.block_end; block += Traits::kBlocks) {
-      winograd_blocks<Traits, Traits::kBlocks>(a, layout, c, block, last);
+      winograd_blocks<Traits, Traits::kBlocks>(chunk, layout, c, block);
     }
-    for (; block < a.block_end; ++block) winograd_blocks<Traits, 1>(a, layout, c, block, last);
+    for (; block < a.block_end; ++block) winograd_blocks<Traits, 1>(chunk, layout, c, block);
   }
 }
 

@@ -3,28 +3,14 @@
 
 #include <algorithm>
 
-#include <protozero/pbf_writer.hpp>
-
 #include "tfgraph/dtype.h"
+#include "tfgraph/message.h"
 
 namespace tfengine::tfgraph {
 
 namespace {
 
-using Writer = protozero::pbf_writer;
-
-constexpr size_t kMaxMessageBytes = (size_t{1} << 31) - 1;
-
 protozero::data_view view(std::string_view text) { return {text.data(), text.size()}; }
-
-// One message built by `fill`.
-template <typename F>
-std::string message(F&& fill) {
-  std::string bytes;
-  Writer writer(bytes);
-  fill(writer);
-  return bytes;
-}
 
 std::string shape_message(const Shape& shape) {
   return message([&](Writer& proto) {

@@ -51,7 +51,7 @@ TEST(SlowNodes, AreThoseThatTakeLonger) {
   const SlowNodes found = chain.find(kStrict);
   EXPECT_EQ(found.names, Names{"b"});
   EXPECT_EQ(found.wide_us, 30.0);
-  EXPECT_EQ(found.narrow_us, 20.0);
+  EXPECT_EQ(found.narrow.total_us, 20.0);
 }
 
 TEST(SlowNodes, ABorderThatMovesIsLookedAtAgain) {
@@ -59,7 +59,7 @@ TEST(SlowNodes, ABorderThatMovesIsLookedAtAgain) {
   const Chain chain{{"a", "b", "c"}, {{"a", 10}, {"b", 10}, {"c", 10}}, {{"a", 2}, {"b", 30}, {"c", 8}}, 4.0};
   const SlowNodes found = chain.find(kStrict);
   EXPECT_EQ(found.names, (Names{"b", "c"}));
-  EXPECT_EQ(found.narrow_us, 26.0);
+  EXPECT_EQ(found.narrow.total_us, 26.0);
 }
 
 TEST(SlowNodes, NothingIsChangedThatTheWholeDoesNotGainBy) {
@@ -87,7 +87,7 @@ TEST(SlowNodes, WhatOnlyOneSideHasCountsForNoNode) {
       },
       kStrict);
   EXPECT_TRUE(found.names.empty());
-  EXPECT_EQ(found.narrow_us, 50.0);
+  EXPECT_EQ(found.narrow.total_us, 50.0);
 }
 
 }  // namespace

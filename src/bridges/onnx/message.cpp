@@ -1,29 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bridges/onnx/message.h"
 
-#include <protozero/pbf_writer.hpp>
-
 #include "base/check.h"
+#include "tfgraph/message.h"
 
 namespace tfengine::bridges::onnx {
 
 namespace {
 
-using Writer = protozero::pbf_writer;
+using tfgraph::kMaxMessageBytes;
+using tfgraph::message;
+using tfgraph::Writer;
 
 constexpr int64_t kIrVersion = 7;  // the first that opset 13 goes with
-constexpr size_t kMaxMessageBytes = (size_t{1} << 31) - 1;
 
 // AttributeProto.AttributeType.
 enum AttrType : int32_t { kFloat = 1, kInt = 2, kString = 3, kInts = 7 };
-
-template <typename F>
-std::string message(F&& fill) {
-  std::string bytes;
-  Writer writer(bytes);
-  fill(writer);
-  return bytes;
-}
 
 void add_text(Writer& proto, uint32_t field, std::string_view text) {
   proto.add_bytes(field, text.data(), text.size());

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "compiler/graph_def/precision.h"
 #include "compiler/model_impl.h"
+#include "compiler/report.h"
 #include "tfengine/convert.h"
 #include "tfgraph/import.h"
 
@@ -115,11 +116,8 @@ void note_missing_ranges(const std::string& name, const Engine& engine, std::vec
   if (!report.contains("int8")) return;
   const auto missing = report["int8"]["missing_ranges"].get<std::vector<std::string>>();
   if (missing.empty()) return;
-  notes.push_back(
-      fmt::format("{}: {} tensor{} no INT8 range, and what reads {} stays in float: '{}'; give ranges by quantization "
-                  "nodes, or calibrate",
-                  name, missing.size(), missing.size() == 1 ? " has" : "s have", missing.size() == 1 ? "it" : "them",
-                  fmt::join(missing, "', '")));
+  notes.push_back(fmt::format("{}: {}; give ranges by quantization nodes, or calibrate", name,
+                              detail::missing_ranges_text(missing)));
 }
 
 }  // namespace
