@@ -9,6 +9,7 @@
 #endif
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -138,6 +139,37 @@ HWY_INLINE void store_byte_pair(DF df, hn::Vec<DF> q0, hn::Vec<DF> q1, hn::Vec<D
 }
 #endif
 
+#if HWY_TARGET == HWY_AVX3
+// round_half_even(q) of four neighbouring vectors, each at most highest_of(the type), saturated below and no less than `low`:
+// 3 instructions a vector where store_byte_pair takes 5. Highway's NearestInt would mend overflows that cannot be here, and
+// has no packing of 16-bit values.
+template <class Byte, class DF, class D8 = hn::Repartition<Byte, DF>>
+HWY_INLINE void store_byte_quad(DF df, hn::Vec<DF> q0, hn::Vec<DF> q1, hn::Vec<DF> q2, hn::Vec<DF> q3, hn::Vec<D8> low,
+                                uint8_t* HWY_RESTRICT p) {
+  using I32 = hn::RebindToSigned<DF>;
+  const auto rounded = [](hn::Vec<DF> q) HWY_ATTR {
+    hn::Vec<I32> integer;
+    __asm__("vcvtps2dq %1, %0" : "=v"(integer.raw) : "v"(q.raw));
+    return integer;
+  };
+  const hn::Repartition<int16_t, DF> d16;
+  const auto first = hn::ReorderDemote2To(d16, rounded(q0), rounded(q1));
+  const auto second = hn::ReorderDemote2To(d16, rounded(q2), rounded(q3));
+  hn::Vec<D8> bytes;
+  if constexpr (std::is_same_v<Byte, uint8_t>) {
+    __asm__("vpackuswb %2, %1, %0" : "=v"(bytes.raw) : "v"(first.raw), "v"(second.raw));
+  } else {
+    __asm__("vpacksswb %2, %1, %0" : "=v"(bytes.raw) : "v"(first.raw), "v"(second.raw));
+  }
+  // Each block of 128 bits has four bytes of every vector.
+  alignas(64) static constexpr int32_t kOrder[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  const I32 d32;
+  const auto ordered = hn::TableLookupLanes(hn::BitCast(d32, hn::Max(bytes, low)), hn::SetTableIndices(d32, kOrder));
+  const hn::Repartition<uint8_t, DF> du8;
+  hn::StoreU(hn::BitCast(du8, ordered), du8, p);
+}
+#endif
+
 inline float lowest_of(Elem e) { return e == Elem::S8 ? -128.0f : 0.0f; }
 inline float highest_of(Elem e) { return e == Elem::S8 ? 127.0f : 255.0f; }
 
@@ -189,6 +221,12 @@ HWY_INLINE hn::Vec<DF> load_tail(DF df, const T* HWY_RESTRICT p, int64_t n) {
   return load_as_float(df, lanes);
 }
 
+inline bool only_clamps(const Epilogue& e) {
+  const ActKind last = e.after_add.kind;
+  return e.before_add.kind == ActKind::None &&
+         (last == ActKind::None || last == ActKind::Relu || last == ActKind::Clip);
+}
+
 // Without activations other than clamps, everything happens in units of dst's step: r * inv_scale is one FMA
 // (two with a residual), and Relu or Clip is merged with saturation. About 8 instructions per vector.
 template <class DF>
@@ -224,16 +262,20 @@ struct ClampStep {
   HWY_INLINE void store_pair(DF df, hn::Vec<DF> q0, hn::Vec<DF> q1, uint8_t* p) const {
     store_byte_pair(df, q0, q1, low, high, p);
   }
+  // What store_byte_quad wants: `high` applied.
+  HWY_INLINE hn::Vec<DF> in_steps(hn::Vec<DF> q) const { return hn::Min(q, high); }
 };
 
 // Any activations: in real units, requantised last.
 template <class DF>
 struct GeneralStep {
   static constexpr float folded = 1.0f;
+  float low_edge;
   Act before_add, after_add;
   hn::Vec<DF> inv_scale, low, high, residual_scale;
 
-  GeneralStep(DF df, const Epilogue& e) : before_add(e.before_add), after_add(e.after_add) {
+  GeneralStep(DF df, const Epilogue& e)
+      : low_edge(lowest_of(e.dst_elem)), before_add(e.before_add), after_add(e.after_add) {
     inv_scale = hn::Set(df, e.dst_inv_scale);
     low = hn::Set(df, lowest_of(e.dst_elem));
     high = hn::Set(df, highest_of(e.dst_elem));
@@ -252,6 +294,7 @@ struct GeneralStep {
   HWY_INLINE void store_pair(DF df, hn::Vec<DF> r0, hn::Vec<DF> r1, uint8_t* p) const {
     store_byte_pair(df, hn::Mul(r0, inv_scale), hn::Mul(r1, inv_scale), low, high, p);
   }
+  HWY_INLINE hn::Vec<DF> in_steps(hn::Vec<DF> r) const { return hn::Min(hn::Mul(r, inv_scale), high); }
 };
 
 // All rows of one vector of channels, of which n exist; kFull: all of them do.
@@ -323,6 +366,43 @@ HWY_INLINE void epilogue_byte_pair(DF df, const Epilogue& e, const EpilogueTile<
   }
 }
 
+#if HWY_TARGET == HWY_AVX3
+// All rows of four vectors of channels that are stored as bytes.
+template <class R, class Byte, class DF, class Acc, class StepT>
+HWY_INLINE void epilogue_byte_quad(DF df, const Epilogue& e, const EpilogueTile<Acc>& t, const StepT& step, int64_t c) {
+  constexpr bool kHasResidual = !std::is_same_v<R, NoResidual>;
+  using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
+  constexpr int64_t kLanes = hn::MaxLanes(DF());
+  const int64_t channel = t.first_channel + c;
+  const ChannelFactors<DF> factors[4] = {
+      load_factors(df, e, channel, step.folded), load_factors(df, e, channel + kLanes, step.folded),
+      load_factors(df, e, channel + 2 * kLanes, step.folded), load_factors(df, e, channel + 3 * kLanes, step.folded)};
+  const auto low = hn::Set(hn::Repartition<Byte, DF>(), static_cast<Byte>(std::nearbyint(step.low_edge)));
+  const int64_t rows = t.rows, acc_stride = t.acc_stride, dst_stride = t.dst_pixel_stride;
+  const int64_t residual_stride = e.residual_pixel_stride;
+  const Acc* acc = t.acc + c;
+  const auto* res = static_cast<const Residual*>(e.residual);
+  if constexpr (kHasResidual) res += t.first_pixel * residual_stride + channel;
+  uint8_t* out = static_cast<uint8_t*>(t.dst) + t.first_pixel * dst_stride + channel;
+  for (int64_t r = 0; r < rows; ++r) {
+    hn::Vec<DF> q[4];
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) {
+      const auto x = load_as_float(df, acc + v * kLanes);
+      if constexpr (kHasResidual) {
+        q[v] = step.in_steps(step.apply(df, x, factors[v], load_as_float(df, res + v * kLanes)));
+      } else {
+        q[v] = step.in_steps(step.apply(df, x, factors[v], NoResidual()));
+      }
+    }
+    if constexpr (kHasResidual) res += residual_stride;
+    store_byte_quad<Byte>(df, q[0], q[1], q[2], q[3], low, out);
+    acc += acc_stride;
+    out += dst_stride;
+  }
+}
+#endif
+
 template <class R, class Dst, template <class> class Step, class Acc>
 HWY_NOINLINE void epilogue_tile_as(const Epilogue& e, const EpilogueTile<Acc>& t) {
   using DF = hn::ScalableTag<float>;
@@ -331,6 +411,12 @@ HWY_NOINLINE void epilogue_tile_as(const Epilogue& e, const EpilogueTile<Acc>& t
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(df));
   int64_t c = 0;
   if constexpr (std::is_same_v<Dst, uint8_t>) {
+#if HWY_TARGET == HWY_AVX3
+    for (; c + 4 * lanes <= t.channels; c += 4 * lanes) {
+      e.dst_elem == Elem::S8 ? epilogue_byte_quad<R, int8_t>(df, e, t, step, c)
+                             : epilogue_byte_quad<R, uint8_t>(df, e, t, step, c);
+    }
+#endif
     for (; c + 2 * lanes <= t.channels; c += 2 * lanes) epilogue_byte_pair<R>(df, e, t, step, c);
   }
   for (; c + lanes <= t.channels; c += lanes) epilogue_column<true, R, Dst>(df, e, t, step, c, lanes);
@@ -339,8 +425,7 @@ HWY_NOINLINE void epilogue_tile_as(const Epilogue& e, const EpilogueTile<Acc>& t
 
 template <class R, class Acc>
 HWY_INLINE void epilogue_tile_with(const Epilogue& e, const EpilogueTile<Acc>& t) {
-  const auto is_clamp = [](ActKind k) { return k == ActKind::None || k == ActKind::Relu || k == ActKind::Clip; };
-  const bool clamps = e.before_add.kind == ActKind::None && is_clamp(e.after_add.kind);
+  const bool clamps = only_clamps(e);
   if (e.dst_elem == Elem::F32) {
     return clamps ? epilogue_tile_as<R, float, ClampStep>(e, t) : epilogue_tile_as<R, float, GeneralStep>(e, t);
   }
