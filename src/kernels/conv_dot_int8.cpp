@@ -30,6 +30,25 @@ using DotArgs = ConvInt8Part<DotPlan>;
 HWY_BEFORE_NAMESPACE();
 namespace tfengine::kernels::HWY_NAMESPACE {
 
+#if HWY_TARGET == HWY_AVX3
+// False where the epilogue is not one for registers.
+inline bool finish_from_registers(const DotArgs& a, const StridedDots& t, int64_t rows, int64_t first_pixel,
+                                  int64_t channel, int64_t channels, Ahead& ahead) {
+  const PanelFactors factors(*a.epilogue, channel, channels);
+  const auto store = [&](auto* type) HWY_ATTR {
+    using Store = std::remove_pointer_t<decltype(type)>;
+    const Store finish(&factors, *a.epilogue, a.dst, a.plan->shape.dst_pixel_stride, first_pixel, channel, channels);
+    if constexpr (Store::kIsWhole) {
+      rows_of_dots<kDotVecs>(rows, t, finish, ahead);
+    } else {
+      rows_of_few_dots(channels, rows, t, finish, ahead);
+    }
+  };
+  if (channels == DotPlan::kPanel) return with_store_bytes<true>(*a.epilogue, store);
+  return channels <= (kDotVecs - 1) * kDotColumns && with_store_bytes<false>(*a.epilogue, store);
+}
+#endif
+
 // `rows` rows of one panel: sums, then results.
 inline void finish_panel(const DotArgs& a, StridedDots t, int64_t rows, int64_t first_pixel, int64_t panel,
                          Ahead& ahead) {
@@ -37,15 +56,7 @@ inline void finish_panel(const DotArgs& a, StridedDots t, int64_t rows, int64_t 
   const int64_t channel = panel * DotPlan::kPanel;
   const int64_t channels = std::min(DotPlan::kPanel, p.shape.out_c - channel);
 #if HWY_TARGET == HWY_AVX3
-  if (channels == DotPlan::kPanel) {
-    const PanelFactors factors(*a.epilogue, channel);
-    const auto store = [&](auto* type) HWY_ATTR {
-      const std::remove_pointer_t<decltype(type)> finish(&factors, *a.epilogue, a.dst, p.shape.dst_pixel_stride,
-                                                         first_pixel, channel);
-      rows_of_dots<kDotVecs>(rows, t, finish, ahead);
-    };
-    if (with_store_bytes(*a.epilogue, store)) return;
-  }
+  if (finish_from_registers(a, t, rows, first_pixel, channel, channels, ahead)) return;
 #endif
   constexpr int64_t kGroup = 8 * dot_rows(kDotVecs);  // whose sums stay in the first-level cache
   HWY_ALIGN int32_t acc[kGroup * DotPlan::kPanel];

@@ -144,8 +144,8 @@ HWY_INLINE void store_byte_pair(DF df, hn::Vec<DF> q0, hn::Vec<DF> q1, hn::Vec<D
 // 3 instructions a vector where store_byte_pair takes 5. Highway's NearestInt would mend overflows that cannot be here, and
 // has no packing of 16-bit values.
 template <class Byte, class DF, class D8 = hn::Repartition<Byte, DF>>
-HWY_INLINE void store_byte_quad(DF df, hn::Vec<DF> q0, hn::Vec<DF> q1, hn::Vec<DF> q2, hn::Vec<DF> q3, hn::Vec<D8> low,
-                                uint8_t* HWY_RESTRICT p) {
+HWY_INLINE hn::Vec<D8> byte_quad(DF df, hn::Vec<DF> q0, hn::Vec<DF> q1, hn::Vec<DF> q2, hn::Vec<DF> q3,
+                                 hn::Vec<D8> low) {
   using I32 = hn::RebindToSigned<DF>;
   const auto rounded = [](hn::Vec<DF> q) HWY_ATTR {
     hn::Vec<I32> integer;
@@ -165,8 +165,7 @@ HWY_INLINE void store_byte_quad(DF df, hn::Vec<DF> q0, hn::Vec<DF> q1, hn::Vec<D
   alignas(64) static constexpr int32_t kOrder[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
   const I32 d32;
   const auto ordered = hn::TableLookupLanes(hn::BitCast(d32, hn::Max(bytes, low)), hn::SetTableIndices(d32, kOrder));
-  const hn::Repartition<uint8_t, DF> du8;
-  hn::StoreU(hn::BitCast(du8, ordered), du8, p);
+  return hn::BitCast(D8(), ordered);
 }
 #endif
 
@@ -262,7 +261,7 @@ struct ClampStep {
   HWY_INLINE void store_pair(DF df, hn::Vec<DF> q0, hn::Vec<DF> q1, uint8_t* p) const {
     store_byte_pair(df, q0, q1, low, high, p);
   }
-  // What store_byte_quad wants: `high` applied.
+  // What byte_quad wants: `high` applied.
   HWY_INLINE hn::Vec<DF> in_steps(hn::Vec<DF> q) const { return hn::Min(q, high); }
 };
 
@@ -396,7 +395,8 @@ HWY_INLINE void epilogue_byte_quad(DF df, const Epilogue& e, const EpilogueTile<
       }
     }
     if constexpr (kHasResidual) res += residual_stride;
-    store_byte_quad<Byte>(df, q[0], q[1], q[2], q[3], low, out);
+    const hn::Repartition<Byte, DF> d8;
+    hn::StoreU(byte_quad<Byte>(df, q[0], q[1], q[2], q[3], low), d8, reinterpret_cast<Byte*>(out));
     acc += acc_stride;
     out += dst_stride;
   }

@@ -135,6 +135,22 @@ HWY_INLINE void rows_of_dots(int64_t rows, StridedDots t, Finish finish, Ahead& 
   tiles_of_dots_of_height<kVecs, kRows>(low, t, finish, tiles - higher, ahead);
 }
 
+// For fewer columns than kDotVecs vectors, whose rows are cheap: tiles of eight rows and of one, so that there are few kinds.
+template <int kVecs = kDotVecs - 1, class Finish>
+HWY_INLINE void rows_of_few_dots(int64_t columns, int64_t rows, StridedDots t, Finish finish, Ahead& ahead) {
+  if constexpr (kVecs > 1) {
+    if (columns <= (kVecs - 1) * kDotColumns) {
+      return rows_of_few_dots<kVecs - 1>(columns, rows, t, finish, ahead);
+    }
+  }
+  constexpr int kRows = 8;
+  const int64_t tiles = rows / kRows;
+  if (tiles > 0) tiles_of_dots<kRows, kVecs>(t, finish, tiles, ahead);
+  t.advance(tiles * kRows);
+  finish.advance(tiles * kRows);
+  if (rows > tiles * kRows) tiles_of_dots<1, kVecs>(t, finish, rows - tiles * kRows, ahead);
+}
+
 // For the columns that there are.
 template <int kVecs = kDotVecs>
 HWY_INLINE void rows_of_dots_wide(int64_t columns, int64_t rows, const StridedDots& t, const StoreSums& finish,
