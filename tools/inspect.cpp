@@ -66,6 +66,7 @@ json memory_json(const MemoryReport& memory) {
           {"file_bytes", memory.file_bytes},
           {"activation_lower_bound_bytes", memory.activation_lower_bound_bytes},
           {"naive_activation_bytes", memory.naive_activation_bytes},
+          {"own_order_activation_bytes", memory.own_order_activation_bytes},
           {"peak_layer", memory.peak_layer}};
 }
 
@@ -80,12 +81,14 @@ MemoryReport memory_of(const Options& options, const Engine& engine) {
 
 void print_memory(const MemoryReport& memory) {
   fmt::print(
-      "weights     {:>12}\nactivations {:>12}  (lower bound {}, every tensor apart {}; peak at {})\nworkspace   "
+      "weights     {:>12}\nactivations {:>12}  (lower bound {}, in the graph's own order {}, every tensor apart {}; "
+      "peak at {})\nworkspace   "
       "{:>12}\n"
       "peak        {:>12}\nfile        {:>12}\n",
       bytes_text(memory.weights_bytes), bytes_text(memory.activation_bytes),
-      bytes_text(memory.activation_lower_bound_bytes), bytes_text(memory.naive_activation_bytes), memory.peak_layer,
-      bytes_text(memory.workspace_bytes), bytes_text(memory.peak_bytes), bytes_text(memory.file_bytes));
+      bytes_text(memory.activation_lower_bound_bytes), bytes_text(memory.own_order_activation_bytes),
+      bytes_text(memory.naive_activation_bytes), memory.peak_layer, bytes_text(memory.workspace_bytes),
+      bytes_text(memory.peak_bytes), bytes_text(memory.file_bytes));
 }
 
 void print_int8(const json& report, const Options& options) {

@@ -63,6 +63,13 @@ struct ConvertOptions {
   // Shapes to plan for now; empty: the model's own with `batch_size` for unknown first dimensions.
   std::vector<std::vector<Shape>> input_shapes;
   int64_t batch_size = 1;
+  // Bytes for everything that a run needs: packed weights, activations and workspace (MemoryReport::peak_bytes). The engine is
+  // the fastest of those that fit, by measured steps: over `allowed_precisions`, tactics, orders of steps, and chunks that
+  // a batch is run in where its samples are independent. For one set of input shapes. InvalidArgument where none fits, with the
+  // least bytes that one needs and what to change. 0: no budget. docs/memory.md says more.
+  uint64_t memory_budget_bytes = 0;
+  // With a budget: the precisions to choose from, best liked first; empty: `precision` alone.
+  std::vector<std::string> allowed_precisions;
   // INT8 steps that this machine runs slower than float stay float.
   bool avoid_slow_int8 = true;
   // Passes to leave out, by name (see `tfengine dump`), for debugging.

@@ -69,6 +69,7 @@ nb::dict memory(const EngineHandle& handle, const Dims& input_shapes) {
   result["peak_bytes"] = report.peak_bytes;
   result["activation_lower_bound_bytes"] = report.activation_lower_bound_bytes;
   result["naive_activation_bytes"] = report.naive_activation_bytes;
+  result["own_order_activation_bytes"] = report.own_order_activation_bytes;
   result["file_bytes"] = report.file_bytes;
   result["peak_layer"] = report.peak_layer;
   return result;

@@ -14,6 +14,7 @@ void bind_calibration(nanobind::module_& m);
 void bind_table(nanobind::module_& m);
 void bind_engine(nanobind::module_& m);
 void bind_convert(nanobind::module_& m);
+void bind_tune(nanobind::module_& m);
 void bind_graph_def(nanobind::module_& m);
 
 }  // namespace tfengine::python

@@ -17,7 +17,7 @@ from ._specs import ShapeSet, shape_sets
 from ._table import RangeTable
 
 
-def _table_bytes(table: RangeTable | str | os.PathLike | None) -> bytes:
+def table_bytes(table: RangeTable | str | os.PathLike | None) -> bytes:
     if table is None:
         return b""
     return (table if isinstance(table, RangeTable) else RangeTable.load(table)).to_bytes()
@@ -60,6 +60,8 @@ def convert(
     progress: bool | Callback = False,
     resume: str | os.PathLike | None = None,
     calibration_table: RangeTable | str | os.PathLike | None = None,
+    memory_budget_bytes: int = 0,
+    allowed_precisions: Iterable[str] = (),
 ) -> Engine:
     """Converts a model (or the .pb file or SavedModel folder at a path) to an engine for this machine.
 
@@ -102,18 +104,23 @@ def convert(
         num_accuracy_samples: how many of the samples to score on.
         disabled_passes: names of graph rewrites to leave out, for debugging.
         resume: int8: file that keeps what is calibrated so far; see `calibrate`.
+        memory_budget_bytes: bytes for weights, activations and workspace together (`Engine.memory()["peak_bytes"]`): the fastest
+            engine inside, over `allowed_precisions`, tactics, orders of steps, and chunks that a batch is run in. Raises
+            InvalidArgument with the least bytes where none fits. 0: no budget. See docs/memory.md.
+        allowed_precisions: with a budget: what to choose from, best liked first; empty: `precision` alone.
         progress: True for tqdm bars, or a function of (what, done, total), total being -1 when unknown.
 
     Raises InvalidModel, InvalidArgument, OutOfMemory or BackendFailure. The GIL is released while working.
     """
     model = model_of(model_or_path)
     nodes_denylist = list(nodes_denylist)
+    allowed_precisions = list(allowed_precisions)
     if calibration is not None and calibration_data is not None:
         raise _core.InvalidArgument("convert: both calibration and calibration_data are given, expected one of them")
     samples = None
     with progress_callback(progress) as callback:
         if calibration_data is not None:
-            if precision.lower() != "int8":
+            if "int8" not in (name.lower() for name in allowed_precisions or [precision]):
                 raise _core.InvalidArgument(f"convert: calibration_data is for precision 'int8', got '{precision}'")
             calibration = calibrate(
                 model,
@@ -135,7 +142,7 @@ def convert(
             precision=precision,
             float_precision=float_precision,
             calibration=calibration and calibration._core,
-            calibration_table=_table_bytes(calibration_table),
+            calibration_table=table_bytes(calibration_table),
             calibrator=calibrator,
             percentile=percentile,
             int8_grid=int8_grid,
@@ -164,6 +171,8 @@ def convert(
             backend=backend,
             memory_limit_bytes=memory_limit_bytes,
             time_tactics=time_tactics,
+            memory_budget_bytes=memory_budget_bytes,
+            allowed_precisions=allowed_precisions,
             progress=callback,
         )
     return Engine(core)

@@ -72,8 +72,8 @@ class Engine:
     def memory(self, input_shapes: ShapeSet | None = None) -> dict[str, Any]:
         """The bytes that the engine allocates to run on these shapes: "weights_bytes", "activation_bytes",
         "workspace_bytes" and their sum "peak_bytes"; "file_bytes" (0 unless saved or loaded);
-        "activation_lower_bound_bytes" and "naive_activation_bytes" (every tensor apart) to compare with; and
-        "peak_layer".
+        "activation_lower_bound_bytes", "own_order_activation_bytes" (with the steps in the model's own order) and
+        "naive_activation_bytes" (every tensor apart) to compare with; and "peak_layer".
 
         `input_shapes` is a dict of name to shape, a list of shapes in the order of `self.inputs`, or one shape; None:
         those of the latest run.

@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "base/check.h"
 #include "base/mapped_file.h"
+#include "compiler/chunks.h"
 #include "compiler/engine_impl.h"
 #include "compiler/inputs.h"
 #include "compiler/model_impl.h"
@@ -49,6 +50,12 @@ runtime::EngineConfig engine_config(const EngineOptions& options) {
   return config;
 }
 
+int64_t chunk_of(const std::string& options) {
+  const auto json = nlohmann::json::parse(options, nullptr, false);
+  if (!json.is_object() || !json.contains("chunk") || !json["chunk"].is_number_integer()) return 0;
+  return std::max<int64_t>(0, json["chunk"].get<int64_t>());
+}
+
 void save_timings(const EngineImpl& impl) {
   const auto& cache = impl.core->config().timing_cache;
   if (!impl.timing_cache.empty() && cache != nullptr && cache->changed()) cache->save(impl.timing_cache);
@@ -56,7 +63,8 @@ void save_timings(const EngineImpl& impl) {
 
 namespace {
 
-std::shared_ptr<runtime::ShapeEntry> entry_for(const EngineImpl& impl, const std::vector<Shape>& shapes) {
+std::shared_ptr<runtime::ShapeEntry> entry_for(const EngineImpl& impl, const std::vector<Shape>& given) {
+  const std::vector<Shape> shapes = planned_shapes(given, impl.chunk);
   const bool known = impl.core->latest() != nullptr && impl.core->latest()->shapes() == shapes;
   auto entry = impl.core->entry(shapes);
   if (!known) save_timings(impl);
@@ -79,6 +87,7 @@ MemoryReport memory_of(const EngineImpl& impl, const runtime::ShapeEntry& entry)
   report.peak_bytes = report.weights_bytes + report.activation_bytes + report.workspace_bytes;
   report.activation_lower_bound_bytes = plan.arena_lower_bound_bytes;
   report.naive_activation_bytes = plan.naive_activation_bytes;
+  report.own_order_activation_bytes = plan.own_order_arena_bytes;
   report.file_bytes = impl.file_bytes;
   if (!plan.steps.empty()) {
     report.peak_layer = plan.graph.node(plan.steps[static_cast<size_t>(plan.peak_step)].node).name;
@@ -151,6 +160,7 @@ Engine Engine::from_bytes(std::string_view bytes, std::shared_ptr<const void> ow
   impl->model_hash = image.model_hash;
   impl->precision = image.precision;
   impl->options = image.options;
+  impl->chunk = detail::chunk_of(image.options);
   impl->report = image.report;
   impl->file_bytes = bytes.size();
   impl->timing_cache = options.timing_cache;
@@ -216,6 +226,7 @@ std::vector<Shape> Engine::output_shapes(const std::vector<Shape>& input_shapes)
   for (const ir::GraphOutput& out : entry->plan().graph.outputs) {
     shapes.push_back(entry->plan().descs[static_cast<size_t>(out.value)].shape);
   }
+  if (entry->shapes() != input_shapes) shapes = detail::with_samples(std::move(shapes), input_shapes[0][0]);
   return shapes;
 }
 
@@ -232,8 +243,9 @@ int64_t Engine::evictions() const { return impl_->core->evictions(); }
 std::vector<NamedTensor> Engine::run(const std::vector<NamedTensor>& inputs) const {
   const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
   const auto entry = detail::entry_for(*impl_, bound.shapes);
-  detail::OutputBuffers outputs = detail::make_outputs(entry->plan());
-  entry->lease()->run(bound.addresses, outputs.addresses);
+  const bool chunks = entry->shapes() != bound.shapes;
+  detail::OutputBuffers outputs = detail::make_outputs(entry->plan(), chunks ? bound.shapes[0][0] : 0);
+  detail::run_entry(*entry, bound, outputs.addresses);
   return std::move(outputs.tensors);
 }
 
@@ -242,7 +254,7 @@ void Engine::run_into(const std::vector<NamedTensor>& inputs, const std::vector<
   if (outputs.size() != impl_->core->graph().outputs.size()) {
     fail<InvalidArgument>("run_into: got {} outputs, expected {}", outputs.size(), impl_->core->graph().outputs.size());
   }
-  detail::entry_for(*impl_, bound.shapes)->lease()->run(bound.addresses, outputs);
+  detail::run_entry(*detail::entry_for(*impl_, bound.shapes), bound, outputs);
 }
 
 std::string Engine::precision() const { return impl_->precision; }

@@ -20,9 +20,12 @@ struct EngineImpl {
   std::vector<std::string> notices;
   std::filesystem::path timing_cache;
   mutable uint64_t file_bytes = 0;
+  int64_t chunk = 0;  // a batch of more samples than this is run in chunks of so many; 0: never
 };
 
 runtime::EngineConfig engine_config(const EngineOptions& options);
+// The same from the options (JSON) of an engine file; 0 where they have none.
+int64_t chunk_of(const std::string& options);
 // Writes what was measured, when a path was given and something is new.
 void save_timings(const EngineImpl& impl);
 

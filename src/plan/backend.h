@@ -72,6 +72,13 @@ class Kernel {
   virtual std::span<const std::byte> weights() const { return {}; }
 };
 
+// Where the elements of an output lie in an input: its pixels, dense rows of the innermost axis, are `pixel_stride` elements apart.
+struct View {
+  int input = 0;
+  int64_t first_element = 0;
+  int64_t pixel_stride = 0;
+};
+
 struct Tactic {
   std::string name;
   size_t workspace_bytes = 0;
@@ -81,6 +88,8 @@ struct Tactic {
   uint64_t may_overwrite = 0;
   // Copying nothing: the output is the same bytes as input 0 (Reshape, Squeeze).
   bool alias = false;
+  // By output, where each is a regular part of an input (Split, Slice): users that take it where it lies save the copy.
+  std::vector<View> views;
   std::function<std::shared_ptr<const Kernel>(PackedStore&)> prepare;
 };
 
