@@ -116,7 +116,7 @@ def test_the_ladder_saves_a_hostile_network():
 
 def test_layers_return_to_float_where_measures_do_not_do(path, images):
     engine = tfengine.convert(
-        path, calibration_data=images[:32], num_accuracy_samples=32, target_accuracy=1.0,
+        path, calibration_data=images[:32], accuracy_data=images[:32], target_accuracy=1.0,
         metric=lambda outputs, batch: -float(engine_noise(path, outputs, batch)), **FIXED
     )  # fmt: skip
     accuracy = engine.report()["accuracy"]
