@@ -110,7 +110,9 @@ def compare(name, int8_grid, runners):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", default="digits", help="digits, moving (moving.py), or names of models.py")
-    parser.add_argument("--int8-grid", default="auto,tensorrt", help="auto, tensorrt, or asymmetric: auto with zero points")
+    parser.add_argument(
+        "--int8-grid", default="auto,tensorrt", help="auto, tensorrt, or asymmetric: auto with zero points"
+    )
     parser.add_argument("--in", dest="runners", default=",".join(RUNNERS), help="programs, with commas")
     arguments = parser.parse_args()
     well = [

@@ -76,7 +76,8 @@ void AccuracyFlags::add_to(CLI::App& command, ConvertOptions& convert) {
       .add_option("--target-accuracy", target,
                   "int8: of the float model's score to keep, as 99.9%: adds measures, then returns layers to float")
       ->group(group);
-  command.add_option("--accuracy-data", data, "What is scored on (default: a quarter of the calibration data)")->group(group);
+  command.add_option("--accuracy-data", data, "What is scored on (default: a quarter of the calibration data)")
+      ->group(group);
   command.add_option("--labels", labels, ".npy of class numbers, in the order of that data")->group(group);
   command.add_option("--metric", convert.target.metric, "With labels (or --label-feature): top1 or top5")
       ->capture_default_str()

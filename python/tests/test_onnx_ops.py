@@ -102,5 +102,7 @@ def test_transposed_convolutions(padding, kernel, stride):
     else:
         sizes = [2, height * stride + reach, width * stride + reach, 7]
     compare(
-        lambda x: tf.nn.conv2d_transpose(x, weights, sizes, stride, padding) + 1.0, (2, height, width, 12), tolerance=1e-4
+        lambda x: tf.nn.conv2d_transpose(x, weights, sizes, stride, padding) + 1.0,
+        (2, height, width, 12),
+        tolerance=1e-4,
     )

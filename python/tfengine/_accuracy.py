@@ -29,9 +29,7 @@ def share_of(target: float | str | None) -> float:
     return share
 
 
-def labelled_source(
-    data: CalibrationData | None, labels: Any, batch_size: int, limit: int | None
-) -> _core.Source:
+def labelled_source(data: CalibrationData | None, labels: Any, batch_size: int, limit: int | None) -> _core.Source:
     """The data's batches, with their labels as one more tensor if there are any."""
     if data is None:
         raise _core.InvalidArgument("target_accuracy: give calibration_data or accuracy_data")

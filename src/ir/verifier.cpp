@@ -144,8 +144,8 @@ class Verifier {
     }
     if (quant.zero_point != 0) {
       if (value.dtype != DType::U8 || quant.axis >= 0 || quant.zero_point < 0 || quant.zero_point > 255) {
-        broken("'{}' is {} with zero point {}, expected 0, or uint8 with one scale and a zero point up to 255", value.name,
-               dtype_name(value.dtype), quant.zero_point);
+        broken("'{}' is {} with zero point {}, expected 0, or uint8 with one scale and a zero point up to 255",
+               value.name, dtype_name(value.dtype), quant.zero_point);
       }
     }
     if (quant.axis < 0) {

@@ -18,8 +18,7 @@ void concat_rows(int64_t rows, const ConcatPiece* pieces, int num_pieces, const 
     void* to = static_cast<char*>(dst) + first * bytes;
     first += piece.cols;
     // Within 2^-20 of 1 the product of an 8-bit value rounds back to the value.
-    const bool same_steps =
-        std::abs(piece.scale / dst_format.scale - 1.0f) < 9.5e-7f && piece.zero == dst_format.zero;
+    const bool same_steps = std::abs(piece.scale / dst_format.scale - 1.0f) < 9.5e-7f && piece.zero == dst_format.zero;
     const bool same = piece.elem == dst_format.elem && (dst_format.elem == Elem::F32 || same_steps);
     if (same) {
       copy_rows(bytes, shape, piece.src, to, threads);

@@ -311,9 +311,8 @@ HWY_INLINE void epilogue_column(DF df, const Epilogue& e, const EpilogueTile<Acc
   constexpr bool kHasResidual = !std::is_same_v<R, NoResidual>;
   using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
   const int64_t channel = t.first_channel + c;
-  const auto factors =
-      kFull ? load_factors(df, e, channel, step.folded, step.zero)
-            : load_factors_tail(df, e, channel, n, step.folded, step.zero);
+  const auto factors = kFull ? load_factors(df, e, channel, step.folded, step.zero)
+                             : load_factors_tail(df, e, channel, n, step.folded, step.zero);
   // Copies: stores of bytes may alias anything, and the loop would read the strides again and again.
   const int64_t rows = t.rows, acc_stride = t.acc_stride, dst_stride = t.dst_pixel_stride;
   const int64_t residual_stride = e.residual_pixel_stride;

@@ -68,8 +68,7 @@ class Writer {
     const auto dims = builder_.CreateVector(v.shape.dims());
     Offset<fb::Quant> quant;
     if (v.quant.defined()) {
-      quant =
-          fb::CreateQuant(builder_, builder_.CreateVector(v.quant.scales), v.quant.axis, v.quant.zero_point);
+      quant = fb::CreateQuant(builder_, builder_.CreateVector(v.quant.scales), v.quant.axis, v.quant.zero_point);
     }
     Offset<fb::Range> range;
     if (v.range) {

@@ -93,8 +93,7 @@ struct Assigner {
       std::optional<ir::Range>& slot = widest[at(groups.find(group))];
       if (!range) return;
       const Interval own = interval_of(*range);
-      const Interval both =
-          slot ? Interval{std::min(own.low, slot->low), std::max(own.high, slot->high)} : own;
+      const Interval both = slot ? Interval{std::min(own.low, slot->low), std::max(own.high, slot->high)} : own;
       if (!slot || range->max_abs > slot->max_abs) slot = range;
       slot->low = both.low;
       slot->high = both.high;

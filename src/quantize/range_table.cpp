@@ -37,7 +37,8 @@ RangeTable custom_ranges(const ir::Graph& graph) {
   for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
     const ir::Value& value = graph.value(id);
     if (!value.range || graph.use_count(id) == 0) continue;
-    table.set(value.name, {.max_abs = value.range->max_abs, .source = value.range->source, .origin = value.range->origin});
+    table.set(value.name,
+              {.max_abs = value.range->max_abs, .source = value.range->source, .origin = value.range->origin});
   }
   return table;
 }

@@ -118,7 +118,8 @@ class Builder {
   // Quantizes a float value or requantizes an INT8 one, once per grid.
   ir::ValueId integer_copy(ir::ValueId value, const Grid& grid) {
     if (decision_.stored(value) && grid.same(grids_.of_value[at(value)])) return value;
-    const auto [place, added] = integer_copies_.try_emplace({value, grid.dtype, grid.scale, grid.zero_point}, ir::kNone);
+    const auto [place, added] =
+        integer_copies_.try_emplace({value, grid.dtype, grid.scale, grid.zero_point}, ir::kNone);
     if (added) {
       const bool stored = decision_.stored(value);
       place->second = convert(stored ? "Requantize" : "Quantize", value, "int8");
@@ -129,7 +130,8 @@ class Builder {
   }
 
   ir::ValueId constant_copy(ir::ValueId value, const Grid& grid) {
-    const auto [place, added] = integer_copies_.try_emplace({value, grid.dtype, grid.scale, grid.zero_point}, ir::kNone);
+    const auto [place, added] =
+        integer_copies_.try_emplace({value, grid.dtype, grid.scale, grid.zero_point}, ir::kNone);
     if (added) {
       const ir::Quant quant = grid.quant();
       place->second =

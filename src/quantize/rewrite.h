@@ -82,8 +82,8 @@ struct NodeReport {
 
 struct TensorReport {
   std::string name;
-  DType dtype = DType::F32;               // S8 or U8 when INT8
-  float scale = 0.0f;                     // 0 for float
+  DType dtype = DType::F32;  // S8 or U8 when INT8
+  float scale = 0.0f;        // 0 for float
   int zero_point = 0;
   float max_abs = 0.0f;                   // of the grid; for float tensors of their own range, or 0
   std::optional<ir::RangeSource> source;  // empty: no range

@@ -159,17 +159,20 @@ TEST(OnnxModel, WhatMovesDataHasCounterparts) {
   EXPECT_EQ(written("%b = const s32[4] [0, 1, 0, 2] %s = const s32[4] [2, 2, -1, 3] %y = Slice(%x, %b, %s) return %y"),
             "Slice");
   EXPECT_EQ(written("%a = const s32[] [3] %y, %z = Split(%a, %x) {num_split=2} return %y, %z"), "Split");
-  EXPECT_EQ(written("%a = const s32[] [3] %s = const s32[2] [3, -1] %y, %z = SplitV(%x, %s, %a) {num_split=2} return %y, %z"),
-            "Split");
+  EXPECT_EQ(
+      written("%a = const s32[] [3] %s = const s32[2] [3, -1] %y, %z = SplitV(%x, %s, %a) {num_split=2} return %y, %z"),
+      "Split");
   EXPECT_EQ(written("%y, %z = Unpack(%x) {num=2, axis=0} %p = Pack(%z, %y) {N=2, axis=1} return %p"),
             "Concat, Split, Squeeze x2, Unsqueeze x2");
   EXPECT_EQ(written("%k = const s32[] [3] %y, %z = TopKV2(%x, %k) return %y, %z"), "Cast, TopK");
-  EXPECT_EQ(written("%s = const s32[2] [8, 9] %y = ResizeBilinear(%x, %s) {half_pixel_centers=true} return %y"), "Resize");
+  EXPECT_EQ(written("%s = const s32[2] [8, 9] %y = ResizeBilinear(%x, %s) {half_pixel_centers=true} return %y"),
+            "Resize");
   EXPECT_EQ(written("%s = const s32[2] [8, 9] %y = ResizeNearestNeighbor(%x, %s) return %y"), "Resize");
   EXPECT_EQ(written("%y = SpaceToDepth(%x) {block_size=2} %z = DepthToSpace(%y) {block_size=2} return %z"),
             "DepthToSpace, SpaceToDepth");
-  EXPECT_EQ(written("%w = const f32[8,5] uniform(1, -1.0, 1.0) %y = Einsum(%x, %w) {equation=\"abcd,de->abce\"} return %y"),
-            "Einsum");
+  EXPECT_EQ(
+      written("%w = const f32[8,5] uniform(1, -1.0, 1.0) %y = Einsum(%x, %w) {equation=\"abcd,de->abce\"} return %y"),
+      "Einsum");
   EXPECT_EQ(written("%s = const s32[4] [2, 8, 12, 3] %w = const f32[3,3,3,8] uniform(1, -1.0, 1.0) "
                     "%y = Conv2DBackpropInput(%s, %w, %x) {strides=[1,2,2,1], padding=\"SAME\"} return %y"),
             "ConvTranspose");

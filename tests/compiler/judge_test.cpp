@@ -32,7 +32,9 @@ ir::Graph graph_of(const std::string& body, const std::string& shape = "[?,4]") 
 
 ir::Graph exact(const std::string& shape = "[?,4]") { return graph_of("%y = Neg(%x) %z = Neg(%y) return %z", shape); }
 // Adds to each class.
-ir::Graph shifted(const std::string& by) { return graph_of("%c = const f32[4] [" + by + "] %z = Add(%x, %c) return %z"); }
+ir::Graph shifted(const std::string& by) {
+  return graph_of("%c = const f32[4] [" + by + "] %z = Add(%x, %c) return %z");
+}
 
 Batch scores(const std::vector<float>& values, const std::vector<int64_t>& labels = {}) {
   const auto rows = static_cast<int64_t>(values.size() / 4);
@@ -84,7 +86,8 @@ TEST(Judge, TopFiveIsWhatItSays) {
   target.share = 0.5;
   target.label = "labels";
   target.metric = "top5";
-  EXPECT_EQ(Judge(exact(), target, data, config()).of_float().value, 1.0);  // of four classes all are among the first five
+  EXPECT_EQ(Judge(exact(), target, data, config()).of_float().value,
+            1.0);  // of four classes all are among the first five
 }
 
 TEST(Judge, NotANumberIsNeverRight) {
@@ -156,8 +159,7 @@ TEST(Judge, WrongTargetsAreNamed) {
   target.share = 0.9;
   target.label = "labels";
   EXPECT_EQ(refused(target, {scores(two_rows())}), "target accuracy: the data has no tensor 'labels' with labels");
-  EXPECT_EQ(refused(target, {scores(two_rows(), {1, 4})}),
-            "target accuracy: label 4 is out of range for 4 classes");
+  EXPECT_EQ(refused(target, {scores(two_rows(), {1, 4})}), "target accuracy: label 4 is out of range for 4 classes");
   target.metric = "f1";
   EXPECT_EQ(refused(target, {scores(two_rows())}), "target accuracy: metric 'f1' is unknown, expected top1 or top5");
   EXPECT_EQ(refused({.share = 0.9}, {}), "accuracy: the data holds no sample");

@@ -61,8 +61,8 @@ const char* const kBlock = R"(
 )";
 
 RangeTable block_table() {
-  return table_with({{"x", range(1.0f, -1.0f, 1.0f)}, {"a", range(1.5f, kSwishLow, 1.5f)},
-                     {"d", range(2.0f, kSwishLow, 2.0f)}});
+  return table_with(
+      {{"x", range(1.0f, -1.0f, 1.0f)}, {"a", range(1.5f, kSwishLow, 1.5f)}, {"d", range(2.0f, kSwishLow, 2.0f)}});
 }
 
 TEST(Asymmetric, SwishGetsAZeroPoint) {
@@ -114,8 +114,8 @@ TEST(Asymmetric, JoinedTensorsShareTheWidestInterval) {
     %y = Conv2D(%joined, %w2) {strides=[1,1,1,1], padding="SAME"}
     return %y
   )");
-  const RangeTable table = table_with({{"x", range(1.0f, -1.0f, 1.0f)}, {"a", range(2.0f, -0.1f, 2.0f)},
-                                       {"c", range(1.0f, -0.25f, 1.0f)}});
+  const RangeTable table =
+      table_with({{"x", range(1.0f, -1.0f, 1.0f)}, {"a", range(2.0f, -0.1f, 2.0f)}, {"c", range(1.0f, -0.25f, 1.0f)}});
   const ir::Graph int8 = rewrite_to_int8(graph, table, asymmetric()).graph;
   for (const char* name : {"a", "c", "joined"}) {
     EXPECT_FLOAT_EQ(quant_of(int8, name).scales[0], 2.25f / 255.0f) << name;
@@ -129,7 +129,8 @@ float swish(float x) { return x / (1.0f + std::exp(-x)); }
 TEST(Asymmetric, AnIntegerSimulationGivesTheSame) {
   RewriteResult result = rewrite_to_int8(graph_of(kBlock), block_table(), asymmetric());
   const ir::Graph& graph = result.graph;
-  result.graph.outputs = {{"x", graph.find_value("x/int8")}, {"a", graph.find_value("a")}, {"d", graph.find_value("d")}};
+  result.graph.outputs = {
+      {"x", graph.find_value("x/int8")}, {"a", graph.find_value("a")}, {"d", graph.find_value("d")}};
   std::vector<float> values(64);
   for (size_t i = 0; i < values.size(); ++i) values[i] = std::sin(0.7f * static_cast<float>(i));
   const Tensor x = Tensor::of(DType::F32, {1, 4, 4, 4}, values);

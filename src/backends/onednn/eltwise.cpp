@@ -239,7 +239,8 @@ Tactics binary_tactics(const StepSpec& spec) {
   const kernels::EltwiseInput a_plain{*a_elem, scale_of(a), Broadcast::None, 1, zero_of(a)};
   const kernels::EltwiseInput b_plain{*b_elem, scale_of(b), Broadcast::None, 1, zero_of(b)};
   return std::vector<Tactic>{plain_tactic("own:broadcast", [=](const StepArgs& args) {
-    kernels::eltwise_binary_strided(op, shape, a_plain, args.src[0], b_plain, args.src[1], output, args.dst[0], threads);
+    kernels::eltwise_binary_strided(op, shape, a_plain, args.src[0], b_plain, args.src[1], output, args.dst[0],
+                                    threads);
   })};
 }
 

@@ -113,10 +113,11 @@ Tactics pad_tactics(const StepSpec& spec) {
   if (has_value && is_int8(spec.inputs[0].dtype)) return Refusal{"a pad value in INT8"};
   const auto bytes = static_cast<int64_t>(dtype_bytes(spec.inputs[0].dtype));
   const int threads = spec.threads;
-  return std::vector<Tactic>{plain_tactic("own:pad", [=, zero_point = spec.inputs[0].quant.zero_point](const StepArgs& args) {
-    const int64_t zero = zero_point;
-    kernels::pad_constant(bytes, shape, args.src[0], has_value ? args.src[2] : &zero, args.dst[0], threads);
-  })};
+  return std::vector<Tactic>{
+      plain_tactic("own:pad", [=, zero_point = spec.inputs[0].quant.zero_point](const StepArgs& args) {
+        const int64_t zero = zero_point;
+        kernels::pad_constant(bytes, shape, args.src[0], has_value ? args.src[2] : &zero, args.dst[0], threads);
+      })};
 }
 
 Tactics slice_tactics(const StepSpec& spec) {

@@ -124,8 +124,7 @@ void split(const NodeContext& context) {
     }
     inputs.push_back(context.tensors.ints(context.part("sizes"), sizes));
   }
-  set_all(context,
-          context.tensors.append_many("Split", inputs, output_names(context), {int_attr("axis", axis)}));
+  set_all(context, context.tensors.append_many("Split", inputs, output_names(context), {int_attr("axis", axis)}));
 }
 
 void unpack(const NodeContext& context) {
@@ -143,12 +142,11 @@ void unpack(const NodeContext& context) {
 }
 
 void top_k(const NodeContext& context) {
-  const int64_t k =
-      context.node.op == "TopKV2" ? context.int_input(1).at(0) : context.node.attr<int64_t>("k");
+  const int64_t k = context.node.op == "TopKV2" ? context.int_input(1).at(0) : context.node.attr<int64_t>("k");
   Tensors& tensors = context.tensors;
-  const std::vector<std::string> found = tensors.append_many(
-      "TopK", {tensors.read(context.node.inputs[0]), tensors.ints(context.part("k"), {k})}, output_names(context),
-      {int_attr("axis", -1), int_attr("largest", 1), int_attr("sorted", 1)});
+  const std::vector<std::string> found =
+      tensors.append_many("TopK", {tensors.read(context.node.inputs[0]), tensors.ints(context.part("k"), {k})},
+                          output_names(context), {int_attr("axis", -1), int_attr("largest", 1), int_attr("sorted", 1)});
   tensors.set(context.node.outputs[0], {found[0]});
   if (context.node.outputs.size() < 2) return;
   const ir::Value& indices = context.graph.value(context.node.outputs[1]);

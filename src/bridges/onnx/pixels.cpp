@@ -33,9 +33,7 @@ Written resize(const NodeContext& context) {
                                                                       : "asymmetric")};
   // TensorFlow takes floor((i + 0.5) * ratio) with half pixels, which is half_pixel's position rounded with halves up.
   if (nearest) attrs.push_back(string_attr("nearest_mode", align || half ? "round_prefer_ceil" : "floor"));
-  const auto scale = [&](size_t axis) {
-    return static_cast<float>(size.at(axis)) / static_cast<float>(in[axis + 1]);
-  };
+  const auto scale = [&](size_t axis) { return static_cast<float>(size.at(axis)) / static_cast<float>(in[axis + 1]); };
   const std::string scales = context.tensors.floats(context.part("scales"), {4}, {1.0f, 1.0f, scale(0), scale(1)});
   return {context.tensors.append("Resize", {picture(context, 0), "", scales}, node.name, attrs), Layout::ChannelsFirst};
 }
@@ -83,8 +81,8 @@ Written transposed_convolution(const NodeContext& context) {
   const Padding rows = padding_of(context, 1, in[1], out[1], filter[0], strides.at(1));
   const Padding columns = padding_of(context, 2, in[2], out[2], filter[1], strides.at(2));
   // [h, w, result's channels, input's channels] to [input's, result's, h, w].
-  const std::string weights = context.tensors.permuted_constant(node.inputs[1], {3, 2, 0, 1},
-                                                                {filter[3], filter[2], filter[0], filter[1]}, 0);
+  const std::string weights =
+      context.tensors.permuted_constant(node.inputs[1], {3, 2, 0, 1}, {filter[3], filter[2], filter[0], filter[1]}, 0);
   const Attrs attrs = {ints_attr("kernel_shape", {filter[0], filter[1]}),
                        ints_attr("strides", {strides[1], strides[2]}),
                        ints_attr("pads", {rows.before, columns.before, rows.behind, columns.behind}),
