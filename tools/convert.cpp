@@ -113,9 +113,9 @@ void add_convert(CLI::App& app, Output& output) {
   command->add_option("--disable-pass", options->convert.disabled_passes, "Graph rewrites to leave out, by name")
       ->delimiter(',');
   command
-      ->add_option(
-          "--measures", options->convert.measures,
-          "int8: what recovers accuracy: equalization, weight_mse, rounding, or auto (with --calibration-data)")
+      ->add_option("--measures", options->convert.measures,
+                   "int8: what recovers accuracy: asymmetric, equalization, weight_mse, rounding, or auto (with "
+                   "--calibration-data)")
       ->delimiter(',');
   command->add_flag(
       "--explain", options->convert.explain,

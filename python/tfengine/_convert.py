@@ -91,12 +91,15 @@ def convert(
         strict_ranges: int8: tensors without a range raise InvalidArgument naming all of them; else what reads them stays
             in float, and the report's notes name them.
         float_gates: int8: squeeze-and-excitation branches stay in float.
-        measures: int8: what recovers accuracy, any of "equalization", "weight_mse" and "rounding", or "auto" for each
-            that brings the results nearer to the float model's, by trial; the float model is run on the first `num_measure_samples` of the calibration data for it, which must be readable more than once.
+        measures: int8: what recovers accuracy, any of "asymmetric", "equalization", "weight_mse" and "rounding", or "auto"
+            for each that brings the results nearer to the float model's, by trial on a quarter of the samples that the
+            others are fitted on; the float model is run on the first `num_measure_samples` of the calibration data for
+            it, which must be readable more than once.
         explain: int8: `Engine.explain` also knows how far each tensor is from the float model's.
         target_accuracy: int8: the share of the float model's score to keep, as 0.999 or "99.9%": measures are added until
             it holds, then as few layers as possible return to float. What was tried is in `Engine.report()["accuracy"]`.
-        accuracy_data, labels: what is scored on (None: the calibration data), and the class of each of its samples.
+        accuracy_data, labels: what is scored on (None: a quarter of the calibration data, which measures are then not
+            fitted on), and the class of each of its samples.
             Without labels the score is how often the float model's class comes out, or, where outputs are no classes,
             signal-to-noise: 99.9 % is 30 dB.
         metric: "top1" or "top5" of the first output, or a function of (outputs, batch), both dicts of name to array with
@@ -135,8 +138,11 @@ def convert(
             if not is_read_once(calibration_data):
                 samples = source_of(calibration_data, batch_size, num_calibration_samples)
         share = share_of(target_accuracy)
-        score_on = calibration_data if accuracy_data is None else accuracy_data
-        scored = labelled_source(score_on, labels, batch_size, num_accuracy_samples) if share else None
+        scored = None
+        if share and accuracy_data is not None:
+            scored = labelled_source(accuracy_data, labels, batch_size, num_accuracy_samples)
+        elif share:
+            samples = labelled_source(calibration_data, labels, batch_size, num_calibration_samples)
         core = _core.convert(
             model._core,
             precision=precision,

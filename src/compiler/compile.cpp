@@ -4,6 +4,7 @@
 #include <cctype>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "backends/list.h"
@@ -16,6 +17,7 @@
 #include "compiler/model_impl.h"
 #include "compiler/recipe.h"
 #include "compiler/report.h"
+#include "compiler/sample_share.h"
 #include "compiler/slow_steps.h"
 #include "compiler/to_bf16.h"
 #include "tfengine/convert.h"
@@ -215,7 +217,13 @@ class Compiler {
     if (!contract) {
       target = {};
       target.share = 1.0;
-      target.max_samples = options_.max_samples;
+      target.max_samples = std::max<int64_t>(options_.max_samples / 2, 1);
+    }
+    if (data == options_.samples && detail::can_share(*data)) {
+      fitted_.emplace(*data, detail::Share::Fitted);
+      aside_.emplace(*data, detail::Share::Aside);
+      maker.fit_on(*fitted_);
+      data = &*aside_;
     }
     measures.automatic = false;
     const detail::Judge judge(optimized, target, *data, config_);
@@ -290,6 +298,8 @@ class Compiler {
   std::string precision_;
   std::string float_precision_;
   runtime::EngineConfig config_;
+  // Shares of the samples, where measures are judged by them too.
+  std::optional<detail::SampleShare> fitted_, aside_;
   detail::Recipe recipe_;
   detail::ConversionReport report_;
   int64_t chunk_ = 0;

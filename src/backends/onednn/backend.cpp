@@ -114,6 +114,16 @@ class OnednnBackend : public plan::Backend {
     return std::nullopt;
   }
 
+  // Padding of a depthwise convolution is filled with the zero point; other convolutions have no such filling.
+  std::optional<Refusal> refuses_zero_point(const ir::Graph& graph, const ir::Node& node, int input) const override {
+    if (node.op != "Conv2D" || input != 0) return std::nullopt;
+    const Shape& weights = graph.input_value(node, 1).shape;
+    const bool window = weights.rank() == 4 && (weights[0] != 1 || weights[1] != 1);
+    const std::string padding = node.attr_or<std::string>("padding", "VALID");
+    if (padding == "VALID" || (padding == "SAME" && !window)) return std::nullopt;
+    return Refusal{"its padding would have to hold the zero point"};
+  }
+
   bool takes_strided_input(const StepSpec& spec, int input) const override {
     const Lowering* lowering = find(spec.node->op);
     if (lowering == nullptr || spec.node->denylisted) return false;
