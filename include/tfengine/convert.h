@@ -72,6 +72,9 @@ struct ConvertOptions {
   uint64_t memory_budget_bytes = 0;
   // With a budget: the precisions to choose from, best liked first; empty: `precision` alone.
   std::vector<std::string> allowed_precisions;
+  // A batch of the planned shapes, or a larger one, is run in chunks where its samples are independent and this machine runs
+  // it clearly faster so, by measured steps; the report says which. Needs one set of input shapes.
+  bool split_batch = true;
   // INT8 steps that this machine runs slower than float stay float.
   bool avoid_slow_int8 = true;
   // Passes to leave out, by name (see `tfengine dump`), for debugging.

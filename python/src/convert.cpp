@@ -47,7 +47,7 @@ EngineHandle run(const Model& model, const std::string& precision, const std::st
                  const Names& disabled_passes, int threads, uint64_t max_workspace_size_bytes,
                  int maximum_cached_engines, const std::filesystem::path& timing_cache, const std::string& backend,
                  std::optional<uint64_t> memory_limit_bytes, bool time_tactics, uint64_t memory_budget_bytes,
-                 const Names& allowed_precisions, nb::object progress) {
+                 const Names& allowed_precisions, bool split_batch, nb::object progress) {
   std::shared_ptr<SystemAllocator> allocator;
   ConvertOptions options;
   options.precision = precision;
@@ -77,6 +77,7 @@ EngineHandle run(const Model& model, const std::string& precision, const std::st
   options.disabled_passes = disabled_passes;
   options.memory_budget_bytes = memory_budget_bytes;
   options.allowed_precisions = allowed_precisions;
+  options.split_batch = split_batch;
   options.engine = engine_options(threads, max_workspace_size_bytes, maximum_cached_engines, timing_cache, backend,
                                   memory_limit_bytes, time_tactics, allocator);
   options.progress = progress_from(std::move(progress));
@@ -94,7 +95,7 @@ void bind_convert(nb::module_& m) {
         "max_samples"_a, "explain"_a, "target_share"_a, "accuracy_data"_a.none(), "accuracy_samples"_a, "label"_a,
         "metric"_a, "score"_a.none(), "disabled_passes"_a, "threads"_a, "max_workspace_size_bytes"_a,
         "maximum_cached_engines"_a, "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a,
-        "memory_budget_bytes"_a, "allowed_precisions"_a, "progress"_a.none());
+        "memory_budget_bytes"_a, "allowed_precisions"_a, "split_batch"_a, "progress"_a.none());
 }
 
 }  // namespace tfengine::python

@@ -62,6 +62,7 @@ def convert(
     calibration_table: RangeTable | str | os.PathLike | None = None,
     memory_budget_bytes: int = 0,
     allowed_precisions: Iterable[str] = (),
+    split_batch: bool = True,
 ) -> Engine:
     """Converts a model (or the .pb file or SavedModel folder at a path) to an engine for this machine.
 
@@ -111,6 +112,8 @@ def convert(
             engine inside, over `allowed_precisions`, tactics, orders of steps, and chunks that a batch is run in. Raises
             InvalidArgument with the least bytes where none fits. 0: no budget. See docs/memory.md.
         allowed_precisions: with a budget: what to choose from, best liked first; empty: `precision` alone.
+        split_batch: a batch of the planned shapes, or a larger one, is run in chunks where its samples are independent and
+            this machine runs it clearly faster so; the report's notes say which.
         progress: True for tqdm bars, or a function of (what, done, total), total being -1 when unknown.
 
     Raises InvalidModel, InvalidArgument, OutOfMemory or BackendFailure. The GIL is released while working.
@@ -179,6 +182,7 @@ def convert(
             time_tactics=time_tactics,
             memory_budget_bytes=memory_budget_bytes,
             allowed_precisions=allowed_precisions,
+            split_batch=split_batch,
             progress=callback,
         )
     return Engine(core)

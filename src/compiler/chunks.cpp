@@ -52,6 +52,12 @@ void run_chunks(runtime::ShapeEntry& entry, const BoundInputs& inputs, std::span
 
 }  // namespace
 
+int64_t chunks_of(const runtime::ShapeEntry& entry, const std::vector<Shape>& shapes) {
+  if (entry.shapes() == shapes) return 1;
+  const int64_t samples = shapes[0][0], chunk = entry.shapes()[0][0];
+  return (samples + chunk - 1) / chunk;
+}
+
 void run_entry(runtime::ShapeEntry& entry, const BoundInputs& inputs, std::span<void* const> outputs) {
   if (entry.shapes() != inputs.shapes) return run_chunks(entry, inputs, outputs);
   entry.lease()->run(inputs.addresses, outputs);

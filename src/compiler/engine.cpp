@@ -282,6 +282,8 @@ std::vector<LayerProfile> Engine::profile(const std::vector<NamedTensor>& inputs
   const plan::Plan& plan = entry->plan();
   const detail::OutputBuffers outputs = detail::make_outputs(plan);
   std::vector<std::vector<double>> times(plan.steps.size());
+  // A batch in chunks: the first one is measured.
+  const double chunks = static_cast<double>(detail::chunks_of(*entry, bound.shapes));
   const auto lease = entry->lease();
   for (int run = 0; run <= runs; ++run) {
     lease->run_observed(bound.addresses, outputs.addresses, [&](int step, double elapsed_us) {
@@ -293,8 +295,9 @@ std::vector<LayerProfile> Engine::profile(const std::vector<NamedTensor>& inputs
     const plan::Step& step = plan.steps[i];
     const ir::Node& node = plan.graph.node(step.node);
     std::nth_element(times[i].begin(), times[i].begin() + runs / 2, times[i].end());
+    const double time_us = chunks * times[i][static_cast<size_t>(runs / 2)];
     layers.push_back({node.name, node.op, detail::precision_of(plan, node), step.backend,
-                      step.elided ? "in place" : step.tactic.name, times[i][static_cast<size_t>(runs / 2)],
+                      step.elided ? "in place" : step.tactic.name, time_us,
                       plan.graph.value(node.outputs[0]).shape.str()});
   }
   return layers;
