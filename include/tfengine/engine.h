@@ -15,13 +15,14 @@
 #include "tfengine/export.h"
 #include "tfengine/memory_report.h"
 #include "tfengine/model.h"
+#include "tfengine/shared_weights.h"
 #include "tfengine/workspace.h"
 
 namespace tfengine {
 
 struct EngineOptions {
   int threads = 0;  // of each run; 0: the number the engine was converted with, or all cores
-  // A tactic that needs more scratch memory is not eligible.
+  // A tactic that needs more scratch memory is not eligible. A loaded engine takes the default for the limit it was made with.
   uint64_t max_workspace_size_bytes = uint64_t{1} << 30;
   // Everything the engine holds or uses at run time comes from here; null: default_allocator(). It must outlive the engine.
   Allocator* allocator = nullptr;
@@ -35,6 +36,8 @@ struct EngineOptions {
   WorkspaceUse workspace = WorkspaceUse::Kept;
   // In place of a workspace of its own: one block for all engines that are given it. `workspace` counts for nothing then.
   std::shared_ptr<SharedWorkspace> shared_workspace;
+  // Weights held once for all engines that are given it.
+  std::shared_ptr<SharedWeights> shared_weights;
   // Tactic times kept across runs; empty: none.
   std::filesystem::path timing_cache;
   // "": the best for each step; "reference" or "onednn" to ask for one by name.
@@ -104,6 +107,8 @@ class TFE_API Engine {
   // The plans that are kept now, most recently used first, and how many were dropped for want of room.
   std::vector<PlanSummary> plans() const;
   int64_t evictions() const;
+  // What the engine holds now: weights, and activations and workspaces of the plans that are kept.
+  uint64_t cached_bytes() const;
   // Gives back activations and workspaces that no call uses now, and plans but the latest; the next calls take them again.
   void release_memory() const;
   // Shapes of the outputs for these inputs' shapes.

@@ -49,7 +49,8 @@ EngineHandle run(const Model& model, const std::string& precision, const std::st
                  int maximum_cached_engines, const std::filesystem::path& timing_cache, const std::string& backend,
                  std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
                  std::optional<uint64_t> maximum_cached_bytes, const std::string& workspace,
-                 std::shared_ptr<SharedWorkspace> shared_workspace, nb::object progress) {
+                 std::shared_ptr<SharedWorkspace> shared_workspace, std::shared_ptr<SharedWeights> shared_weights,
+                 nb::object progress) {
   ConvertOptions options;
   options.precision = precision;
   options.float_precision = float_precision;
@@ -78,7 +79,7 @@ EngineHandle run(const Model& model, const std::string& precision, const std::st
   options.disabled_passes = disabled_passes;
   options.engine = engine_options(threads, max_workspace_size_bytes, maximum_cached_engines, timing_cache, backend,
                                   memory_limit_bytes, time_tactics, maximum_cached_bytes, workspace,
-                                  std::move(shared_workspace));
+                                  std::move(shared_workspace), std::move(shared_weights));
   options.progress = progress_from(std::move(progress));
   const nb::gil_scoped_release unlocked;
   return {convert(model, options)};
@@ -93,7 +94,8 @@ void bind_convert(nb::module_& m) {
         "max_samples"_a, "explain"_a, "target_share"_a, "accuracy_data"_a.none(), "accuracy_samples"_a, "label"_a,
         "metric"_a, "score"_a.none(), "disabled_passes"_a, "threads"_a, "max_workspace_size_bytes"_a,
         "maximum_cached_engines"_a, "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a,
-        "maximum_cached_bytes"_a.none(), "workspace"_a, "shared_workspace"_a.none(), "progress"_a.none());
+        "maximum_cached_bytes"_a.none(), "workspace"_a, "shared_workspace"_a.none(), "shared_weights"_a.none(),
+        "progress"_a.none());
 }
 
 }  // namespace tfengine::python

@@ -12,6 +12,7 @@
 #include "memory.h"
 #include "module.h"
 #include "tensors.h"
+#include "tfengine/error.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -22,7 +23,8 @@ EngineOptions engine_options(int threads, uint64_t max_workspace_size_bytes, int
                              const std::filesystem::path& timing_cache, const std::string& backend,
                              std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
                              std::optional<uint64_t> maximum_cached_bytes, const std::string& workspace,
-                             std::shared_ptr<SharedWorkspace> shared_workspace) {
+                             std::shared_ptr<SharedWorkspace> shared_workspace,
+                             std::shared_ptr<SharedWeights> shared_weights) {
   EngineOptions options;
   options.threads = threads;
   options.max_workspace_size_bytes = max_workspace_size_bytes;
@@ -37,6 +39,7 @@ EngineOptions engine_options(int threads, uint64_t max_workspace_size_bytes, int
   }
   options.workspace = workspace == "kept" ? WorkspaceUse::Kept : WorkspaceUse::WhileRunning;
   options.shared_workspace = std::move(shared_workspace);
+  options.shared_weights = std::move(shared_weights);
   return options;
 }
 
@@ -48,10 +51,10 @@ EngineHandle load(const std::filesystem::path& path, int threads, uint64_t max_w
                   int maximum_cached_engines, const std::filesystem::path& timing_cache, const std::string& backend,
                   std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
                   std::optional<uint64_t> maximum_cached_bytes, const std::string& workspace,
-                  std::shared_ptr<SharedWorkspace> shared_workspace) {
+                  std::shared_ptr<SharedWorkspace> shared_workspace, std::shared_ptr<SharedWeights> shared_weights) {
   const EngineOptions options = engine_options(threads, max_workspace_size_bytes, maximum_cached_engines, timing_cache,
                                                backend, memory_limit_bytes, time_tactics, maximum_cached_bytes,
-                                               workspace, std::move(shared_workspace));
+                                               workspace, std::move(shared_workspace), std::move(shared_weights));
   return {Engine::load(path, options)};
 }
 
@@ -94,7 +97,8 @@ void bind_engine(nb::module_& m) {
   nb::class_<EngineHandle>(m, "Engine", "A converted model that runs.")
       .def_static("load", &load, "path"_a, "threads"_a, "max_workspace_size_bytes"_a, "maximum_cached_engines"_a,
                   "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a,
-                  "maximum_cached_bytes"_a.none(), "workspace"_a, "shared_workspace"_a.none(), Unlocked())
+                  "maximum_cached_bytes"_a.none(), "workspace"_a, "shared_workspace"_a.none(), "shared_weights"_a.none(),
+                  Unlocked())
       .def("to_onnx",
            [](const EngineHandle& self) {
              const std::string model = self.engine.to_onnx();

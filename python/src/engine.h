@@ -21,6 +21,7 @@ EngineOptions engine_options(int threads, uint64_t max_workspace_size_bytes, int
                              const std::filesystem::path& timing_cache, const std::string& backend,
                              std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
                              std::optional<uint64_t> maximum_cached_bytes, const std::string& workspace,
-                             std::shared_ptr<SharedWorkspace> shared_workspace);
+                             std::shared_ptr<SharedWorkspace> shared_workspace,
+                             std::shared_ptr<SharedWeights> shared_weights);
 
 }  // namespace tfengine::python

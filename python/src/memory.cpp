@@ -140,6 +140,9 @@ void bind_memory(nb::module_& m) {
       .def_prop_ro("bytes", &SharedWorkspace::bytes, nb::call_guard<nb::gil_scoped_release>())
       .def_prop_ro("peak_bytes", &SharedWorkspace::peak_bytes, nb::call_guard<nb::gil_scoped_release>())
       .def("release", &SharedWorkspace::release, nb::call_guard<nb::gil_scoped_release>());
+  nb::class_<SharedWeights>(m, "SharedWeights", "Weights that engines have in common.")
+      .def("__init__", [](SharedWeights* self) { new (self) SharedWeights(); })
+      .def_prop_ro("bytes", &SharedWeights::bytes, nb::call_guard<nb::gil_scoped_release>());
   m.def("set_memory_limits", &set_limits, "memory_fraction"_a.none(), "memory_limit_bytes"_a.none(),
         "allow_growth"_a.none(), nb::call_guard<nb::gil_scoped_release>());
   m.def("process_memory", &process_dict);

@@ -11,7 +11,7 @@ from ._accuracy import LABELS, Metric, labelled_source, share_of
 from ._calibration import Calibration, calibrate
 from ._data import CalibrationData, is_read_once, source_of
 from ._engine import Engine
-from ._memory import SharedWorkspace, workspace_arguments
+from ._memory import SharedWeights, SharedWorkspace, sharing
 from ._model import Model, model_of
 from ._progress import Callback, progress_callback
 from ._specs import ShapeSet, shape_sets
@@ -46,6 +46,7 @@ def convert(
     time_tactics: bool = True,
     maximum_cached_bytes: int | None = None,
     workspace: str | SharedWorkspace = "kept",
+    shared_weights: SharedWeights | None = None,
     avoid_slow_int8: bool = True,
     bias_correction: bool = True,
     float_precision: str = "fp32",
@@ -82,7 +83,7 @@ def convert(
         int8_grid: "auto" (uint8 for tensors that cannot be negative) or "tensorrt" (int8 everywhere).
         input_shapes: the shapes to tune for: a dict of name to shape, a list in the order of the inputs, or one shape;
             or a list of such sets.
-        memory_limit_bytes, maximum_cached_engines, maximum_cached_bytes, workspace, backend, time_tactics: as for `load`.
+        memory_limit_bytes, maximum_cached_engines, maximum_cached_bytes, workspace, shared_weights, backend, time_tactics: as for `load`.
         avoid_slow_int8: layers that are slower in INT8 than in float on this machine stay float.
         bias_correction: int8: biases take back the mean error that rounding the weights makes.
         float_precision: int8: what layers that are not INT8 compute in: "fp32", or "bf16" where the CPU has it and where
@@ -168,7 +169,7 @@ def convert(
             memory_limit_bytes=memory_limit_bytes,
             time_tactics=time_tactics,
             maximum_cached_bytes=maximum_cached_bytes,
-            **workspace_arguments(workspace),
+            **sharing(workspace, shared_weights),
             progress=callback,
         )
     return Engine(core)

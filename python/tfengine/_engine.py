@@ -11,7 +11,7 @@ import numpy as np
 from . import _core
 from ._accuracy import Explanation, explanation_of
 from ._arrays import Inputs, named_arrays
-from ._memory import SharedWorkspace, workspace_arguments
+from ._memory import SharedWeights, SharedWorkspace, sharing
 from ._specs import ShapeSet, TensorSpec, shape_set, specs_from
 
 
@@ -144,6 +144,7 @@ def load(
     time_tactics: bool = True,
     maximum_cached_bytes: int | None = None,
     workspace: str | SharedWorkspace = "kept",
+    shared_weights: SharedWeights | None = None,
 ) -> Engine:
     """Loads an engine file (.tfe).
 
@@ -160,6 +161,7 @@ def load(
         maximum_cached_bytes: plans are dropped, the least recently used first, while weights, activations and workspaces
             together are more; the latest plan stays. None: no such limit.
         workspace: "kept" between runs; "running": taken for each run and given back; or a `SharedWorkspace`.
+        shared_weights: weights are held once for all engines that are given it.
 
     Raises InvalidModel when the file is malformed, InvalidArgument when it is missing, OutOfMemory.
     """
@@ -173,6 +175,6 @@ def load(
         memory_limit_bytes=memory_limit_bytes,
         time_tactics=time_tactics,
         maximum_cached_bytes=maximum_cached_bytes,
-        **workspace_arguments(workspace),
+        **sharing(workspace, shared_weights),
     )
     return Engine(core)

@@ -38,10 +38,28 @@ class SharedWorkspace:
         self._core.release()
 
 
-def workspace_arguments(workspace: str | SharedWorkspace) -> dict[str, Any]:
-    if isinstance(workspace, SharedWorkspace):
-        return {"workspace": "kept", "shared_workspace": workspace._core}
-    return {"workspace": workspace, "shared_workspace": None}
+class SharedWeights:
+    """Weights that several engines have in common, packed and held once: give the same one as `shared_weights` to engines of
+    the same model, or of models with the same layers. Weights are found by a hash of their content that is not made to
+    withstand forgery: share among models that you trust alike."""
+
+    def __init__(self) -> None:
+        self._core = _core.SharedWeights()
+
+    @property
+    def bytes(self) -> int:
+        """Held now, by all engines together."""
+        return self._core.bytes
+
+
+def sharing(workspace: str | SharedWorkspace, weights: SharedWeights | None) -> dict[str, Any]:
+    """What C++ takes for the two."""
+    shared = isinstance(workspace, SharedWorkspace)
+    return {
+        "workspace": "kept" if shared else workspace,
+        "shared_workspace": workspace._core if shared else None,
+        "shared_weights": weights and weights._core,
+    }
 
 
 def set_memory_limits(

@@ -45,6 +45,7 @@ runtime::EngineConfig engine_config(const EngineOptions& options) {
   config.memory_limit_bytes = options.memory_limit_bytes;
   config.workspace = options.workspace;
   config.shared_workspace = options.shared_workspace;
+  if (options.shared_weights != nullptr) config.shared_weights = options.shared_weights->store();
   config.allocator = options.allocator == nullptr ? &default_allocator() : options.allocator;
   config.measure = options.time_tactics && !untimed_by_environment();
   config.specialize = passes::specialize;
@@ -122,6 +123,13 @@ plan::EngineImage read_engine_image(const Engine::Bytes& bytes, const std::strin
   return image;
 }
 
+uint64_t workspace_limit_of(const plan::EngineImage& image) {
+  const auto options = nlohmann::json::parse(image.options, nullptr, false);
+  const char* key = "max_workspace_size_bytes";
+  if (!options.is_object() || !options.contains(key) || !options[key].is_number_unsigned()) return UINT64_MAX;
+  return options[key].get<uint64_t>();
+}
+
 }  // namespace
 
 }  // namespace detail
@@ -145,6 +153,10 @@ Engine engine_of(const Engine::Bytes& bytes, const EngineOptions& options, const
   auto impl = std::make_shared<EngineImpl>();
   EngineOptions used = options;
   if (used.threads == 0) used.threads = image.threads;
+  // Nobody asked for more than it was made with.
+  if (used.max_workspace_size_bytes == EngineOptions().max_workspace_size_bytes) {
+    used.max_workspace_size_bytes = std::min(used.max_workspace_size_bytes, workspace_limit_of(image));
+  }
   runtime::EngineConfig config = engine_config(used);
   config.packed = std::move(packed);
   impl->core = std::make_unique<runtime::EngineCore>(std::move(image.graph), std::move(config));

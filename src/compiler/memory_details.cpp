@@ -82,6 +82,7 @@ std::vector<PlanSummary> Engine::plans() const {
   return all;
 }
 
+uint64_t Engine::cached_bytes() const { return impl_->core->cached_bytes(); }
 int64_t Engine::evictions() const { return impl_->core->evictions(); }
 void Engine::release_memory() const { impl_->core->release_memory(); }
 
@@ -95,7 +96,7 @@ MemoryDetails Engine::memory_details(const std::vector<Shape>& input_shapes) con
   details.tensors = tensors_of(plan);
   details.rejected = rejected_of(plan);
   details.cache = plans();
-  details.cached_bytes = impl_->core->cached_bytes();
+  details.cached_bytes = cached_bytes();
   details.evictions = impl_->core->evictions();
   details.allocated = impl_->core->allocated();
   details.advice = detail::memory_advice(details, impl_->core->config());

@@ -221,14 +221,12 @@ void Context::point_to(std::span<const void* const> inputs, std::span<void* cons
   bound_ = true;
 }
 
-std::optional<detail::WorkspaceBlock::Turn> Context::workspace_turn() {
-  std::optional<detail::WorkspaceBlock::Turn> turn;
-  if (shared_workspace_ == nullptr) return turn;
+void Context::take_workspace(std::optional<detail::WorkspaceBlock::Turn>& turn) {
+  if (shared_workspace_ == nullptr) return;
   const MemoryLabel label(prepared_->plan.graph.name, {});
   turn.emplace(*shared_workspace_, prepared_->plan.workspace_bytes, workspace_name_);
   workspace_moved_ = workspace_moved_ || turn->data() != workspace_at_;
   workspace_at_ = turn->data();
-  return turn;
 }
 
 void Context::copy_outputs() {
@@ -243,7 +241,8 @@ void Context::copy_outputs() {
 }
 
 void Context::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
-  const auto workspace = workspace_turn();
+  std::optional<detail::WorkspaceBlock::Turn> workspace;
+  take_workspace(workspace);
   point_to(inputs, outputs);
   // Thread-local and cheap; oneDNN takes its team size from here.
   omp_set_num_threads(prepared_->plan.threads);
@@ -256,7 +255,8 @@ void Context::run(std::span<const void* const> inputs, std::span<void* const> ou
 
 void Context::run_observed(std::span<const void* const> inputs, std::span<void* const> outputs,
                            const std::function<void(int, double)>& after) {
-  const auto workspace = workspace_turn();
+  std::optional<detail::WorkspaceBlock::Turn> workspace;
+  take_workspace(workspace);
   point_to(inputs, outputs);
   omp_set_num_threads(prepared_->plan.threads);
   auto next = steps_.begin();

@@ -39,6 +39,8 @@ struct ContextMemory {
 class Context {
  public:
   Context(std::shared_ptr<const PreparedPlan> prepared, const ContextMemory& memory);
+  Context(std::shared_ptr<const PreparedPlan> prepared, Allocator& allocator)
+      : Context(std::move(prepared), ContextMemory{&allocator, WorkspaceUse::Kept, nullptr}) {}
 
   // Addresses of dense tensors in the graph's order and static shapes. Allocates nothing.
   void run(std::span<const void* const> inputs, std::span<void* const> outputs);
@@ -53,7 +55,7 @@ class Context {
 
  private:
   // The workspace for one run: waits for it where others share it, takes it where it is not kept.
-  std::optional<detail::WorkspaceBlock::Turn> workspace_turn();
+  void take_workspace(std::optional<detail::WorkspaceBlock::Turn>& turn);
   void point_to(std::span<const void* const> inputs, std::span<void* const> outputs);
   void bind_step(size_t step);
   void copy_outputs();

@@ -67,7 +67,7 @@ EngineCore::EngineCore(ir::Graph graph, EngineConfig config)
       config_(std::move(config)),
       account_(std::make_unique<LimitedAllocator>(*config_.allocator, config_.memory_limit_bytes,
                                                   "the engine's memory_limit_bytes")),
-      packed_(*account_),
+      packed_(*account_, config_.shared_weights),
       entries_(static_cast<size_t>(std::max(1, config_.maximum_cached_engines))) {
   check(config_.specialize != nullptr && !config_.backends.empty(),
         "an engine needs backends and a specialize function");

@@ -29,6 +29,7 @@ struct EngineConfig {
   uint64_t memory_limit_bytes = UINT64_MAX;  // of this engine, at run time
   WorkspaceUse workspace = WorkspaceUse::Kept;
   std::shared_ptr<SharedWorkspace> shared_workspace;
+  std::shared_ptr<plan::PackedStore> shared_weights;
   bool measure = true;
   // Plans that keep every tensor after a run, for observers.
   bool keep_all = false;
