@@ -11,6 +11,7 @@ from ._accuracy import LABELS, Metric, labelled_source, share_of
 from ._calibration import Calibration, calibrate
 from ._data import CalibrationData, is_read_once, source_of
 from ._engine import Engine
+from ._memory import SharedWeights, SharedWorkspace, sharing
 from ._model import Model, model_of
 from ._progress import Callback, progress_callback
 from ._specs import ShapeSet, shape_sets
@@ -43,6 +44,9 @@ def convert(
     maximum_cached_engines: int = 8,
     backend: str = "",
     time_tactics: bool = True,
+    maximum_cached_bytes: int | None = None,
+    workspace: str | SharedWorkspace = "kept",
+    shared_weights: SharedWeights | None = None,
     avoid_slow_int8: bool = True,
     bias_correction: bool = True,
     float_precision: str = "fp32",
@@ -82,7 +86,7 @@ def convert(
         int8_grid: "auto" (uint8 for tensors that cannot be negative) or "tensorrt" (int8 everywhere).
         input_shapes: the shapes to tune for: a dict of name to shape, a list in the order of the inputs, or one shape;
             or a list of such sets.
-        memory_limit_bytes, maximum_cached_engines, backend, time_tactics: as for `load`.
+        memory_limit_bytes, maximum_cached_engines, maximum_cached_bytes, workspace, shared_weights, backend, time_tactics: as for `load`.
         avoid_slow_int8: layers that are slower in INT8 than in float on this machine stay float.
         bias_correction: int8: biases take back the mean error that rounding the weights makes.
         float_precision: int8: what layers that are not INT8 compute in: "fp32", or "bf16" where the CPU has it and where
@@ -183,6 +187,8 @@ def convert(
             memory_budget_bytes=memory_budget_bytes,
             allowed_precisions=allowed_precisions,
             split_batch=split_batch,
+            maximum_cached_bytes=maximum_cached_bytes,
+            **sharing(workspace, shared_weights),
             progress=callback,
         )
     return Engine(core)

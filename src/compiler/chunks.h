@@ -19,6 +19,7 @@ int64_t chunks_of(const runtime::ShapeEntry& entry, const std::vector<Shape>& sh
 // Runs inputs through the entry's plan, which may be for fewer samples: then in chunks, of which the last overlaps the one before
 // where samples do not divide, so that no other plan is needed. InvalidModel when the plan's inputs or outputs are not by
 // sample.
-void run_entry(runtime::ShapeEntry& entry, const BoundInputs& inputs, std::span<void* const> outputs);
+void run_entry(runtime::EngineCore& core, runtime::ShapeEntry& entry, const BoundInputs& inputs,
+               std::span<void* const> outputs);
 
 }  // namespace tfengine::detail

@@ -11,6 +11,7 @@
 #include "backends/onednn/cpu_features.h"
 #include "base/check.h"
 #include "compiler/chunks.h"
+#include "base/host_memory.h"
 #include "compiler/engine_impl.h"
 #include "compiler/fast_chunk.h"
 #include "compiler/ladder.h"
@@ -66,6 +67,7 @@ class Compiler {
  public:
   Compiler(const Model& model, const ConvertOptions& options)
       : model_(*model.impl()),
+        kept_model_(model.impl()),
         options_(options),
         precision_(checked_precision(options.precision)),
         float_precision_(checked_float_precision(options.float_precision)),
@@ -121,9 +123,9 @@ class Compiler {
   Engine plan(std::unique_ptr<runtime::EngineCore> core, const std::vector<std::vector<Shape>>& shapes) {
     // More than one plan: the constants stay for the next.
     const bool one = shapes.size() == 1;
-    if (options_.model_again && one) free_constants(*core, true);
+    if (one) free_constants(*core, true);
     for (const std::vector<Shape>& set : shapes) core->entry(set);
-    if (options_.model_again && !one) free_constants(*core, false);
+    if (!one) free_constants(*core, false);
     report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     return finish(std::move(core));
   }
@@ -295,11 +297,13 @@ class Compiler {
     return Engine(std::move(impl));
   }
 
-  // The float constants go with the caller's model; what they are needed for later, the recipe makes again.
+  // The constants that were made of the model's go; what they are needed for later, the recipe makes again. Of the caller's
+  // model, or of this one, which then stays: of a file, that is its mapping.
   void free_constants(runtime::EngineCore& core, bool plan_first) const {
     core.free_constants(
-        [recipe = recipe_, again = options_.model_again, hash = model_.hash] {
-          const Model model = again();
+        [recipe = recipe_, again = options_.model_again, own = options_.model_again ? nullptr : kept_model_,
+         hash = model_.hash] {
+          const Model model = own == nullptr ? again() : Model(own);
           check(model.impl()->hash == hash, "model_again gave another model (fingerprint {}, expected {})",
                 model.impl()->hash, hash);
           return detail::make_graph(*model.impl(), recipe);
@@ -308,6 +312,7 @@ class Compiler {
   }
 
   const detail::ModelImpl& model_;
+  std::shared_ptr<const detail::ModelImpl> kept_model_;
   const ConvertOptions& options_;
   std::string precision_;
   std::string float_precision_;
@@ -374,10 +379,15 @@ bool precision_available(const std::string& precision) {
 }
 
 Engine convert(const Model& model, const ConvertOptions& options) {
+  // Constants that are made on the way count with the process's memory.
+  const HostMemoryScope scope(scratch_memory());
   if (options.memory_budget_bytes == 0) return Compiler(model, options).run();
   return Tuner(model, options).within(options.memory_budget_bytes);
 }
 
-MemorySweep memory_sweep(const Model& model, const ConvertOptions& options) { return Tuner(model, options).sweep(); }
+MemorySweep memory_sweep(const Model& model, const ConvertOptions& options) {
+  const HostMemoryScope scope(scratch_memory());
+  return Tuner(model, options).sweep();
+}
 
 }  // namespace tfengine

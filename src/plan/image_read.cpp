@@ -249,6 +249,12 @@ class Reader {
         record.tactics[string_of(t->node())] = {string_of(t->backend()), string_of(t->tactic()), t->time_us()};
       }
     }
+    if (p.rejected() != nullptr) {
+      for (const fb::Tactic* t : *p.rejected()) {
+        record.rejected.push_back({string_of(t->node()), string_of(t->backend()), string_of(t->tactic()),
+                                   t->workspace_bytes(), t->time_us()});
+      }
+    }
     return record;
   }
 

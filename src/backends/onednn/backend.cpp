@@ -7,6 +7,7 @@
 
 #include "backends/onednn/concat.h"
 #include "backends/onednn/conv.h"
+#include "backends/onednn/dnnl_errors.h"
 #include "backends/onednn/dnnl_kernel.h"
 #include "backends/onednn/eltwise.h"
 #include "backends/onednn/layout.h"
@@ -98,7 +99,15 @@ class OnednnBackend : public plan::Backend {
     if (touches_int8(spec) && !lowering->int8) {
       return Refusal{fmt::format("{} has no fast form here for tensors of 8-bit integers", spec.node->op)};
     }
-    return lowering->tactics(spec);
+    auto answer = translated([&] { return lowering->tactics(spec); });
+    if (auto* tactics = std::get_if<std::vector<Tactic>>(&answer)) {
+      for (Tactic& tactic : *tactics) {
+        tactic.prepare = [prepare = std::move(tactic.prepare)](PackedStore& store) {
+          return translated([&] { return prepare(store); });
+        };
+      }
+    }
+    return answer;
   }
 
   std::optional<Refusal> refuses(const ir::Graph&, const ir::Node& node) const override {
