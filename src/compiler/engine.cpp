@@ -232,7 +232,9 @@ std::vector<Shape> Engine::output_shapes(const std::vector<Shape>& input_shapes)
 
 void Engine::prepare(const std::vector<Shape>& input_shapes) const { detail::entry_for(*impl_, input_shapes)->lease(); }
 
-bool Engine::planned(const std::vector<Shape>& input_shapes) const { return impl_->core->planned(input_shapes); }
+bool Engine::planned(const std::vector<Shape>& input_shapes) const {
+  return impl_->core->planned(detail::planned_shapes(input_shapes, impl_->chunk));
+}
 std::vector<PlanSummary> Engine::plans() const {
   std::vector<PlanSummary> all;
   for (const auto& entry : impl_->core->entries()) all.push_back({entry->shapes(), detail::memory_of(*impl_, *entry)});
