@@ -107,15 +107,17 @@ void add_convert(CLI::App& app, Output& output) {
                     "int8: tensors without a range are an error that names them, instead of float layers");
   command->add_option("--nodes-denylist", options->convert.nodes_denylist, "Nodes to keep out of fusion and INT8")
       ->delimiter(',');
+  command->add_flag("!--no-batch-split", options->convert.split_batch,
+                    "Run whole batches, even where chunks of them are faster");
   command->add_option("--plan-batch-size", options->plan_batch, "Batch size to choose tactics for")
       ->capture_default_str();
   command->add_option("--input-shapes", options->shapes, "Shapes to choose tactics for, one per input, as 1,224,224,3");
   command->add_option("--disable-pass", options->convert.disabled_passes, "Graph rewrites to leave out, by name")
       ->delimiter(',');
   command
-      ->add_option(
-          "--measures", options->convert.measures,
-          "int8: what recovers accuracy: equalization, weight_mse, rounding, or auto (with --calibration-data)")
+      ->add_option("--measures", options->convert.measures,
+                   "int8: what recovers accuracy: asymmetric, equalization, weight_mse, rounding, or auto (with "
+                   "--calibration-data)")
       ->delimiter(',');
   command->add_flag(
       "--explain", options->convert.explain,

@@ -23,6 +23,7 @@ from ._core import (
 )
 from ._data import Data, open_data
 from ._engine import Engine, load
+from ._memory import SharedWeights, SharedWorkspace, process_memory, reset_memory_peaks, set_memory_limits
 from ._model import Model, load_model
 from ._specs import TensorSpec
 from ._table import RangeTable, TableDifference
@@ -45,6 +46,8 @@ __all__ = [
     "OutlierSample",
     "RangeTable",
     "SampleId",
+    "SharedWeights",
+    "SharedWorkspace",
     "TableDifference",
     "TensorRange",
     "TensorSpec",
@@ -56,4 +59,7 @@ __all__ = [
     "load_model",
     "memory_sweep",
     "open_data",
+    "process_memory",
+    "reset_memory_peaks",
+    "set_memory_limits",
 ]

@@ -24,7 +24,8 @@ std::vector<Shape> planned_shapes(const std::vector<Shape>& shapes, int64_t chun
 
 namespace {
 
-void run_chunks(runtime::ShapeEntry& entry, const BoundInputs& inputs, std::span<void* const> outputs) {
+void run_chunks(runtime::EngineCore& core, runtime::ShapeEntry& entry, const BoundInputs& inputs,
+                std::span<void* const> outputs) {
   const plan::Plan& plan = entry.plan();
   const int64_t samples = inputs.shapes[0][0], chunk = entry.shapes()[0][0];
   const auto bytes_of_sample = [&](ir::ValueId id) {
@@ -40,7 +41,7 @@ void run_chunks(runtime::ShapeEntry& entry, const BoundInputs& inputs, std::span
   for (const ir::GraphOutput& out : plan.graph.outputs) output_bytes.push_back(bytes_of_sample(out.value));
   std::vector<const void*> from(input_bytes.size());
   std::vector<void*> to(output_bytes.size());
-  const auto lease = entry.lease();
+  const auto lease = core.lease(entry);
   for (int64_t done = 0; done < samples; done += chunk) {
     const auto first = static_cast<size_t>(std::min(done, samples - chunk));
     for (size_t i = 0; i < from.size(); ++i)
@@ -52,9 +53,16 @@ void run_chunks(runtime::ShapeEntry& entry, const BoundInputs& inputs, std::span
 
 }  // namespace
 
-void run_entry(runtime::ShapeEntry& entry, const BoundInputs& inputs, std::span<void* const> outputs) {
-  if (entry.shapes() != inputs.shapes) return run_chunks(entry, inputs, outputs);
-  entry.lease()->run(inputs.addresses, outputs);
+int64_t chunks_of(const runtime::ShapeEntry& entry, const std::vector<Shape>& shapes) {
+  if (entry.shapes() == shapes) return 1;
+  const int64_t samples = shapes[0][0], chunk = entry.shapes()[0][0];
+  return (samples + chunk - 1) / chunk;
+}
+
+void run_entry(runtime::EngineCore& core, runtime::ShapeEntry& entry, const BoundInputs& inputs,
+               std::span<void* const> outputs) {
+  if (entry.shapes() != inputs.shapes) return run_chunks(core, entry, inputs, outputs);
+  core.lease(entry)->run(inputs.addresses, outputs);
 }
 
 }  // namespace tfengine::detail

@@ -4,18 +4,23 @@
 #include <cctype>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "backends/list.h"
 #include "backends/onednn/cpu_features.h"
 #include "base/check.h"
+#include "compiler/chunks.h"
+#include "base/host_memory.h"
 #include "compiler/engine_impl.h"
+#include "compiler/fast_chunk.h"
 #include "compiler/ladder.h"
 #include "compiler/measures.h"
 #include "compiler/memory_budget.h"
 #include "compiler/model_impl.h"
 #include "compiler/recipe.h"
 #include "compiler/report.h"
+#include "compiler/sample_share.h"
 #include "compiler/slow_steps.h"
 #include "compiler/to_bf16.h"
 #include "tfengine/convert.h"
@@ -62,6 +67,7 @@ class Compiler {
  public:
   Compiler(const Model& model, const ConvertOptions& options)
       : model_(*model.impl()),
+        kept_model_(model.impl()),
         options_(options),
         precision_(checked_precision(options.precision)),
         float_precision_(checked_float_precision(options.float_precision)),
@@ -82,7 +88,8 @@ class Compiler {
 
   Engine run() {
     auto core = make_core();
-    const auto planned = shapes(*core);
+    auto planned = shapes(*core);
+    if (options_.split_batch && planned.size() == 1) planned = {split(*core, planned[0])};
     return plan(std::move(core), planned);
   }
 
@@ -116,9 +123,9 @@ class Compiler {
   Engine plan(std::unique_ptr<runtime::EngineCore> core, const std::vector<std::vector<Shape>>& shapes) {
     // More than one plan: the constants stay for the next.
     const bool one = shapes.size() == 1;
-    if (options_.model_again && one) free_constants(*core, true);
+    if (one) free_constants(*core, true);
     for (const std::vector<Shape>& set : shapes) core->entry(set);
-    if (options_.model_again && !one) free_constants(*core, false);
+    if (!one) free_constants(*core, false);
     report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     return finish(std::move(core));
   }
@@ -136,6 +143,17 @@ class Compiler {
   }
 
  private:
+  // The shapes to plan for, of a chunk where the batch is faster so.
+  std::vector<Shape> split(runtime::EngineCore& core, const std::vector<Shape>& shapes) {
+    const detail::FastChunk fast = detail::fastest_chunk(core, shapes);
+    chunk_ = fast.samples;
+    if (chunk_ == 0) return shapes;
+    report_.notes.push_back(
+        fmt::format("a batch of {} is run in chunks of {}: steps measured apart take {:.0f} us instead of {:.0f} us",
+                    shapes[0][0], chunk_, fast.chunks_us, fast.whole_us));
+    return detail::with_samples(shapes, chunk_);
+  }
+
   ir::Graph int8_graph(const ir::Graph& optimized, const std::vector<std::vector<Shape>>& shapes) {
     detail::Int8Maker maker(model_, options_, optimized, recipe_, config_, report_);
     detail::Int8Maker::Made made = make_int8(maker, optimized);
@@ -215,7 +233,13 @@ class Compiler {
     if (!contract) {
       target = {};
       target.share = 1.0;
-      target.max_samples = options_.max_samples;
+      target.max_samples = std::max<int64_t>(options_.max_samples / 2, 1);
+    }
+    if (data == options_.samples && detail::can_share(*data)) {
+      fitted_.emplace(*data, detail::Share::Fitted);
+      aside_.emplace(*data, detail::Share::Aside);
+      maker.fit_on(*fitted_);
+      data = &*aside_;
     }
     measures.automatic = false;
     const detail::Judge judge(optimized, target, *data, config_);
@@ -273,11 +297,13 @@ class Compiler {
     return Engine(std::move(impl));
   }
 
-  // The float constants go with the caller's model; what they are needed for later, the recipe makes again.
+  // The constants that were made of the model's go; what they are needed for later, the recipe makes again. Of the caller's
+  // model, or of this one, which then stays: of a file, that is its mapping.
   void free_constants(runtime::EngineCore& core, bool plan_first) const {
     core.free_constants(
-        [recipe = recipe_, again = options_.model_again, hash = model_.hash] {
-          const Model model = again();
+        [recipe = recipe_, again = options_.model_again, own = options_.model_again ? nullptr : kept_model_,
+         hash = model_.hash] {
+          const Model model = own == nullptr ? again() : Model(own);
           check(model.impl()->hash == hash, "model_again gave another model (fingerprint {}, expected {})",
                 model.impl()->hash, hash);
           return detail::make_graph(*model.impl(), recipe);
@@ -286,10 +312,13 @@ class Compiler {
   }
 
   const detail::ModelImpl& model_;
+  std::shared_ptr<const detail::ModelImpl> kept_model_;
   const ConvertOptions& options_;
   std::string precision_;
   std::string float_precision_;
   runtime::EngineConfig config_;
+  // Shares of the samples, where measures are judged by them too.
+  std::optional<detail::SampleShare> fitted_, aside_;
   detail::Recipe recipe_;
   detail::ConversionReport report_;
   int64_t chunk_ = 0;
@@ -350,10 +379,15 @@ bool precision_available(const std::string& precision) {
 }
 
 Engine convert(const Model& model, const ConvertOptions& options) {
+  // Constants that are made on the way count with the process's memory.
+  const HostMemoryScope scope(scratch_memory());
   if (options.memory_budget_bytes == 0) return Compiler(model, options).run();
   return Tuner(model, options).within(options.memory_budget_bytes);
 }
 
-MemorySweep memory_sweep(const Model& model, const ConvertOptions& options) { return Tuner(model, options).sweep(); }
+MemorySweep memory_sweep(const Model& model, const ConvertOptions& options) {
+  const HostMemoryScope scope(scratch_memory());
+  return Tuner(model, options).sweep();
+}
 
 }  // namespace tfengine

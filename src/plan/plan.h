@@ -29,11 +29,22 @@ struct Step {
   int copy_input = ir::kNone;  // copy this input to the output first (an in-place tactic whose operand lives on)
 };
 
-// A tactic that was not eligible under the workspace limit.
+// A tactic that was not eligible under the workspace limit, and how long it takes: 0 where it was not timed.
 struct RejectedTactic {
   std::string node;
+  std::string backend;
   std::string tactic;
-  size_t workspace_bytes = 0;
+  uint64_t workspace_bytes = 0;
+  double time_us = 0.0;
+};
+
+// A block of the arena, and the steps during which its value, and those that share its memory, live.
+struct ArenaBlock {
+  ir::ValueId value = ir::kNone;
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+  int first_step = 0;
+  int last_step = 0;
 };
 
 struct Plan {
@@ -42,6 +53,7 @@ struct Plan {
   std::vector<Location> locations;  // by ValueId
   std::vector<Step> steps;
   std::vector<RejectedTactic> rejected;
+  std::vector<ArenaBlock> arena;
   int threads = 1;
   uint64_t arena_bytes = 0;
   uint64_t workspace_bytes = 0;  // maximum over the steps' tactics

@@ -29,6 +29,8 @@ struct PlanOptions {
   TimingCache* timing_cache = nullptr;
   // Choices of an earlier plan by node name: taken without measuring where they still exist and are eligible.
   const std::map<std::string, ChosenTactic>* recorded = nullptr;
+  // What that plan's limit kept out: taken instead where it is eligible now and was measured to be faster.
+  const std::vector<RejectedTactic>* recorded_rejected = nullptr;
   // Concat inputs are written in place and elementwise results over their operands.
   bool share_memory = true;
   // Looks for an order of steps that needs less memory; off: the graph's own.

@@ -250,6 +250,13 @@ void Storage::pack(Placement& placement, const std::vector<TensorDesc>& descs) c
   placement.arena_bytes = layout.bytes;
   placement.lower_bound_bytes = layout.lower_bound_bytes;
   placement.peak_step = layout.peak_step;
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    if (lifetime_of[g] < 0) continue;
+    const size_t index = static_cast<size_t>(lifetime_of[g]);
+    const Lifetime& life = lifetimes[index];
+    placement.arena.push_back({groups_[g].values[0], static_cast<uint64_t>(layout.offsets[index]), life.bytes,
+                               life.first_step, life.last_step});
+  }
   placement.locations.assign(static_cast<size_t>(graph_->value_count()), {});
   for (ir::ValueId id = 0; id < graph_->value_count(); ++id) {
     const Slot& where = slot(id);

@@ -19,6 +19,7 @@ using StridedOutput = std::function<bool(ir::NodeId, const std::vector<TensorDes
 struct Placement {
   std::vector<Step> steps;
   std::vector<Location> locations;  // by ValueId
+  std::vector<ArenaBlock> arena;
   uint64_t arena_bytes = 0;
   uint64_t lower_bound_bytes = 0;
   uint64_t naive_bytes = 0;

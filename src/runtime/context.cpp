@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/memory_label.h"
 
 namespace tfengine::runtime {
 
@@ -77,6 +78,7 @@ std::shared_ptr<const PreparedPlan> prepare(plan::Plan plan, plan::PackedStore& 
   ir::Graph& graph = prepared->plan.graph;
   ConstantUse use(prepared->plan);
   for (plan::Step& step : prepared->plan.steps) {
+    const MemoryLabel label(graph.name, graph.node(step.node).name);
     std::shared_ptr<const plan::Kernel> kernel = step.elided ? nullptr : step.tactic.prepare(packed);
     if (kernel != nullptr) use.mark_reads(step, *kernel);
     prepared->kernels.push_back(std::move(kernel));
@@ -95,14 +97,48 @@ std::shared_ptr<const PreparedPlan> prepare(plan::Plan plan, plan::PackedStore& 
   return prepared;
 }
 
-Context::Context(std::shared_ptr<const PreparedPlan> prepared, Allocator& allocator)
+namespace {
+
+const std::string& step_name(const plan::Plan& plan, const plan::Step& step) { return plan.graph.node(step.node).name; }
+
+std::string workspace_name(const plan::Plan& plan) {
+  for (const plan::Step& step : plan.steps) {
+    if (step.tactic.workspace_bytes == plan.workspace_bytes && !step.elided) {
+      return fmt::format("the workspace, which step '{}' needs", step_name(plan, step));
+    }
+  }
+  return "the workspace";
+}
+
+std::string arena_name(const plan::Plan& plan) {
+  if (plan.steps.empty()) return "the activation arena";
+  return fmt::format("the activation arena, which is fullest at step '{}'",
+                     step_name(plan, plan.steps[static_cast<size_t>(plan.peak_step)]));
+}
+
+Buffer taken(Allocator& allocator, uint64_t bytes, Purpose purpose, std::string (*name)(const plan::Plan&),
+             const plan::Plan& plan) {
+  const MemoryLabel label(plan.graph.name, {});
+  return bytes == 0 ? Buffer() : Buffer(allocator, bytes, purpose, name(plan));
+}
+
+}  // namespace
+
+Context::Context(std::shared_ptr<const PreparedPlan> prepared, const ContextMemory& memory)
     : prepared_(std::move(prepared)),
-      arena_(allocator, prepared_->plan.arena_bytes, Purpose::Activations,
-             "the activation arena of '" + prepared_->plan.graph.name + "'"),
-      workspace_(allocator, prepared_->plan.workspace_bytes, Purpose::Workspace,
-                 "the workspace of '" + prepared_->plan.graph.name + "'"),
+      arena_(taken(*memory.allocator, prepared_->plan.arena_bytes, Purpose::Activations, arena_name, prepared_->plan)),
       inputs_(prepared_->plan.graph.inputs.size(), nullptr),
       outputs_(prepared_->plan.graph.outputs.size(), nullptr) {
+  const uint64_t workspace_bytes = prepared_->plan.workspace_bytes;
+  workspace_name_ = workspace_name(prepared_->plan);
+  if (workspace_bytes > 0 && memory.shared != nullptr) {
+    shared_workspace_ = memory.shared;
+  } else if (workspace_bytes > 0 && memory.workspace == WorkspaceUse::WhileRunning) {
+    shared_workspace_ = std::make_shared<detail::WorkspaceBlock>(*memory.allocator, memory.workspace);
+  } else {
+    workspace_ = taken(*memory.allocator, workspace_bytes, Purpose::Workspace, workspace_name, prepared_->plan);
+    workspace_at_ = workspace_.data();
+  }
   const plan::Plan& plan = prepared_->plan;
   const auto border = [&](ir::ValueId id) {
     const Place place = plan.locations[static_cast<size_t>(id)].place;
@@ -115,6 +151,7 @@ Context::Context(std::shared_ptr<const PreparedPlan> prepared, Allocator& alloca
     bound.step = static_cast<int>(i);
     bound.touches_border = std::any_of(node.inputs.begin(), node.inputs.end(), border) ||
                            std::any_of(node.outputs.begin(), node.outputs.end(), border);
+    bound.has_workspace = plan.steps[i].tactic.workspace_bytes > 0;
     steps_.push_back(std::move(bound));
   }
 }
@@ -143,7 +180,7 @@ plan::StepArgs Context::args_of(size_t step) const {
   plan::StepArgs args;
   for (const ir::ValueId id : node.inputs) args.src.push_back(mutable_address(id));
   for (const ir::ValueId id : node.outputs) args.dst.push_back(mutable_address(id));
-  args.workspace = workspace_.data();
+  args.workspace = workspace_at_;
   args.ahead = prepared_->ahead[step];
   return args;
 }
@@ -169,15 +206,27 @@ void Context::bind_step(size_t index) {
 void Context::point_to(std::span<const void* const> inputs, std::span<void* const> outputs) {
   check(inputs.size() == inputs_.size() && outputs.size() == outputs_.size(), "a run needs {} inputs and {} outputs",
         inputs_.size(), outputs_.size());
-  const bool first = !steps_.empty() && steps_[0].kernel == nullptr;
   const bool moved = !std::equal(inputs.begin(), inputs.end(), inputs_.begin()) ||
                      !std::equal(outputs.begin(), outputs.end(), outputs_.begin());
-  if (!first && !moved) return;
+  if (bound_ && !moved && !workspace_moved_) return;
+  // What fails half-way, for want of memory, is begun anew by the next run.
+  const bool all = !bound_;
+  bound_ = false;
   std::copy(inputs.begin(), inputs.end(), inputs_.begin());
   std::copy(outputs.begin(), outputs.end(), outputs_.begin());
   for (size_t i = 0; i < steps_.size(); ++i) {
-    if (first || steps_[i].touches_border) bind_step(i);
+    if (all || (moved && steps_[i].touches_border) || (workspace_moved_ && steps_[i].has_workspace)) bind_step(i);
   }
+  workspace_moved_ = false;
+  bound_ = true;
+}
+
+void Context::take_workspace(std::optional<detail::WorkspaceBlock::Turn>& turn) {
+  if (shared_workspace_ == nullptr) return;
+  const MemoryLabel label(prepared_->plan.graph.name, {});
+  turn.emplace(*shared_workspace_, prepared_->plan.workspace_bytes, workspace_name_);
+  workspace_moved_ = workspace_moved_ || turn->data() != workspace_at_;
+  workspace_at_ = turn->data();
 }
 
 void Context::copy_outputs() {
@@ -192,6 +241,8 @@ void Context::copy_outputs() {
 }
 
 void Context::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
+  std::optional<detail::WorkspaceBlock::Turn> workspace;
+  take_workspace(workspace);
   point_to(inputs, outputs);
   // Thread-local and cheap; oneDNN takes its team size from here.
   omp_set_num_threads(prepared_->plan.threads);
@@ -204,6 +255,8 @@ void Context::run(std::span<const void* const> inputs, std::span<void* const> ou
 
 void Context::run_observed(std::span<const void* const> inputs, std::span<void* const> outputs,
                            const std::function<void(int, double)>& after) {
+  std::optional<detail::WorkspaceBlock::Turn> workspace;
+  take_workspace(workspace);
   point_to(inputs, outputs);
   omp_set_num_threads(prepared_->plan.threads);
   auto next = steps_.begin();

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// A plan bound to memory: one arena, one workspace, every step's addresses fixed. One context serves one call at a time;
-// contexts of one plan share the prepared kernels and with them the weights.
+// A plan bound to memory: one arena, one workspace (its own, or one that engines share), every step's addresses fixed. One
+// context serves one call at a time; contexts of one plan share the prepared kernels and with them the weights.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/buffer.h"
+#include "base/workspace.h"
 #include "plan/plan.h"
 
 namespace tfengine::runtime {
@@ -27,9 +29,18 @@ Tensor without_bytes(const Tensor& constant);
 // Smaller constants are kept: they cost nothing, and shapes and axes are looked at later.
 inline constexpr size_t kLargeConstantBytes = 4096;
 
+// Where a context's memory comes from.
+struct ContextMemory {
+  Allocator* allocator = nullptr;
+  WorkspaceUse workspace = WorkspaceUse::Kept;
+  std::shared_ptr<detail::WorkspaceBlock> shared;  // null: a workspace of its own
+};
+
 class Context {
  public:
-  Context(std::shared_ptr<const PreparedPlan> prepared, Allocator& allocator);
+  Context(std::shared_ptr<const PreparedPlan> prepared, const ContextMemory& memory);
+  Context(std::shared_ptr<const PreparedPlan> prepared, Allocator& allocator)
+      : Context(std::move(prepared), ContextMemory{&allocator, WorkspaceUse::Kept, nullptr}) {}
 
   // Addresses of dense tensors in the graph's order and static shapes. Allocates nothing.
   void run(std::span<const void* const> inputs, std::span<void* const> outputs);
@@ -39,8 +50,12 @@ class Context {
   // The tensor's address during or after a run (plans made with keep_all: valid for all values).
   const void* address(ir::ValueId id) const;
   const PreparedPlan& prepared() const { return *prepared_; }
+  // That it holds now.
+  uint64_t held_bytes() const { return arena_.bytes() + workspace_.bytes(); }
 
  private:
+  // The workspace for one run: waits for it where others share it, takes it where it is not kept.
+  void take_workspace(std::optional<detail::WorkspaceBlock::Turn>& turn);
   void point_to(std::span<const void* const> inputs, std::span<void* const> outputs);
   void bind_step(size_t step);
   void copy_outputs();
@@ -56,12 +71,18 @@ class Context {
     std::unique_ptr<plan::BoundKernel> kernel;
     OverwriteCopy copy{nullptr, nullptr, 0};
     bool touches_border = false;  // reads a graph input or writes a graph output
+    bool has_workspace = false;
     int step = 0;
   };
 
   std::shared_ptr<const PreparedPlan> prepared_;
   Buffer arena_;
-  Buffer workspace_;
+  Buffer workspace_;  // empty where it is shared or not kept
+  std::shared_ptr<detail::WorkspaceBlock> shared_workspace_;
+  std::byte* workspace_at_ = nullptr;  // of this run
+  bool workspace_moved_ = false;
+  std::string workspace_name_;  // for messages
+  bool bound_ = false;
   std::vector<const void*> inputs_;
   std::vector<void*> outputs_;
   std::vector<BoundStep> steps_;

@@ -136,15 +136,16 @@ Tactics pad_tactics(const StepSpec& spec) {
     shape.before[i] = (*pads)[2 * i];
     shape.after[i] = (*pads)[2 * i + 1];
   }
-  // Zero has the same bytes in every dtype. PadV2's own value, quantized, would need its tensor's scale.
+  // Zero has the same bytes in every dtype, but for a zero point. PadV2's own value, quantized, would need its tensor's scale.
   const bool has_value = spec.inputs.size() > 2;
   if (has_value && is_int8(spec.inputs[0].dtype)) return Refusal{"a pad value in INT8"};
   const auto bytes = static_cast<int64_t>(dtype_bytes(spec.inputs[0].dtype));
   const int threads = spec.threads;
-  return std::vector<Tactic>{plain_tactic("own:pad", [=](const StepArgs& args) {
-    const int64_t zero = 0;
-    kernels::pad_constant(bytes, shape, args.src[0], has_value ? args.src[2] : &zero, args.dst[0], threads);
-  })};
+  return std::vector<Tactic>{
+      plain_tactic("own:pad", [=, zero_point = spec.inputs[0].quant.zero_point](const StepArgs& args) {
+        const int64_t zero = zero_point;
+        kernels::pad_constant(bytes, shape, args.src[0], has_value ? args.src[2] : &zero, args.dst[0], threads);
+      })};
 }
 
 Tactics slice_tactics(const StepSpec& spec) {
