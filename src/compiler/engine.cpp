@@ -248,7 +248,10 @@ void Engine::prepare(const std::vector<Shape>& input_shapes) const {
   impl_->core->lease(*entry);
 }
 
-bool Engine::planned(const std::vector<Shape>& input_shapes) const { return impl_->core->planned(input_shapes); }
+bool Engine::planned(const std::vector<Shape>& input_shapes) const {
+  return impl_->core->planned(detail::planned_shapes(input_shapes, impl_->chunk));
+}
+
 std::vector<NamedTensor> Engine::run(const std::vector<NamedTensor>& inputs) const {
   const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
   const auto entry = detail::entry_for(*impl_, bound.shapes);
