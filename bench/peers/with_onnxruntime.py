@@ -45,7 +45,11 @@ def _export(model, path):
     import tf2onnx
 
     tf2onnx.convert.from_graph_def(
-        _without_erfc(model.graph_def()), input_names=[model.input], output_names=[model.output], opset=17, output_path=str(path)
+        _without_erfc(model.graph_def()),
+        input_names=[model.input],
+        output_names=[model.output],
+        opset=17,
+        output_path=str(path),
     )
 
 

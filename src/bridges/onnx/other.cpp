@@ -148,8 +148,8 @@ Written shape(const NodeContext& context) {
   const DType to = context.node.attr_or<DType>("out_type", DType::S32);
   const std::string dims =
       context.tensors.append("Shape", {context.tensors.read(context.node.inputs[0])}, context.part("dims"));
-  return {context.tensors.append("Cast", {dims}, context.node.name,
-                                 {int_attr("to", data_type(to, context.node.name))})};
+  return {
+      context.tensors.append("Cast", {dims}, context.node.name, {int_attr("to", data_type(to, context.node.name))})};
 }
 
 // Both write equations alike.
