@@ -32,7 +32,8 @@ std::vector<Tensor> evaluate_placeholder(const ir::Node&, std::span<const Tensor
 std::vector<Op> identity_ops() {
   const Int8Rule passes{.kind = Int8Kind::Passes, .sign = Sign::NonNegativeIfAll};
   std::vector<Op> ops;
-  for (const char* name : {"Identity", "StopGradient", "PreventGradient", "Snapshot", "CheckNumerics"}) {
+  for (const char* name : {"Identity", "StopGradient", "PreventGradient", "Snapshot", "CheckNumerics",
+                           "_CopyFromHostToGpu"}) {
     ops.push_back({.name = name,
                    .infer = infer_same,
                    .evaluate = evaluate_first,

@@ -17,10 +17,7 @@ struct Registry {
 
 Registry make_registry() {
   constexpr std::vector<Op> (*kFamilies[])() = {
-      activation_ops, arg_reduce_ops,  batch_norm_ops, binary_ops,   cast_ops,       concat_ops, conv_ops,   einsum_ops,
-      fake_quant_ops, fill_ops,        gather_ops,     identity_ops, layer_norm_ops, lrn_ops,    matmul_ops, pad_ops,
-      pool_ops,       quantize_ops,    reduce_ops,     reshape_ops,  resize_ops,     select_ops, shape_ops,  slice_ops,
-      softmax_ops,    space_depth_ops, split_ops,      topk_ops,     transpose_ops,  unary_ops,
+      activation_ops, arg_reduce_ops, batch_norm_ops, binary_ops, bitcast_ops, cast_ops, combined_suppression_ops, concat_ops, conv_ops, conv3d_ops, crop_and_resize_ops, cumulative_ops, data_format_ops, einsum_ops, fake_quant_ops, fill_ops, fourier_ops, gather_ops, identity_ops, layer_norm_ops, lrn_ops, matmul_ops, matrix_band_ops, non_max_suppression_ops, pad_ops, patches_ops, pool_ops, pool3d_ops, quantize_ops, range_quantize_ops, reduce_ops, reorder_ops, reshape_ops, resize_ops, resize_smooth_ops, scatter_ops, segment_ops, select_ops, shape_ops, slice_ops, softmax_ops, space_depth_ops, split_ops, topk_ops, transpose_ops, unary_ops, unique_ops,
   };
   Registry registry;
   for (const auto family : kFamilies) append(registry.ops, family());
