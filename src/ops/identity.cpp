@@ -32,9 +32,11 @@ std::vector<Tensor> evaluate_placeholder(const ir::Node&, std::span<const Tensor
 std::vector<Op> identity_ops() {
   const Int8Rule passes{.kind = Int8Kind::Passes, .sign = Sign::NonNegativeIfAll};
   std::vector<Op> ops;
-  for (const char* name : {"Identity", "StopGradient", "PreventGradient", "Snapshot", "CheckNumerics",
-                           "_CopyFromHostToGpu"}) {
+  for (const char* name : {"Identity", "StopGradient", "PreventGradient", "Snapshot", "CheckNumerics"}) {
     ops.push_back({.name = name,
+                   // TF-TRT's list of ops names the copy from host to device.
+                   .aliases = name == std::string("Identity") ? std::vector<std::string>{"_CopyFromHostToGpu"}
+                                                              : std::vector<std::string>{},
                    .infer = infer_same,
                    .evaluate = evaluate_first,
                    .int8 = passes,

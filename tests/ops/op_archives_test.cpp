@@ -1,61 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every op over its types, ranks and attributes against what TensorFlow computed (tests/golden/ops): inference, which must
-// not contradict the result, evaluation, and the same graph with its inputs as constants, folded away.
+// not contradict the result, and evaluation.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
-#include "base/mapped_file.h"
-#include "io/npz.h"
-#include "ops/numeric.h"
 #include "ops/op.h"
 #include "support/compare.h"
+#include "support/op_archives.h"
 #include "tfengine/error.h"
-#include "tfgraph/read.h"
 
 namespace tfengine {
 namespace {
 
-namespace fs = std::filesystem;
-
-const fs::path kArchives = fs::path(TFE_SOURCE_DIR) / "tests" / "golden" / "ops";
-
-struct OpCase {
-  std::string graph;
-  std::map<std::string, Tensor> inputs;
-  std::vector<Tensor> expected;
-};
-
-// By name. Members are called CASE/graph, CASE/in/NAME, CASE/out/NUMBER.
-std::map<std::string, OpCase> read_cases(const fs::path& path) {
-  const auto file = MappedFile::open(path);
-  std::map<std::string, OpCase> cases;
-  for (NamedTensor& member : io::parse_npz(file->text(), file)) {
-    const size_t slash = member.name.find('/');
-    OpCase& one = cases[member.name.substr(0, slash)];
-    const std::string rest = member.name.substr(slash + 1);
-    if (rest == "graph") {
-      one.graph.assign(member.tensor.as<char>(), static_cast<size_t>(member.tensor.elements()));
-    } else if (rest.substr(0, 3) == "in/") {
-      one.inputs[rest.substr(3)] = member.tensor;
-    } else {
-      const size_t number = std::stoul(rest.substr(4));
-      if (one.expected.size() <= number) one.expected.resize(number + 1);
-      one.expected[number] = member.tensor;
-    }
-  }
-  return cases;
-}
-
-ir::Graph import(const OpCase& one) {
-  tfgraph::ImportOptions options;
-  for (size_t i = 0; i < one.expected.size(); ++i) options.outputs.push_back("out_" + std::to_string(i));
-  return tfgraph::read_graph_bytes(one.graph, nullptr, "case", options);
-}
+using testing::OpCase;
 
 // Rounding of the type, and functions that are polynomials good to a few units in the last place.
 double tolerance_of(const Tensor& expected, const OpCase& one) {
@@ -85,11 +44,9 @@ void expect_fits(const Shape& inferred, const Shape& actual) {
 }
 
 void run_case(const OpCase& one) {
-  ir::Graph graph = import(one);
+  ir::Graph graph = testing::import_case(one);
   ops::infer_graph(graph);
-  std::vector<Tensor> inputs;
-  for (const ir::ValueId id : graph.inputs) inputs.push_back(one.inputs.at(graph.value(id).name));
-  const std::vector<Tensor> outputs = ops::evaluate_graph(graph, inputs);
+  const std::vector<Tensor> outputs = ops::evaluate_graph(graph, testing::inputs_of(one, graph));
   ASSERT_EQ(outputs.size(), one.expected.size());
   for (size_t i = 0; i < outputs.size(); ++i) {
     const double tolerance = tolerance_of(one.expected[i], one);
@@ -99,17 +56,10 @@ void run_case(const OpCase& one) {
   }
 }
 
-std::vector<std::string> archives() {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(kArchives)) names.push_back(entry.path().stem().string());
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 class OpArchive : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(OpArchive, MatchesTensorFlow) {
-  for (const auto& [name, one] : read_cases(kArchives / (GetParam() + ".npz"))) {
+  for (const auto& [name, one] : testing::op_cases(GetParam())) {
     SCOPED_TRACE(name);
     try {
       run_case(one);
@@ -119,7 +69,7 @@ TEST_P(OpArchive, MatchesTensorFlow) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, OpArchive, ::testing::ValuesIn(archives()),
+INSTANTIATE_TEST_SUITE_P(All, OpArchive, ::testing::ValuesIn(testing::op_archives()),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

@@ -131,6 +131,8 @@ def binary(r, op, low, high):
         y=lambda r, t: r.values((3, 5), t, low, high),
     )
     base = "bool" if op.startswith("Logical") else "i32" if op.startswith("Bitwise") else "f32"
+    for shape in RANKS:
+        r.case(op, f"same_{len(shape)}", build, x=r.values(shape, base, *left), y=r.values(shape, base, low, high))
     for name, (a, b) in BROADCASTS.items():
         r.case(op, name, build, need=name != "rank_8", x=r.values(a, base, *left), y=r.values(b, base, low, high))
     shape = (2, 3)
@@ -153,6 +155,10 @@ def cases(r):
             r.case(op, f"signs_{dtype}", build, x=signs[0], y=signs[1])
     r.case("LeakyRelu", "alpha", lambda x: raw_ops.LeakyRelu(features=x, alpha=0.01), x=r.values((3, 4)))
     r.types("AddN", lambda x, y, z: raw_ops.AddN(inputs=[x, y, z]), ANY, **{k: lambda r, t: r.values((2, 3), t) for k in "xyz"})
+    for shape in RANKS:
+        x = r.values(shape)
+        r.case("AddN", f"rank_{len(shape)}", lambda x, y: raw_ops.AddN(inputs=[x, y]), x=x, y=x + 1)
+        r.case("ClipByValue", f"rank_{len(shape)}", lambda x: raw_ops.ClipByValue(t=x, clip_value_min=-1.0, clip_value_max=2.0), x=x)
     for op in ("IsNan", "IsInf", "IsFinite", "Sign", "Abs", "Floor", "Relu", "Maximum"):
         odd = np.array([0, np.inf, -np.inf, np.nan, -0.0, 1e-42], np.float32)
         operand = UNARY.get(op, ("x",))[0]
