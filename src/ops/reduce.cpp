@@ -161,9 +161,11 @@ std::vector<TypeInfo> infer_l2_loss(const InferContext& context) {
 
 std::vector<Tensor> evaluate_l2_loss(const ir::Node& node, std::span<const Tensor> inputs) {
   infer_exact(infer_l2_loss, node, inputs);
-  const Tensor input = cast_tensor(inputs[0], DType::F64);
   double sum = 0.0;
-  for (int64_t i = 0; i < input.elements(); ++i) sum += input.as<double>()[i] * input.as<double>()[i];
+  visit_dtype(inputs[0].dtype(), [&]<typename T>(T) {
+    const T* x = inputs[0].as<T>();
+    for (int64_t i = 0; i < inputs[0].elements(); ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  });
   return {cast_tensor(Tensor::of<double>(DType::F64, {}, {sum / 2}), inputs[0].dtype())};
 }
 

@@ -65,6 +65,7 @@ constexpr Lowering kLowerings[] = {
     {"SplitV", split_tactics, true, false, false},
     {"ResizeNearestNeighbor", resize_tactics, true, true, true},
     {"ResizeBilinear", resize_tactics, false, true, true},
+    {"AddN", add_n_tactics, false, false, false},
     {"Conv3D", conv3d_tactics, false, false, false},
     {"Conv2DBackpropInput", transposed_tactics, false, false, false},
     {"Conv3DBackpropInputV2", transposed_tactics, false, false, false},
@@ -122,6 +123,7 @@ Tactics lower(const Lowering& lowering, const StepSpec& spec) {
 const Lowering* find(const std::string& op) {
   static constexpr Lowering kUnary{"", unary_tactics, true, true, true};
   static constexpr Lowering kBinary{"", binary_tactics, true, true, true};
+  static constexpr Lowering kMath{"", math_tactics, false, false, false};
   static constexpr Lowering kTyped{"", typed_tactics, false, false, false};
   const auto* found =
       std::find_if(std::begin(kLowerings), std::end(kLowerings), [&](const Lowering& row) { return op == row.op; });
@@ -129,6 +131,7 @@ const Lowering* find(const std::string& op) {
   if (is_unary(op)) return &kUnary;
   if (is_binary(op)) return &kBinary;
   if (is_typed(op)) return &kTyped;
+  if (is_math(op)) return &kMath;
   return nullptr;
 }
 

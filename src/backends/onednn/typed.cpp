@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "kernels/lines.h"
+#include "kernels/math_f32.h"
 #include "kernels/typed.h"
 
 namespace tfengine::onednn {
@@ -62,6 +63,19 @@ constexpr Row kRows[] = {
     {"SelectV2", TypedOp::Select},
     {"ClipByValue", TypedOp::Clamp},
 };
+
+using kernels::MathOp;
+
+constexpr std::pair<const char*, MathOp> kMath[] = {
+    {"Sin", MathOp::Sin},     {"Cos", MathOp::Cos},     {"Tan", MathOp::Tan},     {"Asin", MathOp::Asin},
+    {"Acos", MathOp::Acos},   {"Atan", MathOp::Atan},   {"Sinh", MathOp::Sinh},   {"Cosh", MathOp::Cosh},
+    {"Asinh", MathOp::Asinh}, {"Acosh", MathOp::Acosh}, {"Atanh", MathOp::Atanh}, {"Expm1", MathOp::Expm1},
+    {"Log1p", MathOp::Log1p}, {"Lgamma", MathOp::Lgamma}};
+
+const std::pair<const char*, MathOp>* find_math(const std::string& op) {
+  const auto* found = std::find_if(std::begin(kMath), std::end(kMath), [&](const auto& row) { return op == row.first; });
+  return found == std::end(kMath) ? nullptr : found;
+}
 
 const Row* find(const std::string& op) {
   const auto* found = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) { return op == row.name; });
@@ -176,6 +190,21 @@ Tactics typed_tactics(const StepSpec& spec) {
       tactic.may_overwrite |= uint64_t{1} << k;
     }
   }
+  return std::vector<Tactic>{std::move(tactic)};
+}
+
+bool is_math(const std::string& op) { return find_math(op) != nullptr; }
+
+Tactics math_tactics(const StepSpec& spec) {
+  const auto* row = find_math(spec.node->op);
+  if (row == nullptr || spec.inputs[0].dtype != DType::F32 || !all_plain(spec)) return other_numbers();
+  const MathOp op = row->second;
+  const int64_t count = spec.outputs[0].shape.elements();
+  const int threads = spec.threads;
+  Tactic tactic = plain_tactic("own:math", [=](const StepArgs& args) {
+    kernels::math_f32(op, count, static_cast<const float*>(args.src[0]), static_cast<float*>(args.dst[0]), threads);
+  });
+  tactic.may_overwrite = 1;
   return std::vector<Tactic>{std::move(tactic)};
 }
 

@@ -13,6 +13,10 @@ bool has_plain_numbers(const StepSpec& spec);
 Tactics typed_tactics(const StepSpec& spec);
 Tactics typed_cast_tactics(const StepSpec& spec);
 
+// Transcendental functions of float32.
+bool is_math(const std::string& op);
+Tactics math_tactics(const StepSpec& spec);
+
 Tactics cumulative_tactics(const StepSpec& spec);
 Tactics arg_tactics(const StepSpec& spec);
 Tactics top_k_tactics(const StepSpec& spec);

@@ -27,6 +27,16 @@ def convolutions(r):
     r.types("Conv3D", lambda x, w: conv3(x, w), REAL, x=lambda r, t: r.values((1, 3, 4, 4, 2), t), w=lambda r, t: r.values((2, 3, 3, 2, 3), t, -1, 1))
     r.case("Conv3D", "stride_valid", lambda x, w: conv3(x, w, 2, "VALID"), x=r.values((2, 5, 5, 6, 2)), w=r.values((3, 2, 3, 2, 3)))
     r.case("Conv3D", "dynamic", conv3, dynamic=True, x=r.values((2, 3, 3, 3, 2)), w=r.values((2, 2, 2, 2, 3)))
+    r.case("Conv3D", "constant_filter", lambda x: conv3(x, r.values((2, 2, 3, 2, 5))), x=r.values((2, 3, 4, 5, 2)))
+    r.case("Conv3D", "constant_filter_stride", lambda x: conv3(x, r.values((3, 2, 3, 2, 5)), 2, "VALID"), x=r.values((2, 5, 6, 7, 2)))
+    for padding in ("SAME", "VALID"):
+        for size, stride in ((8, 2), (7, 3), (5, 1)):
+            out = -(-size // stride) if padding == "SAME" else (size - 3) // stride + 1
+            run = lambda g, n=size, s=stride, p=padding: raw_ops.Conv2DBackpropInput(input_sizes=[2, n, n, 5], filter=r.values((3, 3, 5, 4)), out_backprop=g, strides=[1, s, s, 1], padding=p)  # noqa: E731
+            r.case("Conv2DBackpropInput", f"constant_filter_{padding.lower()}_{stride}", run, g=r.values((2, out, out, 4)))
+    r.case("Conv3DBackpropInputV2", "constant_filter", lambda g: raw_ops.Conv3DBackpropInputV2(input_sizes=[1, 4, 6, 6, 2], filter=r.values((3, 3, 3, 2, 3)), out_backprop=g, strides=[1, 2, 2, 2, 1], padding="SAME"), g=r.values((1, 2, 3, 3, 3)))
+    r.case("DepthwiseConv2dNative", "constant_filter", lambda x: dw(x, r.values((3, 3, 4, 2))), x=r.values((2, 7, 7, 4)))
+    r.case("Conv2D", "constant_grouped", lambda x: conv(x, r.values((3, 3, 2, 9))), x=r.values((2, 5, 5, 6)))
     back3 = lambda w, g, p="SAME": raw_ops.Conv3DBackpropInputV2(input_sizes=[1, 4, 6, 6, 2], filter=w, out_backprop=g, strides=[1, 2, 2, 2, 1], padding=p)  # noqa: E731
     r.types("Conv3DBackpropInputV2", lambda w, g: back3(w, g), REAL, w=lambda r, t: r.values((3, 3, 3, 2, 3), t, -1, 1), g=lambda r, t: r.values((1, 2, 3, 3, 3), t))
     r.case("Conv3DBackpropInputV2", "valid", lambda w, g: back3(w, g, "VALID"), w=r.values((2, 2, 2, 2, 3)), g=r.values((1, 2, 3, 3, 3)))
