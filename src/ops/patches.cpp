@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // ExtractImagePatches: the pixels under every position of a window, side by side as channels; zeros outside the image.
+#include "ops/patches.h"
+
 #include <cstring>
 
 #include "ops/families.h"
-#include "ops/geometry.h"
 #include "ops/infer_util.h"
 #include "ops/numeric.h"
 
 namespace tfengine::ops {
-
-namespace {
 
 // The op's attributes under the names that convolutions have for them.
 Window patch_window(const ir::Node& node, int64_t in_h, int64_t in_w) {
@@ -25,6 +24,8 @@ Window patch_window(const ir::Node& node, int64_t in_h, int64_t in_w) {
   window.attrs["padding"] = node.attr<std::string>("padding");
   return conv_window(window, in_h, in_w, kernel[1], kernel[2]);
 }
+
+namespace {
 
 std::vector<TypeInfo> infer_patches(const InferContext& context) {
   require_inputs(context, 1);

@@ -8,6 +8,7 @@
 #include "kernels/copy.h"
 #include "kernels/gather.h"
 #include "kernels/one_hot.h"
+#include "ops/patches.h"
 
 namespace tfengine::onednn {
 
@@ -70,8 +71,10 @@ class Boxes {
     const auto bytes = static_cast<int64_t>(dtype_bytes(spec.outputs[0].dtype));
     const size_t all = spec.outputs[0].bytes();
     const int threads = spec.threads;
+    // What stands for zero; other types than INT8 have no zero point.
+    const int zero = spec.outputs[0].quant.zero_point;
     return std::vector<Tactic>{plain_tactic(name, [=, boxes = boxes_](const StepArgs& args) {
-      if (zeros) std::memset(args.dst[0], 0, all);
+      if (zeros) std::memset(args.dst[0], zero, all);
       for (const Box& box : boxes) {
         kernels::copy_strided(bytes, box.shape, static_cast<const std::byte*>(args.src[box.input]) + box.src_base * bytes,
                               static_cast<std::byte*>(args.dst[0]) + box.dst_base * bytes, threads);
@@ -278,6 +281,35 @@ Tactics space_batch_tactics(const StepSpec& spec) {
   return boxes.tactic(spec, to_batch ? "own:space_to_batch" : "own:batch_to_space", padded);
 }
 
+// One box per tap of the window: the pixels that it sees lie a stride apart.
+Tactics patches_tactics(const StepSpec& spec) {
+  if (auto refusal = moves_refusal(spec)) return *refusal;
+  const Shape &in = spec.inputs[0].shape, &out = spec.outputs[0].shape;
+  const ops::Window w = ops::patch_window(*spec.node, in[1], in[2]);
+  if (w.kernel_h * w.kernel_w > 1024) return Refusal{"its window has more than 1024 pixels"};
+  const List src = strides_of(in), dst = strides_of(out);
+  // Where a tap lies inside the image: first position, how many, and the pixel under the first.
+  struct Inside {
+    int64_t first, count, pixel;
+  };
+  const auto inside = [](int64_t offset, int64_t stride, int64_t size, int64_t positions) {
+    const int64_t first = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
+    const int64_t last = offset >= size ? 0 : std::min(positions, (size - offset + stride - 1) / stride);
+    return Inside{first, last - first, first * stride + offset};
+  };
+  Boxes boxes;
+  for (int64_t tap = 0; tap < w.kernel_h * w.kernel_w; ++tap) {
+    const Inside y = inside(tap / w.kernel_w * w.dilation_h - w.pad_top, w.stride_h, in[1], w.out_h);
+    const Inside x = inside(tap % w.kernel_w * w.dilation_w - w.pad_left, w.stride_w, in[2], w.out_w);
+    boxes.add(0, y.pixel * src[1] + x.pixel * src[2], y.first * dst[1] + x.first * dst[2] + tap * in[3],
+              {{in[0], src[0], dst[0]},
+               {y.count, w.stride_h * src[1], dst[1]},
+               {x.count, w.stride_w * src[2], dst[2]},
+               {in[3], 1, 1}});
+  }
+  return boxes.tactic(spec, "own:patches", true);
+}
+
 namespace {
 
 template <typename Index>
@@ -329,6 +361,53 @@ Tactics gather_tactics(const StepSpec& spec) {
     index == DType::S32 ? gather_batches<int32_t>(where, shape, batches, args, threads)
                         : gather_batches<int64_t>(where, shape, batches, args, threads);
   })};
+}
+
+namespace {
+
+// Positions along several axes as one along all of them.
+template <typename Index>
+void flatten_indices(const std::string& where, const List& sizes, int64_t count, const Index* indices, int64_t* flat) {
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t at = 0;
+    for (size_t axis = 0; axis < sizes.size(); ++axis) {
+      const auto index = static_cast<int64_t>(indices[i * static_cast<int64_t>(sizes.size()) + static_cast<int64_t>(axis)]);
+      if (index < 0 || index >= sizes[axis]) {
+        fail<InvalidModel>("{}: index {} is out of range for an axis of size {}", where, index, sizes[axis]);
+      }
+      at = at * sizes[axis] + index;
+    }
+    flat[i] = at;
+  }
+}
+
+}  // namespace
+
+Tactics gather_nd_tactics(const StepSpec& spec) {
+  if (auto refusal = moves_refusal(spec)) return *refusal;
+  const DType index = spec.inputs[1].dtype;
+  if ((index != DType::S32 && index != DType::S64) || !spec.inputs[1].dense()) return Refusal{"its indices are neither int32 nor int64"};
+  const Shape &in = spec.inputs[0].shape, &indices = spec.inputs[1].shape;
+  const auto depth = static_cast<size_t>(indices.back());
+  if (depth == 0) return Refusal{"its indices name no axis"};
+  const List sizes(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(depth));
+  kernels::GatherShape shape;
+  for (const int64_t size : sizes) shape.axis *= size;
+  shape.inner_bytes = static_cast<int64_t>(dtype_bytes(spec.inputs[0].dtype));
+  for (size_t i = depth; i < in.rank(); ++i) shape.inner_bytes *= in[i];
+  shape.count = indices.elements() / indices.back();
+  const int threads = spec.threads;
+  const std::string where = spec.node->op + " '" + spec.node->name + "'";
+  return std::vector<Tactic>{plain_tactic(
+      "own:gather_nd",
+      [=](const StepArgs& args) {
+        auto* flat = static_cast<int64_t*>(args.workspace);
+        index == DType::S32
+            ? flatten_indices(where, sizes, shape.count, static_cast<const int32_t*>(args.src[1]), flat)
+            : flatten_indices(where, sizes, shape.count, static_cast<const int64_t*>(args.src[1]), flat);
+        kernels::gather(shape, args.src[0], flat, args.dst[0], threads);
+      },
+      static_cast<size_t>(shape.count) * sizeof(int64_t))};
 }
 
 Tactics one_hot_tactics(const StepSpec& spec) {

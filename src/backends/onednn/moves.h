@@ -14,7 +14,9 @@ Tactics pack_tactics(const StepSpec& spec);
 Tactics mirror_pad_tactics(const StepSpec& spec);
 Tactics depth_space_tactics(const StepSpec& spec);
 Tactics space_batch_tactics(const StepSpec& spec);
+Tactics patches_tactics(const StepSpec& spec);
 Tactics gather_tactics(const StepSpec& spec);
+Tactics gather_nd_tactics(const StepSpec& spec);
 Tactics one_hot_tactics(const StepSpec& spec);
 
 }  // namespace tfengine::onednn

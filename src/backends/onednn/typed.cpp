@@ -2,10 +2,12 @@
 #include "backends/onednn/typed.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "base/check.h"
 #include "kernels/lines.h"
 #include "kernels/math_f32.h"
+#include "kernels/rfft.h"
 #include "kernels/typed.h"
 
 namespace tfengine::onednn {
@@ -206,6 +208,34 @@ Tactics math_tactics(const StepSpec& spec) {
   });
   tactic.may_overwrite = 1;
   return std::vector<Tactic>{std::move(tactic)};
+}
+
+Tactics rfft_tactics(const StepSpec& spec) {
+  const auto given = constant_ints(spec, 1);
+  if (!given || given->size() != 1) return Refusal{"its length is computed at run time"};
+  const int64_t length = given->front(), size = spec.inputs[0].shape.back();
+  if (length < 4 || (length & (length - 1)) != 0) return Refusal{"only lengths that are powers of two have a fast form here"};
+  if (spec.inputs[0].dtype != DType::F32 || !all_plain(spec) || size == 0) return other_numbers();
+  const int64_t rows = spec.inputs[0].shape.elements() / size;
+  const auto plan = std::make_shared<const kernels::RfftPlan>(kernels::rfft_plan(length));
+  const int threads = spec.threads;
+  return std::vector<Tactic>{plain_tactic(
+      "own:rfft",
+      [=](const StepArgs& args) {
+        kernels::rfft(*plan, rows, size, static_cast<const float*>(args.src[0]),
+                      static_cast<std::complex<float>*>(args.dst[0]), args.workspace, threads);
+      },
+      kernels::rfft_workspace_bytes(*plan, threads))};
+}
+
+Tactics complex_abs_tactics(const StepSpec& spec) {
+  if (!all_plain(spec)) return other_numbers();
+  const int64_t count = spec.outputs[0].shape.elements();
+  const int threads = spec.threads;
+  return std::vector<Tactic>{plain_tactic("own:complex_abs", [=](const StepArgs& args) {
+    kernels::complex_abs(count, static_cast<const std::complex<float>*>(args.src[0]), static_cast<float*>(args.dst[0]),
+                         threads);
+  })};
 }
 
 Tactics typed_cast_tactics(const StepSpec& spec) {

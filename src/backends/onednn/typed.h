@@ -17,6 +17,10 @@ Tactics typed_cast_tactics(const StepSpec& spec);
 bool is_math(const std::string& op);
 Tactics math_tactics(const StepSpec& spec);
 
+// RFFT of lengths that are powers of two, and ComplexAbs.
+Tactics rfft_tactics(const StepSpec& spec);
+Tactics complex_abs_tactics(const StepSpec& spec);
+
 Tactics cumulative_tactics(const StepSpec& spec);
 Tactics arg_tactics(const StepSpec& spec);
 Tactics top_k_tactics(const StepSpec& spec);
