@@ -60,7 +60,8 @@ void add_check(CLI::App& app, Output& output) {
   CLI::App* command = app.add_subcommand(
       "check", "Say whether a model converts whole: which nodes do not, why, and what to do about it");
   command->add_option("model", options->path, "Frozen GraphDef (.pb) or SavedModel folder")->required();
-  command->add_option("--csv", options->csv, "Write the findings to this file, by op and reason, fields separated by '|'");
+  command->add_option("--csv", options->csv,
+                      "Write the findings to this file, by op and reason, fields separated by '|'");
   command->add_option("--batch-size", options->batch_size, "Stands for an unknown first dimension of the inputs")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);

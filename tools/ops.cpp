@@ -33,7 +33,8 @@ void run(const Output& output) {
 }  // namespace
 
 void add_ops(CLI::App& app, Output& output) {
-  CLI::App* command = app.add_subcommand("ops", "Print the ops that models may hold: types, ranks, limits (docs/ops.md)");
+  CLI::App* command =
+      app.add_subcommand("ops", "Print the ops that models may hold: types, ranks, limits (docs/ops.md)");
   command->callback([&output] { run(output); });
 }
 

@@ -22,8 +22,8 @@ struct CheckedNode {
 };
 
 struct ModelCheck {
-  bool converts = false;      // all of it
-  int64_t nodes = 0;          // of the graph as imported
+  bool converts = false;              // all of it
+  int64_t nodes = 0;                  // of the graph as imported
   std::vector<CheckedNode> findings;  // what does not convert first, each part in the graph's order
 };
 

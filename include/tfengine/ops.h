@@ -10,11 +10,12 @@
 namespace tfengine {
 
 struct OpInfo {
-  std::string name;                   // TensorFlow's
-  std::vector<std::string> aliases;   // other TensorFlow ops that become it
-  std::string types;                  // of its data: "float32 int32 ..."
-  std::string ranks;                  // of its data: "0-8", "4"
-  std::vector<std::string> attributes;  // that change what it computes; types and numbers of inputs follow from the graph
+  std::string name;                  // TensorFlow's
+  std::vector<std::string> aliases;  // other TensorFlow ops that become it
+  std::string types;                 // of its data: "float32 int32 ..."
+  std::string ranks;                 // of its data: "0-8", "4"
+  std::vector<std::string>
+      attributes;                     // that change what it computes; types and numbers of inputs follow from the graph
   std::string int8;                   // what it does with INT8 tensors, in a word or two
   std::vector<std::string> backends;  // that run it, best first
   std::string limits;                 // empty: as TensorFlow has it

@@ -20,21 +20,34 @@ namespace {
 
 // Kinds of ops that no engine will have, by parts of their names.
 constexpr std::pair<std::string_view, std::string_view> kOutside[] = {
-    {"String", "text"},         {"Lookup", "tables of a vocabulary"}, {"HashTable", "tables of a vocabulary"},
-    {"Regex", "text"},          {"Decode", "files"},                  {"ParseExample", "files"},
-    {"Queue", "queues"},        {"Summary", "logs"},                  {"Random", "random numbers"},
-    {"Multinomial", "random numbers"}, {"Dataset", "data sets"},      {"Iterator", "data sets"},
-    {"TextLine", "files"},      {"ReadFile", "files"},                {"PyFunc", "Python"},
+    {"String", "text"},
+    {"Lookup", "tables of a vocabulary"},
+    {"HashTable", "tables of a vocabulary"},
+    {"Regex", "text"},
+    {"Decode", "files"},
+    {"ParseExample", "files"},
+    {"Queue", "queues"},
+    {"Summary", "logs"},
+    {"Random", "random numbers"},
+    {"Multinomial", "random numbers"},
+    {"Dataset", "data sets"},
+    {"Iterator", "data sets"},
+    {"TextLine", "files"},
+    {"ReadFile", "files"},
+    {"PyFunc", "Python"},
 };
 
 CheckedNode unknown_op(const ir::Node& node) {
   for (const auto& [part, what] : kOutside) {
     if (node.op.find(part) == std::string::npos) continue;
-    return {node.name, node.op, false, fmt::format("{} works on {}, which stay outside of engines by design", node.op, what),
-            "name inputs and outputs that leave it out (--inputs, --outputs), and do its work before or behind the engine"};
+    return {
+        node.name, node.op, false,
+        fmt::format("{} works on {}, which stay outside of engines by design", node.op, what),
+        "name inputs and outputs that leave it out (--inputs, --outputs), and do its work before or behind the engine"};
   }
-  return {node.name, node.op, false, fmt::format("tfengine does not know the op {}", node.op),
-          "export the model for inference without it, or name inputs and outputs that leave it out (--inputs, --outputs)"};
+  return {
+      node.name, node.op, false, fmt::format("tfengine does not know the op {}", node.op),
+      "export the model for inference without it, or name inputs and outputs that leave it out (--inputs, --outputs)"};
 }
 
 std::vector<Shape> with_batch(const ir::Graph& graph, int64_t batch_size) {
@@ -59,7 +72,8 @@ class Checker {
     const std::vector<Shape> shapes = with_batch(graph, batch_size);
     for (const ops::InferFailure& failure : ops::infer_graph_where_possible(graph, shapes, {})) {
       const ir::Node& node = graph.node(failure.node);
-      refuse({node.name, node.op, false, failure.reason, "check how the model was exported: these inputs do not fit the op"});
+      refuse({node.name, node.op, false, failure.reason,
+              "check how the model was exported: these inputs do not fit the op"});
     }
     const bool inputs_known = std::all_of(shapes.begin(), shapes.end(), [](const Shape& s) { return s.is_static(); });
     if (inputs_known) find_data_dependent(graph);
@@ -91,9 +105,8 @@ class Checker {
     recipe.precision = "fp32";
     recipe.backend = backends_by_name("").front();
     const ir::Graph graph = detail::optimize(model_, recipe).graph;
-    const auto report = segment::segment(graph, [&](const ir::Node& node) {
-                          return recipe.backend->refuses(graph, node);
-                        }).report;
+    const auto report =
+        segment::segment(graph, [&](const ir::Node& node) { return recipe.backend->refuses(graph, node); }).report;
     for (const segment::RefusedNode& node : report.refusals) {
       check_.findings.push_back({node.node, node.op, true, node.reason, node.remedy});
     }

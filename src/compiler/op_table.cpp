@@ -25,9 +25,9 @@ std::vector<std::string> words(std::string_view text) {
 
 std::string type_names(std::string_view codes) {
   static const std::map<std::string, std::string, std::less<>> kNames = {
-      {"f32", "float32"}, {"f64", "float64"}, {"f16", "float16"}, {"bf16", "bfloat16"}, {"i8", "int8"},
-      {"u8", "uint8"},    {"i16", "int16"},   {"i32", "int32"},   {"i64", "int64"},     {"bool", "bool"},
-      {"c64", "complex64"}};
+      {"f32", "float32"}, {"f64", "float64"}, {"f16", "float16"},  {"bf16", "bfloat16"},
+      {"i8", "int8"},     {"u8", "uint8"},    {"i16", "int16"},    {"i32", "int32"},
+      {"i64", "int64"},   {"bool", "bool"},   {"c64", "complex64"}};
   std::vector<std::string> names;
   for (const std::string& code : words(codes)) names.push_back(kNames.at(code));
   return fmt::format("{}", fmt::join(names, " "));
@@ -97,15 +97,18 @@ std::string ops_markdown() {
   for (const OpInfo& info : list) names += info.own ? 0 : 1 + info.aliases.size();
   std::string text = fmt::format(
       "# Ops\n\n"
-      "`tfengine ops` prints this page, and with `--json` the same as data; `tfengine check MODEL` says what of a model is "
+      "`tfengine ops` prints this page, and with `--json` the same as data; `tfengine check MODEL` says what of a "
+      "model is "
       "on it.\n\n"
       "tfengine knows {} TensorFlow ops. Types and ranks are those of the data that an op works on, each compared with "
-      "TensorFlow's result in the tests; indices and shapes are int32 or int64. Attributes are those that change what an "
+      "TensorFlow's result in the tests; indices and shapes are int32 or int64. Attributes are those that change what "
+      "an "
       "op computes. Unknown dimensions and ranks are settled when a run's shapes are known. Backends are named best "
       "first: what only `reference` runs is right and slow.\n\n"
       "Variables, `Const`, `Placeholder` and calls of functions are resolved when a model is read. Strings, lookups, "
       "queues, random numbers and summaries stay outside by design: such a model is cut in front of them.\n\n"
-      "| op | other names | types | ranks | attributes | INT8 | backends | limits |\n|---|---|---|---|---|---|---|---|\n",
+      "| op | other names | types | ranks | attributes | INT8 | backends | limits "
+      "|\n|---|---|---|---|---|---|---|---|\n",
       names);
   bool own_heading = false;
   for (const OpInfo& info : list) {

@@ -219,8 +219,8 @@ void fold_any(Fold kind, const LineShape& s, const T* src, T* dst, int threads) 
 
 }  // namespace
 
-void running_total(Running kind, Num type, const LineShape& shape, bool exclusive, bool reverse, const void* src, void* dst,
-                   int threads) {
+void running_total(Running kind, Num type, const LineShape& shape, bool exclusive, bool reverse, const void* src,
+                   void* dst, int threads) {
   with_num(type, [&]<class T>(T) {
     run_total(kind == Running::Product, shape, exclusive, reverse, static_cast<const T*>(src), static_cast<T*>(dst),
               threads);
@@ -243,9 +243,7 @@ void largest_of_rows(Num type, int64_t rows, int64_t size, int64_t k, const void
 }
 
 void fold_lines(Fold kind, Num type, const LineShape& shape, const void* src, void* dst, int threads) {
-  with_num(type, [&]<class T>(T) {
-    fold_any(kind, shape, static_cast<const T*>(src), static_cast<T*>(dst), threads);
-  });
+  with_num(type, [&]<class T>(T) { fold_any(kind, shape, static_cast<const T*>(src), static_cast<T*>(dst), threads); });
 }
 
 }  // namespace tfengine::kernels

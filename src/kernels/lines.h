@@ -15,8 +15,8 @@ struct LineShape {
 
 enum class Running : uint8_t { Sum, Product };
 // Totals of real numbers are kept in double, integers wrap.
-void running_total(Running kind, Num type, const LineShape& shape, bool exclusive, bool reverse, const void* src, void* dst,
-                   int threads);
+void running_total(Running kind, Num type, const LineShape& shape, bool exclusive, bool reverse, const void* src,
+                   void* dst, int threads);
 
 // The first place of the largest (or smallest) element; dst is int32 or, where `wide`, int64. size is at least 1.
 void extreme_place(bool largest, Num type, const LineShape& shape, const void* src, bool wide, void* dst, int threads);

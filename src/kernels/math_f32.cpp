@@ -159,7 +159,8 @@ void math_f32(MathOp op, int64_t count, const float* src, float* dst, int thread
       float* y = dst + block * kBlock;
       const int64_t n = std::min(kBlock, count - block * kBlock);
       int inside = 1;
-      for (int64_t i = 0; i < n; ++i) inside &= static_cast<int>(x[i] >= domain.low) & static_cast<int>(x[i] <= domain.high);
+      for (int64_t i = 0; i < n; ++i)
+        inside &= static_cast<int>(x[i] >= domain.low) & static_cast<int>(x[i] <= domain.high);
       if (inside != 0) {
         HWY_DYNAMIC_DISPATCH(math_block)(op, n, x, y);
       } else {

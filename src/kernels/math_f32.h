@@ -6,22 +6,7 @@
 
 namespace tfengine::kernels {
 
-enum class MathOp : uint8_t {
-  Sin,
-  Cos,
-  Tan,
-  Asin,
-  Acos,
-  Atan,
-  Sinh,
-  Cosh,
-  Asinh,
-  Acosh,
-  Atanh,
-  Expm1,
-  Log1p,
-  Lgamma
-};
+enum class MathOp : uint8_t { Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh, Expm1, Log1p, Lgamma };
 
 // dst may be src. Vectors are good to a few units in the last place; blocks with arguments for which they are not (large
 // angles, limits, no numbers) are computed one by one with the standard library.

@@ -389,7 +389,8 @@ bool typed_defined(TypedOp op, Num type) {
   if (op == TypedOp::Equal || op == TypedOp::NotEqual || op == TypedOp::Select) return true;
   if (flag) return false;
   if (op == TypedOp::Invert || op == TypedOp::Xor) return !real;
-  if ((op >= TypedOp::IsNan && op <= TypedOp::IsFinite) || (op >= TypedOp::DivNoNan && op <= TypedOp::Xlog1py)) return real;
+  if ((op >= TypedOp::IsNan && op <= TypedOp::IsFinite) || (op >= TypedOp::DivNoNan && op <= TypedOp::Xlog1py))
+    return real;
   return true;
 }
 

@@ -143,14 +143,10 @@ const std::vector<BinaryRow>& rows() {
        [](float a, float b) { return std::fmod(a, b); },
        [](double a, double b) { return std::fmod(a, b); },
        [](int64_t a, int64_t b) { return checked_divisor(b) == -1 ? 0 : a % b; }},
-      real_only(
-          "Xdivy", [](auto a, auto b) { return a == 0 ? a * 0 : a / b; }),
-      real_only(
-          "Xlogy", [](auto a, auto b) { return a == 0 ? a * 0 : a * std::log(b); }),
-      real_only(
-          "Xlog1py", [](auto a, auto b) { return a == 0 ? a * 0 : a * std::log1p(b); }),
-      real_only(
-          "MulNoNan", [](auto a, auto b) { return b == 0 ? b * 0 : a * b; }),
+      real_only("Xdivy", [](auto a, auto b) { return a == 0 ? a * 0 : a / b; }),
+      real_only("Xlogy", [](auto a, auto b) { return a == 0 ? a * 0 : a * std::log(b); }),
+      real_only("Xlog1py", [](auto a, auto b) { return a == 0 ? a * 0 : a * std::log1p(b); }),
+      real_only("MulNoNan", [](auto a, auto b) { return b == 0 ? b * 0 : a * b; }),
       bitwise("BitwiseAnd", [](uint64_t a, uint64_t b) { return a & b; }),
       bitwise("BitwiseOr", [](uint64_t a, uint64_t b) { return a | b; }),
       bitwise("BitwiseXor", [](uint64_t a, uint64_t b) { return a ^ b; }),

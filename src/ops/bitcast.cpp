@@ -12,13 +12,15 @@ std::vector<TypeInfo> infer_bitcast(const InferContext& context) {
   require_inputs(context, 1);
   const auto to = context.node.attr<DType>("type");
   const TypeInfo& input = context.inputs[0];
-  const auto from_bytes = static_cast<int64_t>(dtype_bytes(input.dtype)), to_bytes = static_cast<int64_t>(dtype_bytes(to));
+  const auto from_bytes = static_cast<int64_t>(dtype_bytes(input.dtype)),
+             to_bytes = static_cast<int64_t>(dtype_bytes(to));
   if (to_bytes == 0) bad_node(context.node, "its type is {}, expected numbers", dtype_name(to));
   if (from_bytes == 0 || !input.shape.ranked()) return {{to, Shape::unknown_rank()}};
   Shape out = input.shape;
   if (from_bytes > to_bytes) out.dims().push_back(from_bytes / to_bytes);
   if (from_bytes < to_bytes) {
-    if (out.rank() == 0) bad_node(context.node, "its input is a scalar of {}, too few for {}", dtype_name(input.dtype), dtype_name(to));
+    if (out.rank() == 0)
+      bad_node(context.node, "its input is a scalar of {}, too few for {}", dtype_name(input.dtype), dtype_name(to));
     merge_dims(context.node, to_bytes / from_bytes, out.back(), "the last dimension");
     out.dims().pop_back();
   }

@@ -40,8 +40,8 @@ std::vector<TypeInfo> infer_combined(const InferContext& context) {
     bad_node(context.node, "it keeps {} boxes per class and {} in all, expected positive numbers",
              per_class.value_or(1), total.value_or(1));
   }
-  return {{DType::F32, {batch, kept, 4}}, {DType::F32, {batch, kept}}, {DType::F32, {batch, kept}},
-          {DType::S32, {batch}}};
+  return {
+      {DType::F32, {batch, kept, 4}}, {DType::F32, {batch, kept}}, {DType::F32, {batch, kept}}, {DType::S32, {batch}}};
 }
 
 struct Detection {

@@ -44,7 +44,8 @@ std::vector<TypeInfo> infer_rfft(const InferContext& context) {
   require_inputs(context, 2);
   Shape out = transformed(context);
   const DType dtype = context.inputs[0].dtype;
-  if (dtype != DType::F32 && dtype != DType::Invalid) bad_node(context.node, "its input is {}, expected float32", dtype_name(dtype));
+  if (dtype != DType::F32 && dtype != DType::Invalid)
+    bad_node(context.node, "its input is {}, expected float32", dtype_name(dtype));
   const int64_t length = wanted_length(context, -1);
   if (out.ranked()) out[out.rank() - 1] = length < 0 ? -1 : length / 2 + (length > 0 ? 1 : 0);
   return {{DType::C64, out}};
@@ -179,8 +180,7 @@ std::vector<TypeInfo> infer_complex(const InferContext& context) {
 std::vector<Tensor> evaluate_complex(const ir::Node& node, std::span<const Tensor> inputs) {
   Tensor output = make_output(infer_complex, node, inputs);
   if (inputs[0].shape() != inputs[1].shape()) {
-    bad_node(node, "its parts have shapes {} and {}, expected equal", inputs[0].shape().str(),
-             inputs[1].shape().str());
+    bad_node(node, "its parts have shapes {} and {}, expected equal", inputs[0].shape().str(), inputs[1].shape().str());
   }
   const Tensor re = as_f32(inputs[0]), im = as_f32(inputs[1]);
   std::transform(re.as<float>(), re.as<float>() + re.elements(), im.as<float>(), output.mutable_as<Single>(),

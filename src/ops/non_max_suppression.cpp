@@ -139,7 +139,8 @@ std::vector<Tensor> evaluate_suppression(const ir::Node& node, std::span<const T
 
 std::vector<Op> non_max_suppression_ops() {
   const auto suppression = [](const char* name, std::vector<std::string> aliases = {}) {
-    return Op{.name = name, .aliases = std::move(aliases), .infer = infer_suppression, .evaluate = evaluate_suppression};
+    return Op{
+        .name = name, .aliases = std::move(aliases), .infer = infer_suppression, .evaluate = evaluate_suppression};
   };
   return {
       suppression("NonMaxSuppressionV4", {"NonMaxSuppression", "NonMaxSuppressionV2", "NonMaxSuppressionV3"}),

@@ -14,8 +14,8 @@ float box_overlap(const float* a, const float* b);
 struct Suppression {
   int64_t max_boxes = 0;
   float overlap_threshold = 0.5f;
-  float score_threshold = 0.0f;   // boxes of this score or less are no candidates
-  float soft_sigma = 0.0f;        // above 0: overlapping boxes lose score instead (arXiv 1704.04503)
+  float score_threshold = 0.0f;  // boxes of this score or less are no candidates
+  float soft_sigma = 0.0f;       // above 0: overlapping boxes lose score instead (arXiv 1704.04503)
 };
 
 struct ChosenBox {

@@ -113,7 +113,8 @@ std::vector<Tensor> evaluate_quantize(const ir::Node& node, std::span<const Tens
   const std::vector<TypeInfo> types = infer_exact(infer_quantize, node, inputs);
   const Tensor input = as_f32(inputs[0]);
   const Slices slices = slices_of(node, input.shape());
-  const std::vector<float> mins = floats_of(node, inputs[1], slices.count), maxs = floats_of(node, inputs[2], slices.count);
+  const std::vector<float> mins = floats_of(node, inputs[1], slices.count),
+                           maxs = floats_of(node, inputs[2], slices.count);
   const IntegerRange grid = integer_range(node, types[0].dtype);
   const bool is_signed = grid.low < 0;
   const Mode mode = mode_of(node);
@@ -164,7 +165,8 @@ std::vector<TypeInfo> infer_dequantize(const InferContext& context) {
 std::vector<Tensor> evaluate_dequantize(const ir::Node& node, std::span<const Tensor> inputs) {
   const TypeInfo type = infer_exact(infer_dequantize, node, inputs)[0];
   const Slices slices = slices_of(node, inputs[0].shape());
-  const std::vector<float> mins = floats_of(node, inputs[1], slices.count), maxs = floats_of(node, inputs[2], slices.count);
+  const std::vector<float> mins = floats_of(node, inputs[1], slices.count),
+                           maxs = floats_of(node, inputs[2], slices.count);
   const IntegerRange grid = integer_range(node, inputs[0].dtype());
   const bool is_signed = grid.low < 0;
   const Mode mode = mode_of(node);

@@ -73,9 +73,9 @@ T combined(Combine how, T old, T update) {
 void scatter(const ir::Node& node, const Tensor& indices, const Tensor& updates, Combine how, Tensor& output) {
   const Shape& out = output.shape();
   const int64_t depth = indices.shape().back();
-  const int64_t places = depth > 0 ? indices.elements() / depth
-                                   : Shape(std::vector<int64_t>(indices.shape().begin(), indices.shape().end() - 1))
-                                         .elements();
+  const int64_t places =
+      depth > 0 ? indices.elements() / depth
+                : Shape(std::vector<int64_t>(indices.shape().begin(), indices.shape().end() - 1)).elements();
   const int64_t row = Shape(std::vector<int64_t>(out.begin() + depth, out.end())).elements();
   const std::vector<int64_t> index = as_ints(indices);
   visit_dtype(output.dtype(), [&]<typename T>(T) {

@@ -168,8 +168,8 @@ std::vector<Tensor> evaluate_bincount(const ir::Node& node, std::span<const Tens
     for (size_t i = 0; i < values.size(); ++i) {
       if (values[i] < 0) bad_node(node, "value {} is negative", values[i]);
       if (values[i] >= bins) continue;
-      double& total = totals[i / static_cast<size_t>(per_row) * static_cast<size_t>(bins) +
-                             static_cast<size_t>(values[i])];
+      double& total =
+          totals[i / static_cast<size_t>(per_row) * static_cast<size_t>(bins) + static_cast<size_t>(values[i])];
       total = binary ? 1.0 : total + (weighted ? static_cast<double>(weights.as<T>()[i]) : 1.0);
     }
     std::transform(totals.begin(), totals.end(), output.mutable_as<T>(),

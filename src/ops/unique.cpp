@@ -133,7 +133,10 @@ std::vector<Tensor> evaluate_where(const ir::Node& node, std::span<const Tensor>
 std::vector<Op> unique_ops() {
   return {
       {.name = "Unique", .aliases = {"UniqueV2"}, .infer = infer_unique, .evaluate = evaluate_unique},
-      {.name = "UniqueWithCounts", .aliases = {"UniqueWithCountsV2"}, .infer = infer_unique, .evaluate = evaluate_unique},
+      {.name = "UniqueWithCounts",
+       .aliases = {"UniqueWithCountsV2"},
+       .infer = infer_unique,
+       .evaluate = evaluate_unique},
       {.name = "Where", .infer = infer_where, .evaluate = evaluate_where},
   };
 }

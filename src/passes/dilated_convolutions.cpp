@@ -65,8 +65,8 @@ std::optional<Pattern> match(const Graph& graph, const Node& batch) {
   if (!block || !back || !pads || !crops || *block != *back || pads->size() != crops->size()) return std::nullopt;
   const bool flat = found.expand != kNone && found.squeeze != kNone;
   if ((found.expand == kNone) != (found.squeeze == kNone) || block->size() != (flat ? 1 : 2)) return std::nullopt;
-  if (flat && (single_axis(graph, graph.node(found.expand), 4) != 1 ||
-               single_axis(graph, graph.node(found.squeeze), 4) != 1)) {
+  if (flat &&
+      (single_axis(graph, graph.node(found.expand), 4) != 1 || single_axis(graph, graph.node(found.squeeze), 4) != 1)) {
     return std::nullopt;
   }
   found.block = *block;

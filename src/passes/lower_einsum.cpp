@@ -116,7 +116,8 @@ class Lowering {
   // Of the wanted operand, else of the one that has it and is not broadcast there; -1: unknown.
   int64_t dim(char label, const Operand* of) const {
     if (of != nullptr) return graph_.value(of->value).shape[of->labels.find(label)];
-    const int64_t in_a = has(a_.labels, label) ? dim(label, &a_) : 1, in_b = has(b_.labels, label) ? dim(label, &b_) : 1;
+    const int64_t in_a = has(a_.labels, label) ? dim(label, &a_) : 1,
+                  in_b = has(b_.labels, label) ? dim(label, &b_) : 1;
     return in_a == 1 ? in_b : in_a;
   }
 

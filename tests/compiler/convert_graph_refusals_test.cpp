@@ -176,7 +176,8 @@ TEST(Refusals, WhatOnlyTheReferenceBackendRuns) {
   graph.conv("b", "band", 4, 4);
   const auto result = convert_graph_def(graph.bytes(), {"b"}, params());
   EXPECT_EQ(result.engines.size(), 2u);
-  EXPECT_EQ(refusals(result), "band: MatrixBandPart has no fast form here; nothing has to be done: TensorFlow runs it\n");
+  EXPECT_EQ(refusals(result),
+            "band: MatrixBandPart has no fast form here; nothing has to be done: TensorFlow runs it\n");
 }
 
 TEST(Refusals, WeightsFromOutside) {
@@ -329,11 +330,12 @@ TEST(Refusals, NodesThatTensorFlowWouldRefuseToo) {
 TEST(Report, AsText) {
   GraphDefBuilder graph = chain();
   add_band(graph);
-  EXPECT_EQ(convert_graph_def(graph.bytes(), {"band"}, params()).report_text(),
-            "3 of 5 nodes are in 1 engine\n"
-            "  TRTEngineOp_000_000: 3 nodes, 1 inputs, 1 outputs: 1 BiasAdd, 1 Conv2D, 1 Relu\n"
-            "1 nodes stay in TensorFlow:\n"
-            "  MatrixBandPart 'band': MatrixBandPart has no fast form here; nothing has to be done: TensorFlow runs it\n");
+  EXPECT_EQ(
+      convert_graph_def(graph.bytes(), {"band"}, params()).report_text(),
+      "3 of 5 nodes are in 1 engine\n"
+      "  TRTEngineOp_000_000: 3 nodes, 1 inputs, 1 outputs: 1 BiasAdd, 1 Conv2D, 1 Relu\n"
+      "1 nodes stay in TensorFlow:\n"
+      "  MatrixBandPart 'band': MatrixBandPart has no fast form here; nothing has to be done: TensorFlow runs it\n");
 }
 
 }  // namespace

@@ -62,7 +62,9 @@ class Recorder:
         if dtype == "c64":
             return (rng.uniform(low, high, shape) + 1j * rng.uniform(low, high, shape)).astype(np.complex64)
         if dtype in INTEGER:
-            return rng.integers(max(int(low), 0) if dtype == "u8" else int(low), int(high) + 1, shape).astype(TYPES[dtype])
+            return rng.integers(max(int(low), 0) if dtype == "u8" else int(low), int(high) + 1, shape).astype(
+                TYPES[dtype]
+            )
         return np.asarray(rng.uniform(low, high, shape)).astype(TYPES[dtype])
 
     def case(self, op, name, build, *, dynamic=False, need=True, **inputs):

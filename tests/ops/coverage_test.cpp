@@ -16,7 +16,7 @@ namespace tfengine {
 namespace {
 
 // Made by rewrites of this library, so TensorFlow has no results of theirs; tests/passes and the conformance runner do.
-const std::set<std::string> kOwn = {"BatchNormAffine", "Clip",      "Dequantize", "Gelu",  "HardSigmoid",
+const std::set<std::string> kOwn = {"BatchNormAffine", "Clip",      "Dequantize", "Gelu",       "HardSigmoid",
                                     "HardSwish",       "LayerNorm", "Quantize",   "Requantize", "Swish"};
 
 // The op's name here: TensorFlow's Dequantize is another step than this library's.
@@ -27,10 +27,10 @@ std::string known_name(const std::string& archive) {
 }
 
 std::string code_of(DType dtype) {
-  static const std::map<DType, std::string> kCodes = {
-      {DType::F32, "f32"}, {DType::F64, "f64"}, {DType::F16, "f16"}, {DType::BF16, "bf16"}, {DType::S8, "i8"},
-      {DType::U8, "u8"},   {DType::S16, "i16"}, {DType::S32, "i32"}, {DType::S64, "i64"},   {DType::Bool, "bool"},
-      {DType::C64, "c64"}};
+  static const std::map<DType, std::string> kCodes = {{DType::F32, "f32"},   {DType::F64, "f64"}, {DType::F16, "f16"},
+                                                      {DType::BF16, "bf16"}, {DType::S8, "i8"},   {DType::U8, "u8"},
+                                                      {DType::S16, "i16"},   {DType::S32, "i32"}, {DType::S64, "i64"},
+                                                      {DType::Bool, "bool"}, {DType::C64, "c64"}};
   return kCodes.at(dtype);
 }
 

@@ -39,8 +39,8 @@ std::vector<ir::ValueId> data_of(const ir::Graph& graph, const ops::Op& op, cons
 }
 
 // The inputs with data on the grid, or without signs.
-std::vector<Tensor> changed(const ir::Graph& graph, const std::vector<Tensor>& inputs, const std::vector<ir::ValueId>& data,
-                            float (*change)(float)) {
+std::vector<Tensor> changed(const ir::Graph& graph, const std::vector<Tensor>& inputs,
+                            const std::vector<ir::ValueId>& data, float (*change)(float)) {
   std::vector<Tensor> result = inputs;
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (std::find(data.begin(), data.end(), graph.inputs[i]) == data.end()) continue;

@@ -66,7 +66,8 @@ TEST(LowerEinsum, MakesMatrixProducts) {
     lower_einsum(after, context);
     after.remove_dead();
     ops::infer_graph(after);
-    expect_same_outputs(ops::evaluate_graph(before, inputs), ops::evaluate_graph(after, inputs), 1e-5, nodes_text(after));
+    expect_same_outputs(ops::evaluate_graph(before, inputs), ops::evaluate_graph(after, inputs), 1e-5,
+                        nodes_text(after));
     EXPECT_EQ(ops_left(after), one.nodes) << nodes_text(after);
   }
 }
@@ -82,8 +83,8 @@ TEST(LowerEinsum, TakesUnknownSizes) {
   EXPECT_NE(ops_left(after).find("MatMul"), std::string::npos) << nodes_text(after);
   Tensor x(DType::F32, {2, 5, 6});
   for (int64_t i = 0; i < x.elements(); ++i) x.mutable_as<float>()[i] = static_cast<float>(i % 5) - 2.0f;
-  expect_same_outputs(ops::evaluate_graph(before, std::vector<Tensor>{x}), ops::evaluate_graph(after, std::vector<Tensor>{x}),
-                      1e-5, nodes_text(after));
+  expect_same_outputs(ops::evaluate_graph(before, std::vector<Tensor>{x}),
+                      ops::evaluate_graph(after, std::vector<Tensor>{x}), 1e-5, nodes_text(after));
 }
 
 ir::Graph dilated_graph(bool flat, const List& pads, const List& crops) {

@@ -45,7 +45,8 @@ void image_movement(StepBuilder& b, ValueId x, const Shape& shape, int64_t kind)
       b.node("ReverseV2", {x, b.integers({random.integer(0, 3)})});
       return;
     case 6:
-      b.node("Roll", {x, b.integers({random.integer(-5, 5), random.integer(-5, 5)}), b.integers({1, random.integer(2, 3)})});
+      b.node("Roll",
+             {x, b.integers({random.integer(-5, 5), random.integer(-5, 5)}), b.integers({1, random.integer(2, 3)})});
       return;
     case 7: {
       const bool reflect = random.chance(0.5);
@@ -110,16 +111,17 @@ ir::Graph movement_step(StepBuilder& b) {
 
 ir::Graph typed_step(StepBuilder& b) {
   Random& random = b.random();
-  const auto dtype = random.one_of<DType>({DType::S32, DType::S64, DType::S16, DType::S8, DType::U8, DType::F64, DType::F16,
-                                           DType::BF16, DType::F32});
+  const auto dtype = random.one_of<DType>(
+      {DType::S32, DType::S64, DType::S16, DType::S8, DType::U8, DType::F64, DType::F16, DType::BF16, DType::F32});
   const Shape shape = any_shape(random), other = broadcast_of(random, shape);
-  const auto op = random.one_of<const char*>({"Add", "Sub", "Mul", "Maximum", "Minimum", "Equal", "Less", "GreaterEqual",
-                                              "SquaredDifference", "SelectV2", "Cast"});
+  const auto op = random.one_of<const char*>({"Add", "Sub", "Mul", "Maximum", "Minimum", "Equal", "Less",
+                                              "GreaterEqual", "SquaredDifference", "SelectV2", "Cast"});
   const ValueId x = b.number(dtype, shape), y = b.number(dtype, other);
   if (std::string_view(op) == "SelectV2")
     b.node(op, {b.number(DType::Bool, broadcast_of(random, shape)), x, y});
   else if (std::string_view(op) == "Cast")
-    b.node(op, {x}, {{"DstT", random.one_of<DType>({DType::F32, DType::S32, DType::S64, DType::U8, DType::Bool, DType::F16})}});
+    b.node(op, {x},
+           {{"DstT", random.one_of<DType>({DType::F32, DType::S32, DType::S64, DType::U8, DType::Bool, DType::F16})}});
   else
     random.chance(0.5) ? b.node(op, {x, y}) : b.node(op, {y, x});
   return b.finish();

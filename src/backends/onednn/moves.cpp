@@ -76,7 +76,8 @@ class Boxes {
     return std::vector<Tactic>{plain_tactic(name, [=, boxes = boxes_](const StepArgs& args) {
       if (zeros) std::memset(args.dst[0], zero, all);
       for (const Box& box : boxes) {
-        kernels::copy_strided(bytes, box.shape, static_cast<const std::byte*>(args.src[box.input]) + box.src_base * bytes,
+        kernels::copy_strided(bytes, box.shape,
+                              static_cast<const std::byte*>(args.src[box.input]) + box.src_base * bytes,
                               static_cast<std::byte*>(args.dst[0]) + box.dst_base * bytes, threads);
       }
     })};
@@ -97,7 +98,8 @@ List strides_of(const Shape& shape) {
 std::optional<Refusal> moves_refusal(const StepSpec& spec, size_t data = 0) {
   const TensorDesc &src = spec.inputs[data], &dst = spec.outputs[0];
   const size_t bytes = dtype_bytes(src.dtype);
-  if (src.dtype != dst.dtype || src.quant != dst.quant || bytes == 0 || bytes > 8) return Refusal{"its output has another type"};
+  if (src.dtype != dst.dtype || src.quant != dst.quant || bytes == 0 || bytes > 8)
+    return Refusal{"its output has another type"};
   if (!src.dense() || !dst.dense() || !spec.node->epilogue.empty()) return Refusal{"its tensors are slices"};
   return std::nullopt;
 }
@@ -144,7 +146,8 @@ Tactics roll_tactics(const StepSpec& spec) {
   const List strides = strides_of(shape);
   List start(shape.rank(), 0);
   for (size_t i = 0; i < axes->size(); ++i) {
-    const auto axis = static_cast<size_t>((*axes)[i] < 0 ? (*axes)[i] + static_cast<int64_t>(shape.rank()) : (*axes)[i]);
+    const auto axis =
+        static_cast<size_t>((*axes)[i] < 0 ? (*axes)[i] + static_cast<int64_t>(shape.rank()) : (*axes)[i]);
     start[axis] = (start[axis] + (*shifts)[i] % shape[axis] + shape[axis]) % shape[axis];
   }
   const auto moving = std::count_if(start.begin(), start.end(), [](int64_t s) { return s != 0; });
@@ -330,7 +333,8 @@ void gather_batches(const std::string& where, const kernels::GatherShape& shape,
   const auto* indices = static_cast<const Index*>(args.src[1]);
   check_indices(where, indices, batches * shape.count, shape.axis);
   for (int64_t b = 0; b < batches; ++b) {
-    kernels::gather(shape, static_cast<const std::byte*>(args.src[0]) + b * shape.outer * shape.axis * shape.inner_bytes,
+    kernels::gather(shape,
+                    static_cast<const std::byte*>(args.src[0]) + b * shape.outer * shape.axis * shape.inner_bytes,
                     indices + b * shape.count,
                     static_cast<std::byte*>(args.dst[0]) + b * shape.outer * shape.count * shape.inner_bytes, threads);
   }
@@ -341,7 +345,8 @@ void gather_batches(const std::string& where, const kernels::GatherShape& shape,
 Tactics gather_tactics(const StepSpec& spec) {
   if (auto refusal = moves_refusal(spec)) return *refusal;
   const DType index = spec.inputs[1].dtype;
-  if ((index != DType::S32 && index != DType::S64) || !spec.inputs[1].dense()) return Refusal{"its indices are neither int32 nor int64"};
+  if ((index != DType::S32 && index != DType::S64) || !spec.inputs[1].dense())
+    return Refusal{"its indices are neither int32 nor int64"};
   const auto given = spec.inputs.size() > 2 ? constant_ints(spec, 2) : std::optional<List>(List{0});
   if (!given || given->size() != 1) return not_constant();
   const Shape &in = spec.inputs[0].shape, &indices = spec.inputs[1].shape;
@@ -371,7 +376,8 @@ void flatten_indices(const std::string& where, const List& sizes, int64_t count,
   for (int64_t i = 0; i < count; ++i) {
     int64_t at = 0;
     for (size_t axis = 0; axis < sizes.size(); ++axis) {
-      const auto index = static_cast<int64_t>(indices[i * static_cast<int64_t>(sizes.size()) + static_cast<int64_t>(axis)]);
+      const auto index =
+          static_cast<int64_t>(indices[i * static_cast<int64_t>(sizes.size()) + static_cast<int64_t>(axis)]);
       if (index < 0 || index >= sizes[axis]) {
         fail<InvalidModel>("{}: index {} is out of range for an axis of size {}", where, index, sizes[axis]);
       }
@@ -386,7 +392,8 @@ void flatten_indices(const std::string& where, const List& sizes, int64_t count,
 Tactics gather_nd_tactics(const StepSpec& spec) {
   if (auto refusal = moves_refusal(spec)) return *refusal;
   const DType index = spec.inputs[1].dtype;
-  if ((index != DType::S32 && index != DType::S64) || !spec.inputs[1].dense()) return Refusal{"its indices are neither int32 nor int64"};
+  if ((index != DType::S32 && index != DType::S64) || !spec.inputs[1].dense())
+    return Refusal{"its indices are neither int32 nor int64"};
   const Shape &in = spec.inputs[0].shape, &indices = spec.inputs[1].shape;
   const auto depth = static_cast<size_t>(indices.back());
   if (depth == 0) return Refusal{"its indices name no axis"};
@@ -414,8 +421,10 @@ Tactics one_hot_tactics(const StepSpec& spec) {
   const DType index = spec.inputs[0].dtype;
   const Shape& out = spec.outputs[0].shape;
   const size_t bytes = dtype_bytes(spec.outputs[0].dtype);
-  if (index != DType::S32 && index != DType::S64 && index != DType::U8) return Refusal{"its indices are of a rare type"};
-  if (bytes == 0 || bytes > 8 || spec.outputs[0].quant.defined() || !spec.outputs[0].dense() || !spec.inputs[0].dense()) {
+  if (index != DType::S32 && index != DType::S64 && index != DType::U8)
+    return Refusal{"its indices are of a rare type"};
+  if (bytes == 0 || bytes > 8 || spec.outputs[0].quant.defined() || !spec.outputs[0].dense() ||
+      !spec.inputs[0].dense()) {
     return Refusal{"its output is a slice"};
   }
   int64_t axis = spec.node->attr_or<int64_t>("axis", -1);

@@ -69,13 +69,14 @@ constexpr Row kRows[] = {
 using kernels::MathOp;
 
 constexpr std::pair<const char*, MathOp> kMath[] = {
-    {"Sin", MathOp::Sin},     {"Cos", MathOp::Cos},     {"Tan", MathOp::Tan},     {"Asin", MathOp::Asin},
-    {"Acos", MathOp::Acos},   {"Atan", MathOp::Atan},   {"Sinh", MathOp::Sinh},   {"Cosh", MathOp::Cosh},
-    {"Asinh", MathOp::Asinh}, {"Acosh", MathOp::Acosh}, {"Atanh", MathOp::Atanh}, {"Expm1", MathOp::Expm1},
+    {"Sin", MathOp::Sin},     {"Cos", MathOp::Cos},      {"Tan", MathOp::Tan},     {"Asin", MathOp::Asin},
+    {"Acos", MathOp::Acos},   {"Atan", MathOp::Atan},    {"Sinh", MathOp::Sinh},   {"Cosh", MathOp::Cosh},
+    {"Asinh", MathOp::Asinh}, {"Acosh", MathOp::Acosh},  {"Atanh", MathOp::Atanh}, {"Expm1", MathOp::Expm1},
     {"Log1p", MathOp::Log1p}, {"Lgamma", MathOp::Lgamma}};
 
 const std::pair<const char*, MathOp>* find_math(const std::string& op) {
-  const auto* found = std::find_if(std::begin(kMath), std::end(kMath), [&](const auto& row) { return op == row.first; });
+  const auto* found =
+      std::find_if(std::begin(kMath), std::end(kMath), [&](const auto& row) { return op == row.first; });
   return found == std::end(kMath) ? nullptr : found;
 }
 
@@ -159,7 +160,9 @@ std::optional<int64_t> constant_axis(const StepSpec& spec) {
   return axis && axis->size() == 1 ? std::optional<int64_t>(axis->front()) : std::nullopt;
 }
 
-Refusal other_numbers() { return Refusal{"its numbers are of a type, or its tensors of a layout, that has no fast form"}; }
+Refusal other_numbers() {
+  return Refusal{"its numbers are of a type, or its tensors of a layout, that has no fast form"};
+}
 
 }  // namespace
 
@@ -214,7 +217,8 @@ Tactics rfft_tactics(const StepSpec& spec) {
   const auto given = constant_ints(spec, 1);
   if (!given || given->size() != 1) return Refusal{"its length is computed at run time"};
   const int64_t length = given->front(), size = spec.inputs[0].shape.back();
-  if (length < 4 || (length & (length - 1)) != 0) return Refusal{"only lengths that are powers of two have a fast form here"};
+  if (length < 4 || (length & (length - 1)) != 0)
+    return Refusal{"only lengths that are powers of two have a fast form here"};
   if (spec.inputs[0].dtype != DType::F32 || !all_plain(spec) || size == 0) return other_numbers();
   const int64_t rows = spec.inputs[0].shape.elements() / size;
   const auto plan = std::make_shared<const kernels::RfftPlan>(kernels::rfft_plan(length));
@@ -254,7 +258,8 @@ Tactics cumulative_tactics(const StepSpec& spec) {
   const auto line = line_of(spec, *axis);
   if (!line || line->type == Num::Bool) return other_numbers();
   const auto kind = spec.node->op == "Cumsum" ? kernels::Running::Sum : kernels::Running::Product;
-  const bool exclusive = spec.node->attr_or<bool>("exclusive", false), reverse = spec.node->attr_or<bool>("reverse", false);
+  const bool exclusive = spec.node->attr_or<bool>("exclusive", false),
+             reverse = spec.node->attr_or<bool>("reverse", false);
   const int threads = spec.threads;
   return std::vector<Tactic>{plain_tactic("own:running_total", [=, line = *line](const StepArgs& args) {
     kernels::running_total(kind, line.type, line.shape, exclusive, reverse, args.src[0], args.dst[0], threads);
@@ -276,12 +281,14 @@ Tactics arg_tactics(const StepSpec& spec) {
 
 Tactics top_k_tactics(const StepSpec& spec) {
   const auto type = num_of(spec.inputs[0].dtype);
-  if (!type || !all_plain(spec) || spec.outputs.size() < 2 || spec.outputs[1].dtype != DType::S32) return other_numbers();
+  if (!type || !all_plain(spec) || spec.outputs.size() < 2 || spec.outputs[1].dtype != DType::S32)
+    return other_numbers();
   const int64_t size = spec.inputs[0].shape.back(), k = spec.outputs[0].shape.back();
   const int64_t rows = spec.inputs[0].shape.elements() / std::max<int64_t>(size, 1);
   const int threads = spec.threads;
   return std::vector<Tactic>{plain_tactic("own:top_k", [=](const StepArgs& args) {
-    kernels::largest_of_rows(*type, rows, size, k, args.src[0], args.dst[0], static_cast<int32_t*>(args.dst[1]), threads);
+    kernels::largest_of_rows(*type, rows, size, k, args.src[0], args.dst[0], static_cast<int32_t*>(args.dst[1]),
+                             threads);
   })};
 }
 
@@ -292,7 +299,8 @@ Tactics typed_reduce_tactics(const StepSpec& spec) {
   const auto type = num_of(spec.inputs[0].dtype);
   if (!type || !all_plain(spec)) return other_numbers();
   std::vector<bool> reduced(in.rank(), false);
-  for (const int64_t axis : *axes) reduced[static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(in.rank()) : axis)] = true;
+  for (const int64_t axis : *axes)
+    reduced[static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(in.rank()) : axis)] = true;
   // Kept axes, reduced ones, kept ones; axes of one element count as either.
   kernels::LineShape shape;
   int part = 0;
@@ -304,10 +312,11 @@ Tactics typed_reduce_tactics(const StepSpec& spec) {
     (part == 0 ? shape.outer : part == 1 ? shape.size : shape.inner) *= in[i];
   }
   constexpr std::pair<const char*, kernels::Fold> kFolds[] = {
-      {"Sum", kernels::Fold::Sum}, {"Mean", kernels::Fold::Mean},    {"Max", kernels::Fold::Max}, {"Min", kernels::Fold::Min},
-      {"Prod", kernels::Fold::Product}, {"All", kernels::Fold::All}, {"Any", kernels::Fold::Any}};
-  const auto* found = std::find_if(std::begin(kFolds), std::end(kFolds),
-                                   [&](const auto& fold) { return spec.node->op == fold.first; });
+      {"Sum", kernels::Fold::Sum}, {"Mean", kernels::Fold::Mean},    {"Max", kernels::Fold::Max},
+      {"Min", kernels::Fold::Min}, {"Prod", kernels::Fold::Product}, {"All", kernels::Fold::All},
+      {"Any", kernels::Fold::Any}};
+  const auto* found =
+      std::find_if(std::begin(kFolds), std::end(kFolds), [&](const auto& fold) { return spec.node->op == fold.first; });
   if (found == std::end(kFolds)) return other_numbers();
   const kernels::Fold fold = found->second;
   const int threads = spec.threads;

@@ -77,7 +77,8 @@ void add_axis(Spatial& s, int64_t in, int64_t out, int64_t kernel, int64_t strid
 
 Spatial spatial_of(const ops::VolumeWindow& w, const Shape& in) {
   Spatial s;
-  for (size_t i = 0; i < 3; ++i) add_axis(s, in[i + 1], w.out[i], w.kernel[i], w.stride[i], w.dilation[i], w.pad_before[i]);
+  for (size_t i = 0; i < 3; ++i)
+    add_axis(s, in[i + 1], w.out[i], w.kernel[i], w.stride[i], w.dilation[i], w.pad_before[i]);
   return s;
 }
 
@@ -105,12 +106,11 @@ Tactics weighted_tactic(const char* kind, const Desc& pd, const StepSpec& spec, 
   tactic.name = fmt::format("dnnl:{}:{}", kind, pd.impl_info_str());
   tactic.workspace_bytes = pd.scratchpad_desc().get_size();
   tactic.prepare = [pd, source, given, weights = spec.constants[1]](PackedStore& store) {
-    return dnnl_kernel(Primitive(pd),
-                       {{DNNL_ARG_SRC, From::Src, source, pd.src_desc(), nullptr},
-                        {DNNL_ARG_WEIGHTS, From::Block, 0, pd.weights_desc(),
-                         packed_weights(store, weights, given, pd.weights_desc())},
-                        {DNNL_ARG_DST, From::Dst, 0, pd.dst_desc(), nullptr},
-                        {DNNL_ARG_SCRATCHPAD, From::Workspace, 0, pd.scratchpad_desc(), nullptr}});
+    return dnnl_kernel(Primitive(pd), {{DNNL_ARG_SRC, From::Src, source, pd.src_desc(), nullptr},
+                                       {DNNL_ARG_WEIGHTS, From::Block, 0, pd.weights_desc(),
+                                        packed_weights(store, weights, given, pd.weights_desc())},
+                                       {DNNL_ARG_DST, From::Dst, 0, pd.dst_desc(), nullptr},
+                                       {DNNL_ARG_SCRATCHPAD, From::Workspace, 0, pd.scratchpad_desc(), nullptr}});
   };
   return std::vector<Tactic>{std::move(tactic)};
 }
@@ -122,13 +122,13 @@ Tactics conv3d_tactics(const StepSpec& spec) {
   if (!spec.constants[1].defined()) return Refusal{"its filter is no constant"};
   const Shape &in = spec.inputs[0].shape, &filter = spec.inputs[1].shape;
   if (filter[3] != in[4]) return Refusal{"grouped convolutions of volumes have no fast form here"};
-  const Spatial s = spatial_of(
-      ops::volume_window(*spec.node, {in[1], in[2], in[3]}, {filter[0], filter[1], filter[2]}), in);
+  const Spatial s =
+      spatial_of(ops::volume_window(*spec.node, {in[1], in[2], in[3]}, {filter[0], filter[1], filter[2]}), in);
   const memory::desc given = filter_desc(filter, true);
-  const dnnl::convolution_forward::primitive_desc pd(
-      cpu_engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, channels_last(in),
-      any_layout(given), channels_last(spec.outputs[0].shape), s.stride, s.dilation, s.before, s.after, user_scratchpad(),
-      true);
+  const dnnl::convolution_forward::primitive_desc pd(cpu_engine(), dnnl::prop_kind::forward_inference,
+                                                     dnnl::algorithm::convolution_direct, channels_last(in),
+                                                     any_layout(given), channels_last(spec.outputs[0].shape), s.stride,
+                                                     s.dilation, s.before, s.after, user_scratchpad(), true);
   if (!pd) return Refusal{"oneDNN has no convolution for these shapes"};
   return weighted_tactic<dnnl::convolution_forward>("conv3d", pd, spec, 0, given);
 }
@@ -144,8 +144,8 @@ Tactics transposed_tactics(const StepSpec& spec) {
   const memory::desc given = filter_desc(filter, false);
   const dnnl::deconvolution_forward::primitive_desc pd(
       cpu_engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::deconvolution_direct,
-      channels_last(spec.inputs[2].shape), any_layout(given), channels_last(out), s.stride, s.dilation, s.before, s.after,
-      user_scratchpad(), true);
+      channels_last(spec.inputs[2].shape), any_layout(given), channels_last(out), s.stride, s.dilation, s.before,
+      s.after, user_scratchpad(), true);
   if (!pd) return Refusal{"oneDNN has no transposed convolution for these shapes"};
   return weighted_tactic<dnnl::deconvolution_forward>("deconv", pd, spec, 2, given);
 }
@@ -154,13 +154,13 @@ Tactics pool3d_tactics(const StepSpec& spec) {
   if (!plain_float(spec)) return only_float();
   const auto kernel = spec.node->attr<std::vector<int64_t>>("ksize");
   const Shape& in = spec.inputs[0].shape;
-  const Spatial s = spatial_of(
-      ops::volume_window(*spec.node, {in[1], in[2], in[3]}, {kernel[1], kernel[2], kernel[3]}), in);
-  const auto algorithm = spec.node->op == "MaxPool3D" ? dnnl::algorithm::pooling_max
-                                                      : dnnl::algorithm::pooling_avg_exclude_padding;
-  const dnnl::pooling_forward::primitive_desc pd(
-      cpu_engine(), dnnl::prop_kind::forward_inference, algorithm, channels_last(in), channels_last(spec.outputs[0].shape),
-      s.stride, s.kernel, s.dilation, s.before, s.after, user_scratchpad(), true);
+  const Spatial s =
+      spatial_of(ops::volume_window(*spec.node, {in[1], in[2], in[3]}, {kernel[1], kernel[2], kernel[3]}), in);
+  const auto algorithm =
+      spec.node->op == "MaxPool3D" ? dnnl::algorithm::pooling_max : dnnl::algorithm::pooling_avg_exclude_padding;
+  const dnnl::pooling_forward::primitive_desc pd(cpu_engine(), dnnl::prop_kind::forward_inference, algorithm,
+                                                 channels_last(in), channels_last(spec.outputs[0].shape), s.stride,
+                                                 s.kernel, s.dilation, s.before, s.after, user_scratchpad(), true);
   if (!pd) return Refusal{"oneDNN has no pooling for these shapes"};
   Tactic tactic;
   tactic.name = fmt::format("dnnl:pool3d:{}", pd.impl_info_str());
@@ -177,14 +177,14 @@ Tactics pool3d_tactics(const StepSpec& spec) {
 Tactics lrn_tactics(const StepSpec& spec) {
   if (!plain_float(spec)) return only_float();
   const ir::Node& node = *spec.node;
-  const int64_t size = 2 * std::clamp<int64_t>(node.attr_or<int64_t>("depth_radius", 5), 0, spec.inputs[0].shape[3]) + 1;
+  const int64_t size =
+      2 * std::clamp<int64_t>(node.attr_or<int64_t>("depth_radius", 5), 0, spec.inputs[0].shape[3]) + 1;
   // oneDNN divides the sum by the size.
   const float alpha = node.attr_or<float>("alpha", 1.0f) * static_cast<float>(size);
   const memory::desc image = channels_last(spec.inputs[0].shape);
-  const dnnl::lrn_forward::primitive_desc pd(cpu_engine(), dnnl::prop_kind::forward_inference,
-                                             dnnl::algorithm::lrn_across_channels, image, image, size, alpha,
-                                             node.attr_or<float>("beta", 0.5f), node.attr_or<float>("bias", 1.0f),
-                                             user_scratchpad(), true);
+  const dnnl::lrn_forward::primitive_desc pd(
+      cpu_engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::lrn_across_channels, image, image, size, alpha,
+      node.attr_or<float>("beta", 0.5f), node.attr_or<float>("bias", 1.0f), user_scratchpad(), true);
   if (!pd) return Refusal{"oneDNN has no normalisation for this shape"};
   Tactic tactic;
   tactic.name = fmt::format("dnnl:lrn:{}", pd.impl_info_str());

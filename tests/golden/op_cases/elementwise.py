@@ -151,14 +151,27 @@ def cases(r):
     for op in ("FloorDiv", "FloorMod", "TruncateDiv", "TruncateMod", "Mod"):
         build = lambda x, y, op=op: getattr(raw_ops, op)(x=x, y=y)  # noqa: E731
         for dtype in ("i32", "i64"):
-            signs = r.values((4, 4), dtype, -9, 9), np.array([3, -2, 5, -7]).astype(np.int32 if dtype == "i32" else np.int64)
+            signs = (
+                r.values((4, 4), dtype, -9, 9),
+                np.array([3, -2, 5, -7]).astype(np.int32 if dtype == "i32" else np.int64),
+            )
             r.case(op, f"signs_{dtype}", build, x=signs[0], y=signs[1])
     r.case("LeakyRelu", "alpha", lambda x: raw_ops.LeakyRelu(features=x, alpha=0.01), x=r.values((3, 4)))
-    r.types("AddN", lambda x, y, z: raw_ops.AddN(inputs=[x, y, z]), ANY, **{k: lambda r, t: r.values((2, 3), t) for k in "xyz"})
+    r.types(
+        "AddN",
+        lambda x, y, z: raw_ops.AddN(inputs=[x, y, z]),
+        ANY,
+        **{k: lambda r, t: r.values((2, 3), t) for k in "xyz"},
+    )
     for shape in RANKS:
         x = r.values(shape)
         r.case("AddN", f"rank_{len(shape)}", lambda x, y: raw_ops.AddN(inputs=[x, y]), x=x, y=x + 1)
-        r.case("ClipByValue", f"rank_{len(shape)}", lambda x: raw_ops.ClipByValue(t=x, clip_value_min=-1.0, clip_value_max=2.0), x=x)
+        r.case(
+            "ClipByValue",
+            f"rank_{len(shape)}",
+            lambda x: raw_ops.ClipByValue(t=x, clip_value_min=-1.0, clip_value_max=2.0),
+            x=x,
+        )
     for op in ("IsNan", "IsInf", "IsFinite", "Sign", "Abs", "Floor", "Relu", "Maximum"):
         odd = np.array([0, np.inf, -np.inf, np.nan, -0.0, 1e-42], np.float32)
         operand = UNARY.get(op, ("x",))[0]
@@ -180,7 +193,14 @@ def cases(r):
         low=r.values((3, 5), low=-2, high=-1),
         high=r.values((3, 5), low=1, high=2),
     )
-    cast_to = {"f32": tf.float32, "f64": tf.float64, "f16": tf.float16, "bf16": tf.bfloat16, "i8": tf.int8, "u8": tf.uint8}
+    cast_to = {
+        "f32": tf.float32,
+        "f64": tf.float64,
+        "f16": tf.float16,
+        "bf16": tf.bfloat16,
+        "i8": tf.int8,
+        "u8": tf.uint8,
+    }
     cast_to |= {"i16": tf.int16, "i32": tf.int32, "i64": tf.int64, "bool": tf.bool}
     for name, target in cast_to.items():
         build = lambda x, target=target: raw_ops.Cast(x=x, DstT=target)  # noqa: E731

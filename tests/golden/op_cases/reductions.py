@@ -29,7 +29,9 @@ def reductions(r):
         r.case(op, "empty_result", lambda x, b=build: b(x, (1,)), x=r.values((0, 4), base))
         if op not in ("Max", "Min", "Mean"):
             r.case(op, "of_nothing", lambda x, b=build: b(x, (1,)), x=r.values((3, 0), base))
-        r.case(op, "dynamic", lambda x, b=build: b(x, (0, 2), True), dynamic=True, x=r.values((3, 4, 2), base, low, high))
+        r.case(
+            op, "dynamic", lambda x, b=build: b(x, (0, 2), True), dynamic=True, x=r.values((3, 4, 2), base, low, high)
+        )
     r.types("L2Loss", lambda x: raw_ops.L2Loss(t=x), REAL, x=lambda r, t: r.values((3, 4), t))
     r.case("L2Loss", "scalar", lambda x: raw_ops.L2Loss(t=x), x=r.values(()))
     r.case("L2Loss", "empty", lambda x: raw_ops.L2Loss(t=x), x=r.values((0,)))
@@ -78,8 +80,19 @@ def segments(r):
         r.types(op, lambda x, b=build: b(x), NUMBER, x=lambda r, t: r.values((5, 3), t, -2, 2))
         r.case(op, "rank_1", build, x=r.values((5,)))
         r.case(op, "rank_8", build, x=r.values((5, 1, 2, 1, 1, 2, 1, 1)))
-        r.case(op, "ids_64", lambda x, op=op: getattr(raw_ops, op)(data=x, segment_ids=ids.astype(np.int64)), x=r.values((5, 2)))
-        r.case(op, "computed_ids", lambda x, i, op=op: getattr(raw_ops, op)(data=x, segment_ids=i), x=r.values((5, 2)), i=ids)
+        r.case(
+            op,
+            "ids_64",
+            lambda x, op=op: getattr(raw_ops, op)(data=x, segment_ids=ids.astype(np.int64)),
+            x=r.values((5, 2)),
+        )
+        r.case(
+            op,
+            "computed_ids",
+            lambda x, i, op=op: getattr(raw_ops, op)(data=x, segment_ids=i),
+            x=r.values((5, 2)),
+            i=ids,
+        )
     ids = np.array([2, 0, -1, 2, 5], np.int32)
     for op in ("UnsortedSegmentSum", "UnsortedSegmentProd", "UnsortedSegmentMax", "UnsortedSegmentMin"):
         build = lambda x, i, op=op: getattr(raw_ops, op)(data=x, segment_ids=i, num_segments=6)  # noqa: E731
@@ -92,7 +105,13 @@ def segments(r):
     for dtype in ("i32", "i64", "f32", "f64"):
         none = np.zeros(0, TYPES[dtype])
         r.case("Bincount", f"plain_{dtype}", lambda v, n=none: raw_ops.Bincount(arr=v, size=7, weights=n), v=values)
-        r.case("Bincount", f"weights_{dtype}", lambda v, w: raw_ops.Bincount(arr=v, size=7, weights=w), v=values, w=r.values((6,), dtype))
+        r.case(
+            "Bincount",
+            f"weights_{dtype}",
+            lambda v, w: raw_ops.Bincount(arr=v, size=7, weights=w),
+            v=values,
+            w=r.values((6,), dtype),
+        )
         for name, shape in {"row": (6,), "rows": (2, 3)}.items():
             for binary in (False, True):
                 r.case(
@@ -120,10 +139,12 @@ def normalisations(r):
         r.case(op, "dynamic", build, dynamic=True, x=r.values((2, 3, 4)))
     lrn = lambda x, **a: raw_ops.LRN(input=x, **a)  # noqa: E731
     r.types("LRN", lambda x: lrn(x), REAL, x=lambda r, t: r.values((1, 2, 2, 12), t))
-    r.case("LRN", "attributes", lambda x: lrn(x, depth_radius=2, bias=2.0, alpha=0.5, beta=0.75), x=r.values((2, 2, 1, 7)))
+    r.case(
+        "LRN", "attributes", lambda x: lrn(x, depth_radius=2, bias=2.0, alpha=0.5, beta=0.75), x=r.values((2, 2, 1, 7))
+    )
     for version in ("", "V2", "V3"):
         op = f"FusedBatchNorm{version}"
-        one = lambda low, high: (lambda r, t: r.values((4,), "f32", low, high))  # noqa: E731
+        one = lambda low, high: lambda r, t: r.values((4,), "f32", low, high)  # noqa: E731
         r.types(
             op,
             lambda x, s, o, m, v, op=op: getattr(raw_ops, op)(
