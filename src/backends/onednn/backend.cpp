@@ -10,6 +10,7 @@
 #include "backends/onednn/dnnl_errors.h"
 #include "backends/onednn/dnnl_kernel.h"
 #include "backends/onednn/eltwise.h"
+#include "backends/onednn/indices.h"
 #include "backends/onednn/layout.h"
 #include "backends/onednn/matmul.h"
 #include "backends/onednn/moves.h"

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ops that put elements elsewhere, as strided boxes: Tile, BroadcastTo, ReverseV2, Roll, Pack, Unpack, MirrorPad,
-// DepthToSpace, SpaceToDepth, SpaceToBatchND, BatchToSpaceND, MatrixBandPart; and as indices: Gather, OneHot.
+// Ops that put elements elsewhere, as strided boxes: Tile, BroadcastTo, Roll, Pack, MirrorPad, DepthToSpace, SpaceToDepth,
+// SpaceToBatchND, BatchToSpaceND, ExtractImagePatches.
 #pragma once
 
 #include "backends/onednn/support.h"
 
 namespace tfengine::onednn {
+
+// Why input `data` does more than move, if it does: it is no dense tensor of the output's type and scale, or its elements
+// are of a width that copies do not know.
+std::optional<Refusal> moves_refusal(const StepSpec& spec, size_t data);
 
 Tactics tile_tactics(const StepSpec& spec);
 Tactics broadcast_to_tactics(const StepSpec& spec);
@@ -15,8 +19,5 @@ Tactics mirror_pad_tactics(const StepSpec& spec);
 Tactics depth_space_tactics(const StepSpec& spec);
 Tactics space_batch_tactics(const StepSpec& spec);
 Tactics patches_tactics(const StepSpec& spec);
-Tactics gather_tactics(const StepSpec& spec);
-Tactics gather_nd_tactics(const StepSpec& spec);
-Tactics one_hot_tactics(const StepSpec& spec);
 
 }  // namespace tfengine::onednn
