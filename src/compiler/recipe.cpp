@@ -20,7 +20,9 @@ quantize::RewriteResult rewrite(const ir::Graph& optimized, const Recipe& recipe
     fail<InvalidArgument>("int8_grid '{}' is unknown, expected auto or tensorrt", recipe.int8_grid);
   }
   options.missing = recipe.strict_ranges ? quantize::MissingRange::Error : quantize::MissingRange::KeepFloat;
-  options.int8_ok = [&](const ir::Node& node) { return recipe.backend->refuses_int8(optimized, node); };
+  options.int8_ok = [&](const ir::Graph& graph, const ir::Node& node) {
+    return recipe.backend->refuses_int8(graph, node);
+  };
   options.cache = cache;
   options.means = &recipe.means;
   options.weights = recipe.weight_range;

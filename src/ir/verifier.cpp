@@ -18,7 +18,9 @@ template <typename... Args>
 
 class Verifier {
  public:
-  explicit Verifier(const Graph& graph) : graph_(graph), uses_(static_cast<size_t>(graph.value_count())) {}
+  using Names = std::unordered_map<std::string, std::string>;  // of inputs and results, with who has it
+  Verifier(const Graph& graph, Names& names)
+      : graph_(graph), uses_(static_cast<size_t>(graph.value_count())), names_(names) {}
 
   void run() {
     verify_inputs();
@@ -70,6 +72,7 @@ class Verifier {
       claim_name(out.name, fmt::format("output {} of {} '{}'", i, node.op, node.name));
     }
     verify_epilogue(node);
+    for (const Graph& region : node.regions) Verifier(region, names_).run();
   }
 
   void verify_defined(ValueId id, const std::string& user) const {
@@ -172,11 +175,14 @@ class Verifier {
   const Graph& graph_;
   std::vector<std::vector<NodeId>> uses_;
   std::unordered_set<ValueId> inputs_;
-  std::unordered_map<std::string, std::string> names_;
+  Names& names_;
 };
 
 }  // namespace
 
-void verify(const Graph& graph) { Verifier(graph).run(); }
+void verify(const Graph& graph) {
+  Verifier::Names names;
+  Verifier(graph, names).run();
+}
 
 }  // namespace tfengine::ir

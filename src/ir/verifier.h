@@ -9,7 +9,7 @@ namespace tfengine::ir {
 
 // InternalError naming the node or value and the rule it breaks: use lists and producers in step, every used
 // value defined, no cycle, names of live values unique, constants of their value's type, epilogue indices
-// valid, quantization only on S8, U8 and S32, and with usable scales.
+// valid, quantization only on S8, U8 and S32, and with usable scales. Regions are held to the same.
 void verify(const Graph& graph);
 
 }  // namespace tfengine::ir

@@ -95,10 +95,11 @@ bool Storage::dies_here(ir::ValueId id, int step) const {
   return group.place == Place::Arena && last_use(group) <= step;
 }
 
-bool Storage::try_overwrite(const Step& step, int input, int step_index, const std::vector<TensorDesc>& descs) {
+bool Storage::try_overwrite(const Step& step, int input, int output, int step_index,
+                            const std::vector<TensorDesc>& descs) {
   const ir::Node& node = graph_.node(step.node);
   const ir::ValueId source = node.inputs[static_cast<size_t>(input)];
-  const ir::ValueId out = node.outputs[0];
+  const ir::ValueId out = node.outputs[static_cast<size_t>(output)];
   const TensorDesc& from = descs[static_cast<size_t>(source)];
   const TensorDesc& to = descs[static_cast<size_t>(out)];
   if (slot(out).group >= 0 || !dies_here(source, step_index)) return false;
@@ -121,7 +122,7 @@ void Storage::share(std::vector<Step>& steps, const std::vector<TensorDesc>& des
     const ir::Node& node = graph_.node(step.node);
     const int at = static_cast<int>(index);
     if (step.tactic.inplace_input != ir::kNone) {
-      if (!share_memory || !try_overwrite(step, step.tactic.inplace_input, at, descs)) {
+      if (!share_memory || !try_overwrite(step, step.tactic.inplace_input, 0, at, descs)) {
         step.copy_input = step.tactic.inplace_input;
       }
     } else if (share_memory && step.tactic.alias) {
@@ -134,8 +135,9 @@ void Storage::share(std::vector<Step>& steps, const std::vector<TensorDesc>& des
       }
     } else if (share_memory) {
       for (int input = 0; input < static_cast<int>(std::min<size_t>(node.inputs.size(), 64)); ++input) {
-        if ((step.tactic.may_overwrite >> input & 1) != 0 && try_overwrite(step, input, at, descs)) break;
+        if ((step.tactic.may_overwrite >> input & 1) != 0 && try_overwrite(step, input, 0, at, descs)) break;
       }
+      for (int state = 0; state < step.tactic.carried; ++state) try_overwrite(step, state, state, at, descs);
     }
     for (const ir::ValueId out : node.outputs) {
       if (slot(out).group < 0) put(out, new_group(Place::Arena, 0, descs[static_cast<size_t>(out)].bytes()), 0);
@@ -168,7 +170,18 @@ void Storage::finish(Plan& plan) const {
       plan.naive_activation_bytes += plan.descs[static_cast<size_t>(id)].bytes();
     }
   }
+  const auto first_scratch = static_cast<int>(lifetimes.size());
+  for (int step = 0; step < steps; ++step) {
+    const RegionPlans& regions = plan.steps[static_cast<size_t>(step)].regions;
+    if (regions.scratch_bytes == 0) continue;
+    lifetimes.push_back({regions.scratch_bytes, step, step});
+    for (const Plan& region : regions.plans) plan.naive_activation_bytes += region.naive_activation_bytes;
+  }
   const ArenaLayout layout = pack_arena(lifetimes);
+  auto scratch = static_cast<size_t>(first_scratch);
+  for (Step& step : plan.steps) {
+    if (step.regions.scratch_bytes > 0) step.regions.scratch_offset = layout.offsets[scratch++];
+  }
   plan.arena_bytes = layout.bytes;
   plan.arena_lower_bound_bytes = layout.lower_bound_bytes;
   plan.peak_step = layout.peak_step;

@@ -42,7 +42,7 @@ class Storage {
   void put(ir::ValueId id, int group, int64_t offset);
   int last_use(const Group& group) const;
   bool dies_here(ir::ValueId id, int step) const;
-  bool try_overwrite(const Step& step, int input, int step_index, const std::vector<TensorDesc>& descs);
+  bool try_overwrite(const Step& step, int input, int output, int step_index, const std::vector<TensorDesc>& descs);
 
   const ir::Graph& graph_;
   std::vector<Slot> slots_;

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "runtime/region_kernel.h"
 
 namespace tfengine::runtime {
 
@@ -67,6 +68,10 @@ class ConstantUse {
   std::vector<bool> read_;
 };
 
+const plan::TensorDesc& selector_of(const plan::Plan& plan, const plan::Step& step) {
+  return plan.descs[static_cast<size_t>(plan.graph.node(step.node).inputs.at(0))];
+}
+
 }  // namespace
 
 Tensor without_bytes(const Tensor& constant) { return {constant.dtype(), constant.shape(), nullptr, nullptr}; }
@@ -77,7 +82,14 @@ std::shared_ptr<const PreparedPlan> prepare(plan::Plan plan, plan::PackedStore& 
   ir::Graph& graph = prepared->plan.graph;
   ConstantUse use(prepared->plan);
   for (plan::Step& step : prepared->plan.steps) {
-    std::shared_ptr<const plan::Kernel> kernel = step.elided ? nullptr : step.tactic.prepare(packed);
+    auto& regions = prepared->regions.emplace_back();
+    for (plan::Plan& region : step.regions.plans) regions.push_back(prepare(std::move(region), packed));
+    step.regions.plans.clear();
+    std::shared_ptr<const plan::Kernel> kernel;
+    if (!regions.empty())
+      kernel = region_kernel(graph.node(step.node), selector_of(prepared->plan, step), step.regions, regions);
+    else if (!step.elided)
+      kernel = step.tactic.prepare(packed);
     if (kernel != nullptr) use.mark_reads(step, *kernel);
     prepared->kernels.push_back(std::move(kernel));
     step.tactic.prepare = nullptr;  // holds constants, too
@@ -95,14 +107,36 @@ std::shared_ptr<const PreparedPlan> prepare(plan::Plan plan, plan::PackedStore& 
   return prepared;
 }
 
+void for_each_plan(const PreparedPlan& prepared, const std::function<void(const PreparedPlan&)>& use) {
+  use(prepared);
+  for (const auto& regions : prepared.regions) {
+    for (const auto& region : regions) for_each_plan(*region, use);
+  }
+}
+
 Context::Context(std::shared_ptr<const PreparedPlan> prepared, Allocator& allocator)
     : prepared_(std::move(prepared)),
-      arena_(allocator, prepared_->plan.arena_bytes, Purpose::Activations,
-             "the activation arena of '" + prepared_->plan.graph.name + "'"),
-      workspace_(allocator, prepared_->plan.workspace_bytes, Purpose::Workspace,
-                 "the workspace of '" + prepared_->plan.graph.name + "'"),
+      own_arena_(allocator, prepared_->plan.arena_bytes, Purpose::Activations,
+                 "the activation arena of '" + prepared_->plan.graph.name + "'"),
+      own_workspace_(allocator, prepared_->plan.workspace_bytes, Purpose::Workspace,
+                     "the workspace of '" + prepared_->plan.graph.name + "'"),
+      arena_(own_arena_.data()),
+      workspace_(own_workspace_.data()),
       inputs_(prepared_->plan.graph.inputs.size(), nullptr),
       outputs_(prepared_->plan.graph.outputs.size(), nullptr) {
+  add_steps();
+}
+
+Context::Context(std::shared_ptr<const PreparedPlan> prepared, std::byte* arena, std::byte* workspace)
+    : prepared_(std::move(prepared)),
+      arena_(arena),
+      workspace_(workspace),
+      inputs_(prepared_->plan.graph.inputs.size(), nullptr),
+      outputs_(prepared_->plan.graph.outputs.size(), nullptr) {
+  add_steps();
+}
+
+void Context::add_steps() {
   const plan::Plan& plan = prepared_->plan;
   const auto border = [&](ir::ValueId id) {
     const Place place = plan.locations[static_cast<size_t>(id)].place;
@@ -123,7 +157,7 @@ void* Context::mutable_address(ir::ValueId id) const {
   const plan::Location& where = prepared_->plan.locations[static_cast<size_t>(id)];
   switch (where.place) {
     case Place::Arena:
-      return arena_.data() + where.offset;
+      return arena_ + where.offset;
     case Place::Input:
       return static_cast<std::byte*>(const_cast<void*>(inputs_[static_cast<size_t>(where.index)])) + where.offset;
     case Place::Output:
@@ -143,7 +177,8 @@ plan::StepArgs Context::args_of(size_t step) const {
   plan::StepArgs args;
   for (const ir::ValueId id : node.inputs) args.src.push_back(mutable_address(id));
   for (const ir::ValueId id : node.outputs) args.dst.push_back(mutable_address(id));
-  args.workspace = workspace_.data();
+  args.workspace = workspace_;
+  args.scratch = arena_ + prepared_->plan.steps[step].regions.scratch_offset;
   args.ahead = prepared_->ahead[step];
   return args;
 }
@@ -156,7 +191,9 @@ void Context::bind_step(size_t index) {
   if (copy_input != ir::kNone) {
     const ir::Node& node = prepared_->plan.graph.node(prepared_->plan.steps[step].node);
     const size_t bytes = prepared_->plan.descs[static_cast<size_t>(node.outputs[0])].bytes();
-    bound.copy = {args.src[static_cast<size_t>(copy_input)], args.dst[0], bytes};
+    // A body of a loop may write over the state that it reads.
+    const void* from = args.src[static_cast<size_t>(copy_input)];
+    bound.copy = {from, args.dst[0], from == args.dst[0] ? 0 : bytes};
     args.src[static_cast<size_t>(copy_input)] = args.dst[0];
   }
   if (bound.kernel == nullptr) {
@@ -203,20 +240,21 @@ void Context::run(std::span<const void* const> inputs, std::span<void* const> ou
 }
 
 void Context::run_observed(std::span<const void* const> inputs, std::span<void* const> outputs,
-                           const std::function<void(int, double)>& after) {
+                           const plan::Watch& watch) {
   point_to(inputs, outputs);
   omp_set_num_threads(prepared_->plan.threads);
+  watch(*this, -1, 0.0);
   auto next = steps_.begin();
   for (int step = 0; step < static_cast<int>(prepared_->plan.steps.size()); ++step) {
     double elapsed_us = 0.0;
     if (next != steps_.end() && next->step == step) {
       const auto start = std::chrono::steady_clock::now();
       if (next->copy.bytes != 0) std::memcpy(next->copy.to, next->copy.from, next->copy.bytes);
-      next->kernel->run();
+      next->kernel->run_watched(watch);
       elapsed_us = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
       ++next;
     }
-    after(step, elapsed_us);
+    watch(*this, step, elapsed_us);
   }
   copy_outputs();
 }

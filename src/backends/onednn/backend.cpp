@@ -7,9 +7,11 @@
 
 #include "backends/onednn/concat.h"
 #include "backends/onednn/conv.h"
+#include "backends/onednn/counters.h"
 #include "backends/onednn/dnnl_kernel.h"
 #include "backends/onednn/eltwise.h"
 #include "backends/onednn/layout.h"
+#include "backends/onednn/lists.h"
 #include "backends/onednn/matmul.h"
 #include "backends/onednn/normalize.h"
 #include "backends/onednn/pool.h"
@@ -61,6 +63,9 @@ constexpr Lowering kLowerings[] = {
     {"SplitV", split_tactics, true, false, false},
     {"ResizeNearestNeighbor", resize_tactics, true, true, true},
     {"ResizeBilinear", resize_tactics, false, true, true},
+    {"GatherV2", gather_tactics, false, false, false},
+    {"ListReserve", list_reserve_tactics, false, false, false},
+    {"ListSetItem", list_set_item_tactics, false, false, false},
 };
 
 const Lowering* find(const std::string& op) {
@@ -92,8 +97,9 @@ class OnednnBackend : public plan::Backend {
 
   std::variant<std::vector<Tactic>, Refusal> tactics(const StepSpec& spec) const override {
     const Lowering* lowering = find(spec.node->op);
-    if (lowering == nullptr) return Refusal{fmt::format("{} has no fast form here", spec.node->op)};
     if (spec.node->denylisted) return Refusal{"it is in nodes_denylist"};
+    if (auto counter = counter_tactic(spec)) return std::vector<Tactic>{std::move(*counter)};
+    if (lowering == nullptr) return Refusal{fmt::format("{} has no fast form here", spec.node->op)};
     if (spec.outputs[0].shape.elements() == 0) return Refusal{"its output is empty"};
     if (touches_int8(spec) && !lowering->int8) {
       return Refusal{fmt::format("{} has no fast form here for tensors of 8-bit integers", spec.node->op)};
