@@ -169,7 +169,7 @@ def test_frames_and_arrays_of_tensorflow_1(tmp_path):
     try:
         with tf.Graph().as_default() as graph:
             x = v1.placeholder(tf.float32, (5, 2), name="x")
-            rows = tf.TensorArray(tf.float32, size=5, infer_shape=False).unstack(x)
+            rows = tf.TensorArray(tf.float32, size=5).unstack(x)
             results = tf.TensorArray(tf.float32, size=5)
 
             def body(i, state, results):

@@ -56,6 +56,7 @@ class Functionalizer {
       for (const auto& [name, enters] : frames()) changed = collapse_loop(name, enters) || changed;
       changed = collapse_branches() || changed;
     }
+    remove_switches();
     nodes_.remove_orphans();
     result_.graph.nodes = nodes_.take();
     return std::move(result_);
@@ -354,6 +355,16 @@ class Functionalizer {
     }
     add_node(name, two ? "If" : "Case", std::move(inputs), functions);
     for (size_t k = 0; k < merges.size(); ++k) nodes_.become_identity(merges[k].merge, text_of_output(name, k));
+  }
+
+  // What fed branches that are functions now; while a merge is left, nobody knows which those are.
+  void remove_switches() {
+    for (int id = 0; id < nodes_.size(); ++id) {
+      if (nodes_.alive(id) && is_merge(nodes_[id].op)) return;
+    }
+    for (int id = 0; id < nodes_.size(); ++id) {
+      if (is_switch(nodes_[id].op)) nodes_.remove(id);
+    }
   }
 
   // --- what is made
