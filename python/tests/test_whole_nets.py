@@ -59,7 +59,7 @@ def test_int8_is_near(net):
         input_shapes={name: value.shape for name, value in batch.items()},
         time_tactics=False,
     )
-    assert engine.quantized
+    assert engine.precision == "int8" and "quant(" in engine.dump()
     results = named(engine.run(batch), expected)
     for key, wanted in expected.items():
         noise = np.square(results[key] - wanted).mean()

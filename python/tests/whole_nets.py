@@ -249,6 +249,71 @@ def efficient_det(size=32, channels=8, anchors=3, classes=4):
     return model, lambda rng, batch: {"image": rng.random((batch, size, size, 3)).astype(np.float32)}
 
 
+def ssd_mobilenet(size=64, classes=4, detections=5):
+    """Separable convolutions, heads on two maps, boxes decoded from anchors, scores, and suppression of doubles."""
+    import tensorflow as tf
+
+    keras, layers = _keras()
+
+    def separable(x, channels, stride):
+        x = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(x)
+        x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
+        x = layers.Conv2D(channels, 1, use_bias=False)(x)
+        return layers.ReLU(6.0)(layers.BatchNormalization()(x))
+
+    image = keras.Input((size, size, 3), name="image")
+    x = layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(image)
+    first = separable(separable(x, 12, 2), 16, 2)
+    second = separable(first, 24, 2)
+    boxes, scores, anchors = [], [], []
+    for x in (first, second):
+        cells = x.shape[1]
+        places = (np.stack(np.meshgrid(np.arange(cells), np.arange(cells), indexing="ij"), -1) + 0.5) / cells
+        for scale in (1.5, 3.0):
+            anchors.append(np.concatenate([places.reshape(-1, 2), np.full((cells * cells, 2), scale / cells)], 1))
+        # Anchors of one scale together, as they stand in `anchors`.
+        for _ in range(2):
+            boxes.append(layers.Reshape((-1, 4))(layers.Conv2D(4, 3, padding="same")(x)))
+            scores.append(layers.Reshape((-1, classes))(layers.Conv2D(classes, 3, padding="same")(x)))
+    anchors = np.concatenate(anchors).astype(np.float32)
+
+    class Suppression(keras.layers.Layer):
+        def call(self, arguments):
+            offsets, logits = arguments
+            centers = offsets[..., :2] * 0.1 * anchors[:, 2:] + anchors[:, :2]
+            sizes = tf.exp(offsets[..., 2:] * 0.2) * anchors[:, 2:]
+            corners = tf.concat([centers - sizes / 2, centers + sizes / 2], -1)
+            return tf.image.combined_non_max_suppression(
+                corners[:, :, None], tf.sigmoid(logits), detections, detections, 0.5, 0.3
+            )
+
+    joined = layers.Concatenate(axis=1)(boxes), layers.Concatenate(axis=1)(scores)
+    found = Suppression()(joined)
+    names = ("boxes", "scores", "classes", "count")
+    model = keras.Model(image, dict(zip(names, found)))
+    return model, lambda rng, batch: {"image": rng.random((batch, size, size, 3)).astype(np.float32)}
+
+
+def audio_front_end(samples=1600, frame=256, step=128, bands=20):
+    """Short-time spectra, mel bands, logarithms, and a small classifier of them."""
+    import tensorflow as tf
+
+    keras, layers = _keras()
+
+    class LogMel(keras.layers.Layer):
+        def call(self, wave):
+            spectrum = tf.abs(tf.signal.stft(wave, frame, step, fft_length=frame))
+            mel = tf.signal.linear_to_mel_weight_matrix(bands, frame // 2 + 1, 16000, 60.0, 7600.0)
+            return tf.math.log(tf.tensordot(tf.square(spectrum), mel, 1) + 1e-6)
+
+    wave = keras.Input((samples,), name="wave")
+    mels = LogMel()(wave)
+    x = layers.Conv1D(16, 3, padding="same", activation="relu")(mels)
+    classes = layers.Dense(4)(layers.GlobalAveragePooling1D()(x))
+    model = keras.Model(wave, {"mels": mels, "classes": classes})
+    return model, lambda rng, batch: {"wave": rng.uniform(-1, 1, (batch, samples)).astype(np.float32)}
+
+
 NETS = {
     function.__name__: function
     for function in (
@@ -261,6 +326,8 @@ NETS = {
         vision_transformer,
         mobile_vit,
         efficient_det,
+        ssd_mobilenet,
+        audio_front_end,
     )
 }
 

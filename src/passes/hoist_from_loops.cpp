@@ -47,13 +47,13 @@ class Hoister {
   Hoister(Graph& graph, NodeId loop) : graph_(graph), loop_(loop) {}
 
   int run() {
-    int hoisted = 0;
+    int hoisted = move_biases();
     // A bias behind a hoisted product is found in the same walk: its input has become a row.
     for (const NodeId id : body().order()) {
       const Node& node = body().node(id);
       const bool dense = is_dense(body(), node);
       if (!dense && !is_bias(body(), node)) continue;
-      const auto row = row_of(body(), graph_.node(loop_).outputs.size(), node.inputs[0]);
+      const auto row = row_of(body(), states(), node.inputs[0]);
       if (!row || body().is_output(node.outputs[0])) continue;
       const Shape list = graph_.value(graph_.node(loop_).inputs[row->argument]).shape;
       if (!list.ranked() || list.rank() != 3 || body().value(node.outputs[0]).range) continue;
@@ -65,6 +65,33 @@ class Hoister {
 
  private:
   Graph& body() { return graph_.node(loop_).regions[1]; }
+  size_t states() { return graph_.node(loop_).outputs.size(); }
+
+  // Cells add a bias to the sum of two products, (row * w + state * u) + bias: with the row it can leave the loop.
+  int move_biases() {
+    int moved = 0;
+    for (const NodeId id : body().order()) {
+      const Node& bias = body().node(id);
+      if (!is_bias(body(), bias) || bias.attr_or<std::string>("data_format", "NHWC") != "NHWC") continue;
+      const NodeId sum = sole_producer(body(), bias.inputs[0], "Add");
+      if (sum == kNone || !body().node(sum).epilogue.empty() || body().value(bias.outputs[0]).range) continue;
+      const std::vector<ValueId> terms = body().node(sum).inputs;
+      for (const int side : {0, 1}) {
+        const ValueId term = terms[static_cast<size_t>(side)];
+        const NodeId product = sole_producer(body(), term, "MatMul");
+        if (product == kNone || !is_dense(body(), body().node(product))) continue;
+        if (!row_of(body(), states(), body().node(product).inputs[0])) continue;
+        if (!same_shape(body(), term, body().output(sum))) continue;
+        const ValueId result = body().output(id);
+        body().replace_uses(result, body().output(sum));
+        body().set_input(id, 0, term);
+        body().set_input(sum, side, result);
+        ++moved;
+        break;
+      }
+    }
+    return moved;
+  }
 
   ValueId made(std::string op, const std::string& name, std::vector<ValueId> inputs, ir::Attrs attrs = {}) {
     return graph_.output(graph_.add_node(std::move(op), graph_.unique_name(name), std::move(inputs), std::move(attrs)));

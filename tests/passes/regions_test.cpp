@@ -62,6 +62,23 @@ TEST(HoistFromLoops, DenseLayersOfRowsAreOneProductInFrontOfTheLoop) {
   EXPECT_EQ(inside.at("GatherV2"), 1);
 }
 
+TEST(HoistFromLoops, ABiasBehindTheSumOfTwoProductsLeavesWithTheRow) {
+  std::string text(kLoop);
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    const size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos);
+    text.replace(at, from.size(), to);
+  };
+  replace("%a = BiasAdd(%m, %bb)", "%u = const f32[5,5] uniform(3, -1, 1) %k = MatMul(%bh, %u)");
+  replace("%s = Add(%a, %bh)", "%z = Add(%m, %k) %s = BiasAdd(%z, %bb)");
+  const Rewritten result =
+      rewrite(text, {{"simplify_regions", simplify_regions}, {"hoist_from_loops", hoist_from_loops}});
+  EXPECT_EQ(op_histogram(result.graph).at("BiasAdd"), 1);
+  const std::map<std::string, int> inside = op_histogram(only(result.graph, "While").regions[1]);
+  EXPECT_EQ(inside.count("BiasAdd"), 0u);
+  EXPECT_EQ(inside.at("MatMul"), 1);
+}
+
 TEST(SimplifyRegions, AKnownBranchStandsInTheGraph) {
   const Rewritten result = rewrite(R"(
 graph @net(%x: f32[2]) {
