@@ -57,9 +57,10 @@ class Hoister {
       if (!row || body().is_output(node.outputs[0])) continue;
       const Shape list = graph_.value(graph_.node(loop_).inputs[row->argument]).shape;
       if (!list.ranked() || list.rank() != 3 || body().value(node.outputs[0]).range) continue;
-      hoist(id, *row, dense);
+      if (dense || !join_product(id, *row)) hoist(id, *row, dense);
       ++hoisted;
     }
+    body().remove_dead();
     return hoisted;
   }
 
@@ -114,6 +115,22 @@ class Hoister {
     const ValueId target =
         made("ConcatV2", name + "/of_list_shape", {outer, int_vector(name + "/features", {out}), axis});
     return made("Reshape", name + "/list", {dense, target});
+  }
+
+  // The bias of a product that was hoisted just now goes in front of the Reshape behind it, where the two are fused.
+  bool join_product(NodeId id, const Row& row) {
+    const ValueId list = graph_.node(loop_).inputs[row.argument];
+    const NodeId reshape = sole_producer(graph_, list, "Reshape");
+    if (reshape == kNone || sole_producer(graph_, graph_.node(reshape).inputs[0], "MatMul") == kNone) return false;
+    const ValueId rows = body().output(row.gather);
+    if (body().single_user(rows) != id || body().value(body().inputs[row.argument]).users.size() != 1) return false;
+    const Node bias = body().node(id);
+    const ValueId constant = graph_.add_constant(graph_.unique_name(bias.name + "/bias"),
+                                                 body().value(bias.inputs[1]).constant);
+    const ValueId sum = made("BiasAdd", bias.name + "/of_list", {graph_.node(reshape).inputs[0], constant});
+    graph_.set_input(reshape, 0, sum);
+    body().replace_uses(bias.outputs[0], rows);
+    return true;
   }
 
   void hoist(NodeId id, const Row& row, bool dense) {
