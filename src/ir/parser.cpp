@@ -11,8 +11,6 @@ namespace tfengine::ir {
 
 namespace {
 
-constexpr int kMaxRegionDepth = 64;
-
 class Parser : private TextReader {
  public:
   explicit Parser(std::string_view text) : TextReader(text) {}

@@ -19,8 +19,8 @@ template <typename... Args>
 class Verifier {
  public:
   using Names = std::unordered_map<std::string, std::string>;  // of inputs and results, with who has it
-  Verifier(const Graph& graph, Names& names)
-      : graph_(graph), uses_(static_cast<size_t>(graph.value_count())), names_(names) {}
+  Verifier(const Graph& graph, Names& names, int depth = 0)
+      : graph_(graph), uses_(static_cast<size_t>(graph.value_count())), names_(names), depth_(depth) {}
 
   void run() {
     verify_inputs();
@@ -72,7 +72,10 @@ class Verifier {
       claim_name(out.name, fmt::format("output {} of {} '{}'", i, node.op, node.name));
     }
     verify_epilogue(node);
-    for (const Graph& region : node.regions) Verifier(region, names_).run();
+    if (!node.regions.empty() && depth_ == kMaxRegionDepth) {
+      broken("{} '{}' is nested in more than {} regions", node.op, node.name, kMaxRegionDepth);
+    }
+    for (const Graph& region : node.regions) Verifier(region, names_, depth_ + 1).run();
   }
 
   void verify_defined(ValueId id, const std::string& user) const {
@@ -176,6 +179,7 @@ class Verifier {
   std::vector<std::vector<NodeId>> uses_;
   std::unordered_set<ValueId> inputs_;
   Names& names_;
+  int depth_;
 };
 
 }  // namespace

@@ -13,6 +13,9 @@ namespace tfengine::ops {
 
 namespace {
 
+// A dimension of a state becomes unknown, and makes another one so, in a round each; no sensible loop goes on like that.
+constexpr int kMostRounds = 6;
+
 // Shapes and their arithmetic are a handful of elements; larger tensors are data.
 constexpr int64_t kSmallElements = 1024;
 
@@ -201,12 +204,14 @@ class Inference {
       arguments[i].constant = Tensor();
       arguments[i].partial.reset();
     }
-    for (bool changed = true; changed;) {
+    bool changed = true;
+    for (int round = 0; changed; ++round) {
       changed = false;
       const std::vector<Passed> next = infer_region(node.regions[1], arguments);
       for (size_t i = 0; i < states; ++i) {
         Passed joined = join(arguments[i], next[i]);
         if (joined.type == arguments[i].type && joined.blank == arguments[i].blank) continue;
+        if (round >= kMostRounds) joined.type.shape = Shape::unknown_rank();
         arguments[i] = std::move(joined);
         changed = true;
       }
