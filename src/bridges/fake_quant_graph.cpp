@@ -125,6 +125,10 @@ class GraphWriter {
   }
 
   void write(const ir::Node& node) {
+    if (!node.regions.empty()) {
+      fail<InvalidArgument>("[export] {} '{}' cannot be written for TensorFlow: it runs graphs of its own", node.op,
+                            node.name);
+    }
     if (!is_known(node)) {
       names_[at(node.outputs[0])] = formula(node, read(node.inputs[0]));
       return;

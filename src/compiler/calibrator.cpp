@@ -50,12 +50,6 @@ bool takes_any_batch(const ir::Graph& graph) {
   });
 }
 
-std::vector<std::string> names_of(const ir::Graph& graph, const std::vector<ir::ValueId>& values) {
-  std::vector<std::string> names;
-  for (const ir::ValueId id : values) names.push_back(graph.value(id).name);
-  return names;
-}
-
 }  // namespace
 
 }  // namespace detail
@@ -64,8 +58,8 @@ struct Calibrator::Impl {
   Impl(const Model& model, const CalibrateOptions& options)
       : samples(*model.impl()),
         optimized(detail::optimize(*model.impl(), options.nodes_denylist)),
-        names(detail::names_of(optimized.graph, quantize::tensors_to_observe(optimized.graph))),
-        averaged(detail::names_of(optimized.graph, quantize::tensors_to_average(optimized.graph))),
+        names(quantize::names_in(optimized.graph, quantize::tensors_to_observe)),
+        averaged(quantize::names_in(optimized.graph, quantize::tensors_to_average)),
         histograms(detail::empty_histograms(*model.impl(), optimized.graph, names, samples)),
         by_samples(detail::takes_any_batch(optimized.graph)),
         core(std::move(optimized.graph), config(options)) {}

@@ -98,8 +98,8 @@ class Compiler {
     detail::Optimized optimized = detail::optimize(model_, recipe_);
     report_.passes = optimized.report;
     report_.notes = optimized.report.notes;
-    report_.segments = segment::segment(optimized.graph, [&](const ir::Node& node) {
-                         return config_.backends[0]->refuses(optimized.graph, node);
+    report_.segments = segment::segment(optimized.graph, [&](const ir::Graph& graph, const ir::Node& node) {
+                         return config_.backends[0]->refuses(graph, node);
                        }).report;
     const auto shapes = shapes_to_plan(optimized.graph, options_);
     ir::Graph graph = std::move(optimized.graph);

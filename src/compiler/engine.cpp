@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "backends/list.h"
@@ -98,6 +99,48 @@ std::string precision_of(const plan::Plan& plan, const ir::Node& node) {
   return has(DType::BF16, DType::BF16) ? "bf16" : "fp32";
 }
 
+// By plan and step: the time of each run, all iterations of loops together.
+class StepTimesOfRuns {
+ public:
+  void clear() { times_.clear(); }
+  void add(const plan::Plan* plan, int step, int run, double elapsed_us) {
+    std::map<int, double>& runs = times_[{plan, step}];
+    runs[run] += elapsed_us;
+  }
+  // 0 for steps of branches that did not run.
+  double median(const plan::Plan* plan, int step, int runs) const {
+    const auto found = times_.find({plan, step});
+    if (found == times_.end()) return 0.0;
+    std::vector<double> all(static_cast<size_t>(runs) - found->second.size(), 0.0);
+    for (const auto& [run, us] : found->second) all.push_back(us);
+    std::nth_element(all.begin(), all.begin() + runs / 2, all.end());
+    return all[static_cast<size_t>(runs / 2)];
+  }
+
+ private:
+  std::map<std::pair<const plan::Plan*, int>, std::map<int, double>> times_;
+};
+
+// A step that runs others has what it needs besides them, and they stand behind it.
+void add_layers(const runtime::PreparedPlan& prepared, const StepTimesOfRuns& times, int runs,
+                std::vector<LayerProfile>& layers) {
+  const plan::Plan& plan = prepared.plan;
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const plan::Step& step = plan.steps[i];
+    const ir::Node& node = plan.graph.node(step.node);
+    layers.push_back({node.name, node.op, precision_of(plan, node), step.backend,
+                      step.elided ? "in place" : step.tactic.name, times.median(&plan, static_cast<int>(i), runs),
+                      plan.graph.value(node.outputs[0]).shape.str()});
+    const size_t own = layers.size() - 1;
+    for (const auto& region : prepared.regions[i]) {
+      const size_t first = layers.size();
+      add_layers(*region, times, runs, layers);
+      for (size_t inner = first; inner < layers.size(); ++inner) layers[own].time_us -= layers[inner].time_us;
+    }
+    layers[own].time_us = std::max(layers[own].time_us, 0.0);
+  }
+}
+
 std::vector<TensorSpec> specs_of(const ir::Graph& graph, bool outputs) {
   std::vector<TensorSpec> specs;
   const auto add = [&](const std::string& name, ir::ValueId id) {
@@ -119,13 +162,15 @@ plan::EngineImage read_engine_image(const Engine::Bytes& bytes, const std::strin
   plan::EngineImage image =
       plan::read_image(name, reinterpret_cast<const std::byte*>(bytes.text.data()), bytes.text.size(), bytes.owner);
   // A view of a shape would keep the weights beside it alive.
-  for (ir::ValueId id = 0; id < image.graph.value_count(); ++id) {
-    Tensor& constant = image.graph.value(id).constant;
-    if (!constant.defined() || constant.bytes() >= runtime::kLargeConstantBytes) continue;
-    Tensor own(constant.dtype(), constant.shape());
-    if (own.bytes() > 0) std::memcpy(own.mutable_data(), constant.data(), own.bytes());
-    constant = std::move(own);
-  }
+  ir::for_each_graph(image.graph, [](ir::Graph& graph) {
+    for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
+      Tensor& constant = graph.value(id).constant;
+      if (!constant.defined() || constant.bytes() >= runtime::kLargeConstantBytes) continue;
+      Tensor own(constant.dtype(), constant.shape());
+      if (own.bytes() > 0) std::memcpy(own.mutable_data(), constant.data(), own.bytes());
+      constant = std::move(own);
+    }
+  });
   const bool changed = !onednn::has_bf16() && undo_bf16(image.graph);
   if (undone != nullptr) *undone = changed;
   return image;
@@ -271,11 +316,11 @@ void Engine::run_into(const std::vector<NamedTensor>& inputs, const std::vector<
 
 std::string Engine::precision() const { return impl_->precision; }
 bool Engine::quantized() const {
-  const ir::Graph& graph = impl_->core->graph();
-  for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
-    if (graph.value(id).quant.defined()) return true;
-  }
-  return false;
+  bool found = false;
+  ir::for_each_graph(impl_->core->graph(), [&](const ir::Graph& graph) {
+    for (ir::ValueId id = 0; id < graph.value_count(); ++id) found = found || graph.value(id).quant.defined();
+  });
+  return found;
 }
 std::string Engine::tag() const {
   const auto options = nlohmann::json::parse(impl_->options, nullptr, false);
@@ -289,25 +334,20 @@ std::vector<LayerProfile> Engine::profile(const std::vector<NamedTensor>& inputs
   const auto entry = detail::entry_for(*impl_, bound.shapes);
   const plan::Plan& plan = entry->plan();
   const detail::OutputBuffers outputs = detail::make_outputs(plan);
-  std::vector<std::vector<double>> times(plan.steps.size());
+  detail::StepTimesOfRuns times;
   // A batch in chunks: the first one is measured.
   const double chunks = static_cast<double>(detail::chunks_of(*entry, bound.shapes));
   const auto lease = impl_->core->lease(*entry);
   for (int run = 0; run <= runs; ++run) {
-    lease->run_observed(bound.addresses, outputs.addresses, [&](int step, double elapsed_us) {
-      if (run > 0) times[static_cast<size_t>(step)].push_back(elapsed_us);  // the first run warms up
-    });
+    if (run == 1) times.clear();  // the first run warms up
+    lease->run_observed(bound.addresses, outputs.addresses,
+                        [&](const plan::RunningPlan& running, int step, double elapsed_us) {
+                          if (step >= 0) times.add(&running.plan(), step, std::max(run, 1), elapsed_us);
+                        });
   }
   std::vector<LayerProfile> layers;
-  for (size_t i = 0; i < plan.steps.size(); ++i) {
-    const plan::Step& step = plan.steps[i];
-    const ir::Node& node = plan.graph.node(step.node);
-    std::nth_element(times[i].begin(), times[i].begin() + runs / 2, times[i].end());
-    const double time_us = chunks * times[i][static_cast<size_t>(runs / 2)];
-    layers.push_back({node.name, node.op, detail::precision_of(plan, node), step.backend,
-                      step.elided ? "in place" : step.tactic.name, time_us,
-                      plan.graph.value(node.outputs[0]).shape.str()});
-  }
+  detail::add_layers(entry->prepared(), times, runs, layers);
+  for (LayerProfile& layer : layers) layer.time_us *= chunks;
   return layers;
 }
 

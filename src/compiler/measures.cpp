@@ -172,8 +172,7 @@ void Int8Maker::merge_table(const ir::Graph& graph, quantize::RangeTable& table)
   report_.calibrator = file.algorithm;
   table.merge(file.table);
   if (noted_) return;
-  std::vector<std::string> wanted;
-  for (const ir::ValueId id : quantize::tensors_to_observe(graph)) wanted.push_back(graph.value(id).name);
+  const std::vector<std::string> wanted = quantize::names_in(graph, quantize::tensors_to_observe);
   quantize::NameMismatch mismatch = quantize::compare_names(file.table, wanted);
   note_names(fmt::format("the calibration table lacks {} of {} tensors", mismatch.not_in_table.size(), wanted.size()),
              mismatch.not_in_table);

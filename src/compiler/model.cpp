@@ -41,15 +41,17 @@ class Fingerprint {
 
 std::string fingerprint(const ir::Graph& graph) {
   Fingerprint print;
-  for (const ir::NodeId id : graph.order()) {
-    const ir::Node& node = graph.node(id);
-    print.add(node.op);
-    print.add(node.name);
-    for (const ir::ValueId input : node.inputs) {
-      print.add(graph.value(input).name);
-      if (graph.value(input).is_constant()) print.add(graph.value(input).constant);
+  ir::for_each_graph(graph, [&](const ir::Graph& part) {
+    for (const ir::NodeId id : part.order()) {
+      const ir::Node& node = part.node(id);
+      print.add(node.op);
+      print.add(node.name);
+      for (const ir::ValueId input : node.inputs) {
+        print.add(part.value(input).name);
+        if (part.value(input).is_constant()) print.add(part.value(input).constant);
+      }
     }
-  }
+  });
   return print.text();
 }
 
@@ -60,10 +62,12 @@ Optimized optimize(const ModelImpl& model, const std::vector<std::string>& denyl
   Optimized result;
   result.graph = model.imported.compacted();
   std::set<std::string> unknown(denylist.begin(), denylist.end());
-  for (ir::NodeId id = 0; id < result.graph.node_count(); ++id) {
-    ir::Node& node = result.graph.node(id);
-    if (unknown.erase(node.name) > 0) node.denylisted = true;
-  }
+  ir::for_each_graph(result.graph, [&](ir::Graph& graph) {
+    for (ir::NodeId id = 0; id < graph.node_count(); ++id) {
+      ir::Node& node = graph.node(id);
+      if (unknown.erase(node.name) > 0) node.denylisted = true;
+    }
+  });
   std::vector<std::string> notes;
   std::erase_if(unknown, [&](const std::string& name) {
     const auto removed = model.removed_nodes.find(name);
@@ -181,16 +185,20 @@ std::vector<TensorSpec> Model::outputs() const {
 
 std::vector<std::pair<std::string, int>> Model::ops() const {
   std::map<std::string, int> counts;
-  for (const ir::NodeId id : impl_->imported.order()) ++counts[impl_->imported.node(id).op];
+  ir::for_each_graph(impl_->imported, [&](const ir::Graph& graph) {
+    for (const ir::NodeId id : graph.order()) ++counts[graph.node(id).op];
+  });
   return {counts.begin(), counts.end()};
 }
 
 uint64_t Model::constant_bytes() const {
   uint64_t bytes = 0;
-  for (ir::ValueId id = 0; id < impl_->imported.value_count(); ++id) {
-    const ir::Value& value = impl_->imported.value(id);
-    if (value.is_constant() && impl_->imported.use_count(id) > 0) bytes += value.constant.bytes();
-  }
+  ir::for_each_graph(impl_->imported, [&](const ir::Graph& graph) {
+    for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
+      const ir::Value& value = graph.value(id);
+      if (value.is_constant() && graph.use_count(id) > 0) bytes += value.constant.bytes();
+    }
+  });
   return bytes;
 }
 

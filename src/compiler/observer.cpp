@@ -22,23 +22,31 @@ quantize::Moments converted(const kernels::Moments& m) { return {m.min, m.max, m
 
 Observer::Observer(const runtime::PreparedPlan& prepared, std::span<const std::string> tensors,
                    std::span<const std::string> averaged, quantize::HistogramSet& set)
-    : plan_(prepared.plan),
-      after_step_(prepared.plan.steps.size()),
+    : threads_(prepared.plan.threads),
       workspace_(host_bytes(kernels::histogram_workspace_bytes(prepared.plan.threads), "calibration",
                             HostBytes::Uninitialized)),
       tensors_(tensors.size()) {
+  runtime::for_each_plan(prepared, [&](const runtime::PreparedPlan& inner) {
+    find_targets(inner.plan, tensors, averaged, set);
+  });
+}
+
+void Observer::find_targets(const plan::Plan& plan, std::span<const std::string> tensors,
+                            std::span<const std::string> averaged, quantize::HistogramSet& set) {
+  Places& places = places_[&plan];
+  places.after_step.resize(plan.steps.size());
   std::map<std::string_view, ir::ValueId> by_name;
-  for (ir::ValueId id = 0; id < plan_.graph.value_count(); ++id) by_name[plan_.graph.value(id).name] = id;
+  for (ir::ValueId id = 0; id < plan.graph.value_count(); ++id) by_name[plan.graph.value(id).name] = id;
   std::map<ir::NodeId, size_t> step_of;
-  for (size_t i = 0; i < plan_.steps.size(); ++i) step_of[plan_.steps[i].node] = i;
+  for (size_t i = 0; i < plan.steps.size(); ++i) step_of[plan.steps[i].node] = i;
   const auto add = [&](const std::string& name, auto&& target_of) {
     const auto found = by_name.find(name);
     if (found == by_name.end()) return;
-    const ir::Value& value = plan_.graph.value(found->second);
+    const ir::Value& value = plan.graph.value(found->second);
     if (value.dtype != DType::F32 || value.is_constant()) return;
     targets_.push_back(target_of(found->second));
     const auto step = step_of.find(value.producer);
-    (step == step_of.end() ? at_start_ : after_step_[step->second]).push_back(targets_.size() - 1);
+    (step == step_of.end() ? places.at_start : places.after_step[step->second]).push_back(targets_.size() - 1);
   };
   for (size_t i = 0; i < tensors.size(); ++i) {
     add(tensors[i], [&](ir::ValueId id) { return Target{id, &set.tensors[tensors[i]], nullptr, i}; });
@@ -52,22 +60,19 @@ void Observer::run(runtime::Context& context, std::span<const void* const> input
                    int64_t samples) {
   samples_ = samples;
   peaks_.assign(static_cast<size_t>(samples) * tensors_, quantize::SampleRecord::kUnseen);
-  bool started = false;
-  context.run_observed(inputs, outputs, [&](int step, double) {
-    // The addresses of inputs are known once the run has begun; nothing has overwritten them yet.
-    if (!started) {
-      for (const size_t target : at_start_) observe(context, target);
-      started = true;
+  context.run_observed(inputs, outputs, [&](const plan::RunningPlan& running, int step, double) {
+    const Places& places = places_.at(&running.plan());
+    for (const size_t target : step < 0 ? places.at_start : places.after_step[static_cast<size_t>(step)]) {
+      observe(running, target);
     }
-    for (const size_t target : after_step_[static_cast<size_t>(step)]) observe(context, target);
   });
 }
 
-void Observer::observe(const runtime::Context& context, size_t index) {
+void Observer::observe(const plan::RunningPlan& running, size_t index) {
   const Target& target = targets_[index];
-  const plan::TensorDesc& desc = plan_.descs[static_cast<size_t>(target.value)];
+  const plan::TensorDesc& desc = running.plan().descs[static_cast<size_t>(target.value)];
   if (desc.shape.elements() == 0) return;
-  const auto* data = static_cast<const float*>(context.address(target.value));
+  const auto* data = static_cast<const float*>(running.address(target.value));
   if (target.histogram != nullptr) {
     const kernels::Moments moments = count(desc, data, *target.histogram);
     return add_peaks(desc, data, target.tensor, moments);
@@ -79,12 +84,17 @@ std::span<const float> Observer::peaks_of_sample(int64_t sample) const {
   return std::span(peaks_).subspan(static_cast<size_t>(sample) * tensors_, tensors_);
 }
 
+// Tensors inside of loops come again in one run.
+void Observer::note_peak(int64_t sample, size_t tensor, float peak) {
+  float& largest = peaks_[static_cast<size_t>(sample) * tensors_ + tensor];
+  largest = largest == quantize::SampleRecord::kUnseen ? peak : std::max(largest, peak);
+}
+
 void Observer::add_peaks(const plan::TensorDesc& desc, const float* data, size_t tensor,
                          const kernels::Moments& moments) {
   if (desc.shape.rank() == 0) return;
   if (samples_ == 1) {
-    peaks_[tensor] = converted(moments).max_abs();
-    return;
+    return note_peak(0, tensor, converted(moments).max_abs());
   }
   // Tensors of a batch may have samples and other things in one dimension, as [batch * time, ...].
   if (samples_ == 0 || desc.shape[0] % samples_ != 0) return;
@@ -94,13 +104,13 @@ void Observer::add_peaks(const plan::TensorDesc& desc, const float* data, size_t
     // The last dimension is that of the samples.
     const int64_t size = desc.shape[0] / samples_;
     for (int64_t n = 0; n < samples_; ++n) {
-      peaks_[static_cast<size_t>(n) * tensors_ + tensor] = kernels::peak_magnitude(data + n * size, 1, size, size, 1);
+      note_peak(n, tensor, kernels::peak_magnitude(data + n * size, 1, size, size, 1));
     }
     return;
   }
   for (int64_t n = 0; n < samples_; ++n) {
-    peaks_[static_cast<size_t>(n) * tensors_ + tensor] =
-        kernels::peak_magnitude(data + n * rows * desc.pixel_stride, rows, channels, desc.pixel_stride, plan_.threads);
+    note_peak(n, tensor,
+              kernels::peak_magnitude(data + n * rows * desc.pixel_stride, rows, channels, desc.pixel_stride, threads_));
   }
 }
 
@@ -111,7 +121,7 @@ void Observer::add_sums(const plan::TensorDesc& desc, const float* data, quantiz
   sample_.resize(static_cast<size_t>(channels));
   for (int64_t n = 0; n < samples; ++n) {
     kernels::sum_rows(data + n * rows * desc.pixel_stride, desc.pixel_stride, taken, channels, sample_.data(),
-                      plan_.threads);
+                      threads_);
     sums.add(sample_, taken.size());
   }
 }
@@ -125,7 +135,7 @@ kernels::Moments Observer::count(const plan::TensorDesc& desc, const float* data
     return kernels::HistogramSink{exponent, histogram.positive(), histogram.negative()};
   };
   kernels::histogram_add({data, elements / channels, channels, desc.pixel_stride}, histogram.exponent(), prepare,
-                         moments, workspace_.get(), plan_.threads);
+                         moments, workspace_.get(), threads_);
   histogram.add_moments(converted(moments));
   const int64_t samples = desc.shape.rank() > 1 ? desc.shape[0] : 1;
   for (int64_t n = 0; n < samples; ++n) add_log(desc, data, n, elements / samples, histogram);

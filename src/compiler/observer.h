@@ -3,6 +3,7 @@
 // later steps reuse its memory.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -35,19 +36,25 @@ class Observer {
     quantize::ChannelSums* sums;
     size_t tensor = 0;  // index into `tensors`, of one with a histogram
   };
-  void observe(const runtime::Context& context, size_t target);
+  struct Places {
+    std::vector<size_t> at_start;                 // indices into targets_
+    std::vector<std::vector<size_t>> after_step;  // the same
+  };
+  void find_targets(const plan::Plan& plan, std::span<const std::string> tensors, std::span<const std::string> averaged,
+                    quantize::HistogramSet& set);
+  void observe(const plan::RunningPlan& running, size_t target);
   // The moments of all of it.
   kernels::Moments count(const plan::TensorDesc& desc, const float* data, quantize::Histogram& histogram);
   // Of sample `n` with `elements` values.
   void add_log(const plan::TensorDesc& desc, const float* data, int64_t n, int64_t elements,
                quantize::Histogram& histogram);
   void add_peaks(const plan::TensorDesc& desc, const float* data, size_t tensor, const kernels::Moments& moments);
+  void note_peak(int64_t sample, size_t tensor, float peak);
   void add_sums(const plan::TensorDesc& desc, const float* data, quantize::ChannelSums& sums);
 
-  const plan::Plan& plan_;
+  int threads_;
   std::vector<Target> targets_;
-  std::vector<std::vector<size_t>> after_step_;  // indices into targets_
-  std::vector<size_t> at_start_;
+  std::map<const plan::Plan*, Places> places_;  // of the plan and of those that run inside of it
   std::shared_ptr<void> workspace_;
   size_t tensors_;
   int64_t samples_ = 0;

@@ -20,15 +20,17 @@ quantize::RewriteResult rewrite(const ir::Graph& optimized, const Recipe& recipe
     fail<InvalidArgument>("int8_grid '{}' is unknown, expected auto or tensorrt", recipe.int8_grid);
   }
   options.missing = recipe.strict_ranges ? quantize::MissingRange::Error : quantize::MissingRange::KeepFloat;
-  options.int8_ok = [&](const ir::Node& node) { return recipe.backend->refuses_int8(optimized, node); };
+  options.int8_ok = [&](const ir::Graph& graph, const ir::Node& node) {
+    return recipe.backend->refuses_int8(graph, node);
+  };
   options.cache = cache;
   options.means = &recipe.means;
   options.weights = recipe.weight_range;
   options.rounded = &recipe.rounded;
   options.float_gates = recipe.float_gates;
   options.asymmetric = recipe.asymmetric;
-  options.zero_point_ok = [&](const ir::Node& node, int input) {
-    return recipe.backend->refuses_zero_point(optimized, node, input);
+  options.zero_point_ok = [&](const ir::Graph& graph, const ir::Node& node, int input) {
+    return recipe.backend->refuses_zero_point(graph, node, input);
   };
   options.keep_float = recipe.keep_float;
   options.prefer_float = [&](const ir::Node& node) { return recipe.slow.count(node.name) > 0; };

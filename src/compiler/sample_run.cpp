@@ -27,18 +27,22 @@ SampleRun::SampleRun(ir::Graph graph, runtime::EngineConfig config)
 void SampleRun::plan_for(const std::vector<Shape>& shapes, std::span<const std::string> tensors) {
   if (entry_ != nullptr && entry_->shapes() == shapes) return;
   entry_ = core_.entry(shapes);
-  at_start_.clear();
-  after_step_.assign(plan().steps.size(), {});
-  std::map<std::string_view, ir::ValueId> by_name;
-  for (ir::ValueId id = 0; id < plan().graph.value_count(); ++id) by_name[plan().graph.value(id).name] = id;
-  std::map<ir::NodeId, size_t> step_of;
-  for (size_t i = 0; i < plan().steps.size(); ++i) step_of[plan().steps[i].node] = i;
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const auto found = by_name.find(tensors[i]);
-    if (found == by_name.end() || plan().graph.value(found->second).is_constant()) continue;
-    const auto step = step_of.find(plan().graph.value(found->second).producer);
-    (step == step_of.end() ? at_start_ : after_step_[step->second]).push_back({i, found->second});
-  }
+  places_.clear();
+  runtime::for_each_plan(entry_->prepared(), [&](const runtime::PreparedPlan& inner) {
+    const plan::Plan& plan = inner.plan;
+    Places& places = places_[&plan];
+    places.after_step.resize(plan.steps.size());
+    std::map<std::string_view, ir::ValueId> by_name;
+    for (ir::ValueId id = 0; id < plan.graph.value_count(); ++id) by_name[plan.graph.value(id).name] = id;
+    std::map<ir::NodeId, size_t> step_of;
+    for (size_t i = 0; i < plan.steps.size(); ++i) step_of[plan.steps[i].node] = i;
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      const auto found = by_name.find(tensors[i]);
+      if (found == by_name.end() || plan.graph.value(found->second).is_constant()) continue;
+      const auto step = step_of.find(plan.graph.value(found->second).producer);
+      (step == step_of.end() ? places.at_start : places.after_step[step->second]).push_back({i, found->second});
+    }
+  });
 }
 
 std::vector<NamedTensor> SampleRun::run(const Batch& batch, std::span<const std::string> tensors, const Show& show) {
@@ -46,17 +50,11 @@ std::vector<NamedTensor> SampleRun::run(const Batch& batch, std::span<const std:
   plan_for(inputs.shapes, tensors);
   OutputBuffers outputs = make_outputs(plan());
   const auto lease = entry_->lease();
-  const auto show_all = [&](const std::vector<Target>& targets) {
-    for (const Target& target : targets) {
-      show(target.index, plan().descs[static_cast<size_t>(target.value)], lease->address(target.value));
+  lease->run_observed(inputs.addresses, outputs.addresses, [&](const plan::RunningPlan& running, int step, double) {
+    const Places& places = places_.at(&running.plan());
+    for (const Target& target : step < 0 ? places.at_start : places.after_step[static_cast<size_t>(step)]) {
+      show(target.index, running.plan().descs[static_cast<size_t>(target.value)], running.address(target.value));
     }
-  };
-  bool started = false;
-  lease->run_observed(inputs.addresses, outputs.addresses, [&](int step, double) {
-    // The addresses of inputs are known once the run has begun; nothing has overwritten them yet.
-    if (!started) show_all(at_start_);
-    started = true;
-    show_all(after_step_[static_cast<size_t>(step)]);
   });
   return std::move(outputs.tensors);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,7 +20,8 @@ class SampleRun {
   // `config`: of the engine that is being made; its tactics' times are neither used nor added to.
   SampleRun(ir::Graph graph, runtime::EngineConfig config);
 
-  // `index`: into the names that were asked for. Valid during the call.
+  // `index`: into the names that were asked for. Valid during the call. Tensors inside
+  // of loops come once per iteration.
   using Show = std::function<void(size_t index, const plan::TensorDesc& desc, const void* data)>;
   // Runs one batch, shows the named tensors (each behind the step that makes it; unknown names and constants are left out)
   // and gives the outputs. Names stay the same from call to call.
@@ -39,8 +41,11 @@ class SampleRun {
     size_t index;
     ir::ValueId value;
   };
-  std::vector<Target> at_start_;
-  std::vector<std::vector<Target>> after_step_;
+  struct Places {
+    std::vector<Target> at_start;
+    std::vector<std::vector<Target>> after_step;
+  };
+  std::map<const plan::Plan*, Places> places_;  // of the plan and of those that run inside of it
 };
 
 // Calls `use` for the batches of `data`, from its beginning, until `max_samples` were seen. InvalidArgument when there is none.

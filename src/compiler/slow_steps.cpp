@@ -38,9 +38,9 @@ StepTimes time_steps(ir::Graph graph, const runtime::EngineConfig& config,
   StepTimes times;
   for (const std::vector<Shape>& set : shapes) {
     const plan::Plan plan = core.make_plan(set);
-    for (const plan::Step& step : plan.steps) {
-      if (!step.elided) add_step(plan, step, times);
-    }
+    plan::for_each_step(plan, [&](const plan::Plan& at, const plan::Step& step) {
+      if (!step.elided) add_step(at, step, times);
+    });
   }
   return times;
 }

@@ -29,7 +29,8 @@ bool can_be_bf16(const ir::Graph& graph, const ir::Node& node) {
 class Bf16Rewrite {
  public:
   Bf16Rewrite(ir::Graph graph, const std::set<std::string>& keep)
-      : graph_(std::move(graph)),
+      : keep_(keep),
+        graph_(std::move(graph)),
         chosen_(static_cast<size_t>(graph_.node_count()), false),
         narrow_output_(chosen_.size(), false) {
     for (const ir::NodeId id : graph_.order()) {
@@ -46,6 +47,7 @@ class Bf16Rewrite {
     }
     for (const ir::NodeId id : order) {
       if (chosen_[at(id)]) rewrite(id);
+      for (ir::Graph& region : graph_.node(id).regions) region = Bf16Rewrite(std::move(region), keep_).run();
     }
     return graph_.compacted();
   }
@@ -94,6 +96,7 @@ class Bf16Rewrite {
     return casts_[id] = result;
   }
 
+  const std::set<std::string>& keep_;
   ir::Graph graph_;
   std::vector<bool> chosen_, narrow_output_;  // by node of the graph that was given
   std::map<ir::ValueId, ir::ValueId> casts_;
@@ -103,9 +106,11 @@ class Bf16Rewrite {
 
 std::set<std::string> bf16_nodes(const ir::Graph& graph) {
   std::set<std::string> names;
-  for (const ir::NodeId id : graph.order()) {
-    if (can_be_bf16(graph, graph.node(id))) names.insert(graph.node(id).name);
-  }
+  ir::for_each_graph(graph, [&](const ir::Graph& part) {
+    for (const ir::NodeId id : part.order()) {
+      if (can_be_bf16(part, part.node(id))) names.insert(part.node(id).name);
+    }
+  });
   return names;
 }
 
@@ -118,8 +123,10 @@ ir::Graph to_bf16(const ir::Graph& graph, const std::set<std::string>& keep) {
 
 bool undo_bf16(ir::Graph& graph) {
   std::vector<ir::NodeId> ours;
+  bool inside = false;
   for (const ir::NodeId id : graph.order()) {
     const ir::Node& node = graph.node(id);
+    for (ir::Graph& region : graph.node(id).regions) inside = undo_bf16(region) || inside;
     // A model's own bfloat16 products have weights of that type.
     if (is_product(graph, node) && graph.input_value(node, 0).dtype == DType::BF16) ours.push_back(id);
   }
@@ -136,7 +143,7 @@ bool undo_bf16(ir::Graph& graph) {
   }
   graph.remove_dead();
   graph = graph.compacted();
-  return !ours.empty();
+  return inside || !ours.empty();
 }
 
 }  // namespace tfengine::detail

@@ -252,6 +252,7 @@ Graph Graph::compacted() const {
     Node copy = node(id);
     for (ValueId& input : copy.inputs) input = take(input);
     for (ValueId& out : copy.outputs) out = take(out);
+    for (Graph& region : copy.regions) region = region.compacted();
     const NodeId target = result.node_count();
     for (const ValueId input : copy.inputs) result.value(input).users.push_back(target);
     for (const ValueId out : copy.outputs) result.value(out).producer = target;
@@ -259,6 +260,22 @@ Graph Graph::compacted() const {
   }
   for (const GraphOutput& out : outputs) result.outputs.push_back({out.name, take(out.value)});
   return result;
+}
+
+void for_each_graph(const Graph& graph, const std::function<void(const Graph&)>& use) {
+  use(graph);
+  for (NodeId id = 0; id < graph.node_count(); ++id) {
+    if (!graph.node(id).alive) continue;
+    for (const Graph& region : graph.node(id).regions) for_each_graph(region, use);
+  }
+}
+
+void for_each_graph(Graph& graph, const std::function<void(Graph&)>& use) {
+  use(graph);
+  for (NodeId id = 0; id < graph.node_count(); ++id) {
+    if (!graph.node(id).alive) continue;
+    for (Graph& region : graph.node(id).regions) for_each_graph(region, use);
+  }
 }
 
 }  // namespace tfengine::ir

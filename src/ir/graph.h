@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
@@ -77,6 +78,8 @@ struct Epilogue {
   bool operator==(const Epilogue&) const = default;
 };
 
+class Graph;
+
 struct Node {
   std::string name;
   std::string op;
@@ -84,6 +87,9 @@ struct Node {
   std::vector<ValueId> outputs;
   Attrs attrs;
   Epilogue epilogue;
+  // Graphs that the node runs, closed: they see the values that the node hands to their inputs, and no others. Which
+  // inputs those are is the op's to say (ops/control_flow.h). Names are unique across a graph and all regions in it.
+  std::vector<Graph> regions;
   bool alive = true;
   bool denylisted = false;  // the user asked to keep it out of fusion and INT8
 
@@ -145,12 +151,16 @@ class Graph {
   // A name not yet used by a value, derived from `base`.
   std::string unique_name(std::string_view base) const;
   ValueId find_value(std::string_view name) const;  // kNone if absent
-  // A copy without dead nodes and unused values (ids change).
+  // A copy without dead nodes and unused values (ids change), in regions, too.
   Graph compacted() const;
 
  private:
   std::vector<Node> nodes_;
   std::vector<Value> values_;
 };
+
+// Calls `use` with the graph and with every graph inside of it, a node's regions behind the graph that the node is in.
+void for_each_graph(const Graph& graph, const std::function<void(const Graph&)>& use);
+void for_each_graph(Graph& graph, const std::function<void(Graph&)>& use);
 
 }  // namespace tfengine::ir

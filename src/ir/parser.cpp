@@ -16,6 +16,13 @@ class Parser : private TextReader {
   explicit Parser(std::string_view text) : TextReader(text) {}
 
   Graph run() {
+    read_graph();
+    if (token().kind != TokenKind::End) fail_at("the end of the text");
+    return std::move(graph_);
+  }
+
+ private:
+  void read_graph() {
     expect_word("graph");
     graph_.name = expect(TokenKind::String, "@name");
     inputs();
@@ -23,11 +30,21 @@ class Parser : private TextReader {
     while (!is_word("return")) statement();
     returns();
     expect_symbol("}");
-    if (token().kind != TokenKind::End) fail_at("the end of the text");
-    return std::move(graph_);
   }
-
- private:
+  // A graph inside of the one that is read, which has names of its own.
+  Graph region() {
+    if (++depth_ > kMaxRegionDepth) fail_at(fmt::format("regions nested at most {} deep", kMaxRegionDepth));
+    Graph outer = std::move(graph_);
+    std::unordered_map<std::string, ValueId> outer_values = std::move(values_);
+    graph_ = Graph();
+    values_.clear();
+    read_graph();
+    Graph inner = std::move(graph_);
+    graph_ = std::move(outer);
+    values_ = std::move(outer_values);
+    --depth_;
+    return inner;
+  }
   void define(const std::string& name, ValueId id) {
     if (!values_.emplace(name, id).second) {
       fail<InvalidModel>("text graph, line {}: %{} is defined twice", token().line, name);
@@ -84,6 +101,10 @@ class Parser : private TextReader {
     }
     node_clauses(graph_.node(id));
     if (accept_symbol("->")) types(graph_.node(id));
+    while (is_word("graph")) {
+      Graph inner = region();
+      graph_.node(id).regions.push_back(std::move(inner));
+    }
   }
   void node_clauses(Node& node) {
     while (true) {
@@ -122,6 +143,7 @@ class Parser : private TextReader {
 
   Graph graph_;
   std::unordered_map<std::string, ValueId> values_;
+  int depth_ = 0;
 };
 
 }  // namespace

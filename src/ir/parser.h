@@ -8,8 +8,12 @@
 //     %b = const f32[16] zeros
 //     %c = Conv2D(%x, %w, %b, %r) {strides=[1,1,1,1], padding="SAME"}
 //          epilogue(bias=2, before=Relu, residual=3, after=Clip(0.0, 6.0)) -> f32[?,8,8,16]
-//     %q = Relu(%c) denylisted name("other") -> u8[?,8,8,16] quant(scale=0.1) range(max_abs=6.0, custom,
-//     "fq") %a, %d = Split(%axis, %q) {num_split=2} return %a, %d as "second"
+//     %q = Relu(%c) denylisted name("other") -> u8[?,8,8,16] quant(scale=0.1) range(max_abs=6.0, custom, "fq")
+//     %i = If(%p, %q) -> f32[?]                              # its regions stand behind it
+//       graph @then(%t: f32[?]) { return %t }
+//       graph @else(%e: f32[?]) { %n = Neg(%e) return %n }
+//     %a, %d = Split(%axis, %i) {num_split=2}
+//     return %a, %d as "second"
 //   }
 //
 // Attributes: true, 3, 0.5, "text", f32, shape[?,3], tensor f32[2] [1.0, 2.0], lists of those ([] of a kind:

@@ -84,10 +84,11 @@ std::string value_attributes(const Value& value) {
 
 class Printer {
  public:
-  Printer(const Graph& graph, PrintMode mode) : graph_(graph), mode_(mode) {}
+  Printer(const Graph& graph, PrintMode mode, std::string indent = "")
+      : graph_(graph), mode_(mode), indent_(std::move(indent)) {}
 
   std::string run() {
-    text_ = "graph @" + name_text(graph_.name) + "(";
+    text_ = indent_ + "graph @" + name_text(graph_.name) + "(";
     for (size_t i = 0; i < graph_.inputs.size(); ++i) {
       const Value& input = graph_.value(graph_.inputs[i]);
       text_ += fmt::format("{}{}: {}{}", i > 0 ? ", " : "", ref(graph_.inputs[i]), type_text(input.dtype, input.shape),
@@ -97,13 +98,13 @@ class Printer {
     text_ += ") {\n";
     for (const NodeId id : node_ids()) node(graph_.node(id));
     for (const GraphOutput& out : graph_.outputs) define(out.value);
-    text_ += "  return";
+    text_ += indent_ + "  return";
     for (size_t i = 0; i < graph_.outputs.size(); ++i) {
       const GraphOutput& out = graph_.outputs[i];
       text_ += (i > 0 ? ", " : " ") + ref(out.value);
       if (out.name != graph_.value(out.value).name) text_ += " as " + quoted(out.name);
     }
-    return text_ + "\n}\n";
+    return text_ + "\n" + indent_ + "}\n";
   }
 
   std::string line(const Node& node) {
@@ -174,18 +175,20 @@ class Printer {
     const Value& value = graph_.value(id);
     if (!value.is_constant()) return;
     defined_[id] = true;
-    text_ += fmt::format("  {} = const {} {}{}\n", ref(id), type_text(value.constant.dtype(), value.constant.shape()),
+    text_ += fmt::format("{}  {} = const {} {}{}\n", indent_, ref(id), type_text(value.constant.dtype(), value.constant.shape()),
                          constant_text(value.constant, mode_ == PrintMode::Dump), value_attributes(value));
   }
 
   void node(const Node& node) {
     for (const ValueId input : node.inputs) define(input);
     for (const ValueId out : node.outputs) defined_[out] = true;
-    text_ += "  " + line(node) + "\n";
+    text_ += indent_ + "  " + line(node) + "\n";
+    for (const Graph& region : node.regions) text_ += Printer(region, mode_, indent_ + "    ").run();
   }
 
   const Graph& graph_;
   PrintMode mode_;
+  std::string indent_;
   std::string text_;
   std::unordered_map<ValueId, bool> defined_;
   std::unordered_map<std::string, ValueId> owner_of_name_;

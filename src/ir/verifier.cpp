@@ -18,7 +18,9 @@ template <typename... Args>
 
 class Verifier {
  public:
-  explicit Verifier(const Graph& graph) : graph_(graph), uses_(static_cast<size_t>(graph.value_count())) {}
+  using Names = std::unordered_map<std::string, std::string>;  // of inputs and results, with who has it
+  Verifier(const Graph& graph, Names& names, int depth = 0)
+      : graph_(graph), uses_(static_cast<size_t>(graph.value_count())), names_(names), depth_(depth) {}
 
   void run() {
     verify_inputs();
@@ -70,6 +72,10 @@ class Verifier {
       claim_name(out.name, fmt::format("output {} of {} '{}'", i, node.op, node.name));
     }
     verify_epilogue(node);
+    if (!node.regions.empty() && depth_ == kMaxRegionDepth) {
+      broken("{} '{}' is nested in more than {} regions", node.op, node.name, kMaxRegionDepth);
+    }
+    for (const Graph& region : node.regions) Verifier(region, names_, depth_ + 1).run();
   }
 
   void verify_defined(ValueId id, const std::string& user) const {
@@ -178,11 +184,15 @@ class Verifier {
   const Graph& graph_;
   std::vector<std::vector<NodeId>> uses_;
   std::unordered_set<ValueId> inputs_;
-  std::unordered_map<std::string, std::string> names_;
+  Names& names_;
+  int depth_;
 };
 
 }  // namespace
 
-void verify(const Graph& graph) { Verifier(graph).run(); }
+void verify(const Graph& graph) {
+  Verifier::Names names;
+  Verifier(graph, names).run();
+}
 
 }  // namespace tfengine::ir

@@ -4,12 +4,17 @@
 #include <array>
 
 #include "base/check.h"
+#include "ops/control_flow.h"
 #include "ops/infer_util.h"
 #include "ops/numeric.h"
+#include "ops/tensor_list.h"
 
 namespace tfengine::ops {
 
 namespace {
+
+// A dimension of a state becomes unknown, and makes another one so, in a round each; no sensible loop goes on like that.
+constexpr int kMostRounds = 6;
 
 // Shapes and their arithmetic are a handful of elements; larger tensors are data.
 constexpr int64_t kSmallElements = 1024;
@@ -19,7 +24,10 @@ bool is_small(const Shape& shape) { return shape.is_static() && shape.elements()
 class Inference {
  public:
   explicit Inference(ir::Graph& graph)
-      : graph_(graph), known_(static_cast<size_t>(graph.value_count())), partial_(known_.size()) {}
+      : graph_(graph),
+        known_(static_cast<size_t>(graph.value_count())),
+        partial_(known_.size()),
+        blank_(known_.size(), kNoList) {}
 
   void run() {
     take_constants();
@@ -85,9 +93,10 @@ class Inference {
     return inputs;
   }
 
-  void visit(const ir::Node& node) {
+  void visit(ir::Node& node) {
+    if (!node.regions.empty()) return visit_regions(node);
     const Op* op = find_op(node.op);
-    if (op == nullptr) return;
+    if (op == nullptr || is_loop(node) || is_branch(node)) return;  // without regions: TensorFlow's own, of a function
     const Inputs inputs = gather(node);
     const InferContext context{node, inputs.types, inputs.constants, inputs.partials};
     const std::vector<TypeInfo> types = op->infer(context);
@@ -98,7 +107,130 @@ class Inference {
       if (!value.quant.defined()) value.dtype = types[i].dtype;
       value.shape = types[i].shape;
     }
+    if (node.op == "ListReserve" && is_blank_list(node)) {
+      blank_[static_cast<size_t>(node.outputs[0])] = known_int(context, 0).value_or(-1);
+    }
+    if (node.op == "ListSetItem") set_length(node);
     if (op->folds) learn_values(*op, context);
+  }
+
+  // A list whose elements' shape is not known yet takes that of what is written.
+  void set_length(const ir::Node& node) {
+    const int64_t length = blank_[static_cast<size_t>(node.inputs[0])];
+    Shape& shape = graph_.value(node.outputs[0]).shape;
+    if (length >= 0 && shape.ranked() && shape[0] < 0) shape[0] = length;
+  }
+
+  // What is known of a value that goes into a region or comes out of it.
+  struct Passed {
+    TypeInfo type;
+    Tensor constant;
+    std::optional<Elements> partial;
+    int64_t blank = kNoList;
+  };
+  Passed passed(ir::ValueId id) const {
+    const auto index = static_cast<size_t>(id);
+    const ir::Value& value = graph_.value(id);
+    return {{value.quant.defined() ? DType::F32 : value.dtype, value.shape},
+            value.is_constant() ? value.constant : known_[index],
+            partial_[index],
+            blank_[index]};
+  }
+  void define(ir::ValueId id, const Passed& what) {
+    const auto index = static_cast<size_t>(id);
+    ir::Value& value = graph_.value(id);
+    if (!value.quant.defined()) value.dtype = what.type.dtype;
+    value.shape = what.type.shape;
+    known_[index] = what.constant;
+    partial_[index] = what.partial;
+    blank_[index] = what.blank;
+  }
+
+  static std::vector<Passed> infer_region(ir::Graph& region, const std::vector<Passed>& inputs) {
+    Inference inner(region);
+    for (size_t i = 0; i < inputs.size(); ++i) inner.define(region.inputs[i], inputs[i]);
+    inner.run();
+    std::vector<Passed> outputs;
+    for (const ir::GraphOutput& out : region.outputs) outputs.push_back(inner.passed(out.value));
+    return outputs;
+  }
+
+  // What holds of a value that is one or the other.
+  static Passed join(const Passed& a, const Passed& b) {
+    Passed result;
+    if (a.blank != kNoList && b.blank == kNoList) {
+      result.type = b.type;
+      fill_in(result.type.shape, a.type.shape);
+      return result;
+    }
+    if (b.blank != kNoList && a.blank == kNoList) return join(b, a);
+    if (a.blank == b.blank) result.blank = a.blank;
+    result.type.dtype = a.type.dtype == DType::Invalid ? b.type.dtype : a.type.dtype;
+    Shape& shape = result.type.shape;
+    if (!a.type.shape.ranked() || !b.type.shape.ranked() || a.type.shape.rank() != b.type.shape.rank()) return result;
+    shape = a.type.shape;
+    for (size_t axis = 0; axis < shape.rank(); ++axis) {
+      if (shape[axis] != b.type.shape[axis]) shape[axis] = -1;
+    }
+    return result;
+  }
+
+  void visit_regions(ir::Node& node) {
+    check_regions(node);
+    std::vector<Passed> arguments;
+    for (auto i = static_cast<size_t>(first_argument(node)); i < node.inputs.size(); ++i) {
+      arguments.push_back(passed(node.inputs[i]));
+    }
+    const std::vector<Passed> results = is_loop(node) ? loop(node, std::move(arguments)) : branches(node, arguments);
+    for (size_t i = 0; i < node.outputs.size(); ++i) define(node.outputs[i], results[i]);
+  }
+
+  std::vector<Passed> branches(ir::Node& node, const std::vector<Passed>& arguments) {
+    std::vector<std::vector<Passed>> all;
+    for (ir::Graph& region : node.regions) all.push_back(infer_region(region, arguments));
+    const Tensor selector = passed(node.inputs[0]).constant;
+    if (selector.defined()) return all[chosen_region(node, selector)];
+    std::vector<Passed> results = all[0];
+    for (size_t branch = 1; branch < all.size(); ++branch) {
+      for (size_t i = 0; i < results.size(); ++i) results[i] = join(results[i], all[branch][i]);
+    }
+    return results;
+  }
+
+  // The types that hold in every iteration: each round makes a state less known, or a list's elements known.
+  std::vector<Passed> loop(ir::Node& node, std::vector<Passed> arguments) {
+    const size_t states = node.outputs.size();
+    for (size_t i = 0; i < states; ++i) {
+      arguments[i].constant = Tensor();
+      arguments[i].partial.reset();
+    }
+    bool changed = true;
+    for (int round = 0; changed; ++round) {
+      changed = false;
+      const std::vector<Passed> next = infer_region(node.regions[1], arguments);
+      for (size_t i = 0; i < states; ++i) {
+        Passed joined = join(arguments[i], next[i]);
+        if (joined.type == arguments[i].type && joined.blank == arguments[i].blank) continue;
+        if (round >= kMostRounds) joined.type.shape = Shape::unknown_rank();
+        arguments[i] = std::move(joined);
+        changed = true;
+      }
+    }
+    infer_region(node.regions[0], arguments);
+    for (size_t i = 0; i < states; ++i) settle(node.inputs[i], arguments[i]);
+    arguments.resize(states);
+    return arguments;
+  }
+
+  // A list that the loop begins with has elements of the shape that the loop writes.
+  void settle(ir::ValueId id, const Passed& state) {
+    if (blank_[static_cast<size_t>(id)] == kNoList || state.blank != kNoList) return;
+    ir::Value& value = graph_.value(id);
+    value.shape = state.type.shape;
+    if (value.producer == ir::kNone || !value.shape.ranked()) return;
+    ir::Node& reserve = graph_.node(value.producer);
+    if (reserve.op != "ListReserve" || value.shape.rank() == 0) return;
+    reserve.attrs["element_shape"] = Shape(std::vector<int64_t>(value.shape.begin() + 1, value.shape.end()));
   }
 
   void learn_values(const Op& op, const InferContext& context) {
@@ -194,6 +326,9 @@ class Inference {
   ir::Graph& graph_;
   std::vector<Tensor> known_;
   std::vector<std::optional<Elements>> partial_;
+  // Lengths of lists whose elements' shape is not known yet, -1 where that is not known either.
+  static constexpr int64_t kNoList = -2;
+  std::vector<int64_t> blank_;
 };
 
 void set_input_shapes(ir::Graph& graph, std::span<const Shape> shapes) {

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "ops/op.h"
+#include "passes/regions.h"
 #include "passes/rewrite.h"
 
 namespace tfengine::passes {
@@ -46,10 +47,43 @@ void remove_idle_reshapes(Graph& graph) {
 void require_static(const Graph& graph) {
   for (const NodeId id : graph.order()) {
     const Node& node = graph.node(id);
+    for (const Graph& region : node.regions) require_static(region);
     for (const ValueId output : node.outputs) {
       if (graph.value(output).shape.is_static() || graph.use_count(output) == 0) continue;
       fail<InvalidModel>("{} '{}' has shape {} that depends on data; expected one that follows from the inputs' shapes",
                          node.op, node.name, graph.value(output).shape.str());
+    }
+  }
+}
+
+void infer_and_fold(Graph& graph, std::span<const Shape> input_shapes) {
+  std::vector<Tensor> known;
+  ops::infer_graph(graph, input_shapes, &known);
+  known.resize(static_cast<size_t>(graph.value_count()));
+  fold_known(graph, known);
+}
+
+bool has_regions(const Graph& graph) {
+  for (NodeId id = 0; id < graph.node_count(); ++id) {
+    if (graph.node(id).alive && !graph.node(id).regions.empty()) return true;
+  }
+  return false;
+}
+
+// What became constant goes on into the regions, and what comes out of them may be constant then.
+void specialize_regions(Graph& graph) {
+  if (!has_regions(graph)) return;
+  PassContext unused;
+  graph.remove_dead();
+  if (simplify_regions(graph, unused) > 0) {
+    graph.remove_dead();
+    infer_and_fold(graph, {});
+  }
+  for (const NodeId id : graph.order()) {
+    for (Graph& region : graph.node(id).regions) {
+      std::vector<Shape> shapes;
+      for (const ValueId input : region.inputs) shapes.push_back(region.value(input).shape);
+      region = specialize_where_possible(region, shapes);
     }
   }
 }
@@ -62,10 +96,8 @@ Graph specialize_where_possible(const Graph& graph, std::span<const Shape> input
                           graph.inputs.size(), graph.name);
   }
   Graph result = graph.compacted();
-  std::vector<Tensor> known;
-  ops::infer_graph(result, input_shapes, &known);
-  known.resize(static_cast<size_t>(result.value_count()));
-  fold_known(result, known);
+  infer_and_fold(result, input_shapes);
+  specialize_regions(result);
   remove_idle_reshapes(result);
   if (result.remove_dead() > 0) result = result.compacted();
   return result;

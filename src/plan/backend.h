@@ -48,15 +48,31 @@ struct StepArgs {
   std::vector<const void*> src;
   std::vector<void*> dst;
   void* workspace = nullptr;
+  void* scratch = nullptr;  // the part of the arena that is the step's own while it runs (Step::scratch_bytes)
   // What the next step with weights will read: a kernel may fetch it into the caches early.
   std::span<const std::byte> ahead;
 };
+
+struct Plan;
+
+// A plan that runs, as those see it who watch it: its steps' tensors at the moment.
+class RunningPlan {
+ public:
+  virtual ~RunningPlan() = default;
+  virtual const Plan& plan() const = 0;
+  virtual const void* address(ir::ValueId id) const = 0;
+};
+// Called before the first step of a plan (step -1) and behind every one, of the plans that steps run, too, and there once
+// per iteration.
+using Watch = std::function<void(const RunningPlan& running, int step, double elapsed_us)>;
 
 // A tactic bound to addresses: run() looks up, hashes and allocates nothing.
 class BoundKernel {
  public:
   virtual ~BoundKernel() = default;
   virtual void run() = 0;
+  // As run, showing what runs inside of the step.
+  virtual void run_watched(const Watch& /*watch*/) { run(); }
   // New addresses for the same shapes: graph inputs and outputs move between calls.
   virtual void rebind(const StepArgs& args) = 0;
 };
@@ -86,6 +102,8 @@ struct Tactic {
   int inplace_input = ir::kNone;
   // The output may share this input's memory at no cost (elementwise); bit i for input i.
   uint64_t may_overwrite = 0;
+  // The first outputs, so many, may each share the memory of the input of the same index (states of loops).
+  int carried = 0;
   // Copying nothing: the output is the same bytes as input 0 (Reshape, Squeeze).
   bool alias = false;
   // By output, where each is a regular part of an input (Split, Slice): users that take it where it lies save the copy.

@@ -42,6 +42,11 @@ class Reader {
     ir::Graph& graph = image.graph;
     graph.name = string_of(engine.name());
     read_graph(engine, graph);
+    try {
+      ir::verify(graph);
+    } catch (const InternalError& error) {
+      bad("its graph is malformed: {}", error.what());
+    }
     if (engine.plans() != nullptr) {
       for (const fb::Plan* plan : *engine.plans()) image.plans.push_back(read_plan(*plan));
     }
@@ -168,23 +173,20 @@ class Reader {
     }
   }
 
-  void read_graph(const fb::Engine& engine, ir::Graph& graph) const {
-    if (engine.values() == nullptr || engine.nodes() == nullptr || engine.inputs() == nullptr ||
-        engine.outputs() == nullptr) {
+  // Of an engine or a region, which hold the same parts. The verifier bounds how deep they stand in each other.
+  template <typename Parts>
+  void read_graph(const Parts& parts, ir::Graph& graph) const {
+    if (parts.values() == nullptr || parts.nodes() == nullptr || parts.inputs() == nullptr ||
+        parts.outputs() == nullptr) {
       bad("its graph is missing");
     }
-    for (const fb::Value* v : *engine.values()) read_value(*v, graph);
-    for (const fb::Node* n : *engine.nodes()) read_node(*n, graph);
-    for (const int32_t id : *engine.inputs()) graph.inputs.push_back(valid(graph, id));
-    for (const fb::Output* out : *engine.outputs()) {
+    for (const fb::Value* v : *parts.values()) read_value(*v, graph);
+    for (const fb::Node* n : *parts.nodes()) read_node(*n, graph);
+    for (const int32_t id : *parts.inputs()) graph.inputs.push_back(valid(graph, id));
+    for (const fb::Output* out : *parts.outputs()) {
       graph.outputs.push_back({string_of(out->name()), valid(graph, out->value())});
     }
     graph.order();  // refuses cycles
-    try {
-      ir::verify(graph);
-    } catch (const InternalError& error) {
-      bad("its graph is malformed: {}", error.what());
-    }
   }
 
   void read_value(const fb::Value& v, ir::Graph& graph) const {
@@ -236,6 +238,14 @@ class Reader {
                      n.residual(),
                      {static_cast<ActKind>(n.after_kind()), n.after_alpha(), n.after_beta()}};
     node.denylisted = n.denylisted();
+    if (n.regions() == nullptr) return;
+    std::vector<ir::Graph> regions;
+    for (const fb::Region* region : *n.regions()) {
+      ir::Graph& inner = regions.emplace_back();
+      inner.name = string_of(region->name());
+      read_graph(*region, inner);
+    }
+    node.regions = std::move(regions);
   }
 
   PlanRecord read_plan(const fb::Plan& p) const {

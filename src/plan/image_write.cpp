@@ -30,6 +30,25 @@ class Writer {
 
   ImageBytes run() {
     const ir::Graph graph = image_.graph.compacted();
+    const Parts parts = parts_of(graph);
+    std::vector<Offset<fb::Plan>> plans;
+    for (const PlanRecord& record : image_.plans) plans.push_back(plan(record));
+    const auto engine = fb::CreateEngine(builder_, kImageVersion, text(graph.name), text(image_.model_hash),
+                                         text(image_.precision), text(image_.options), text(image_.report),
+                                         text(image_.cpu), image_.threads, parts.values, parts.nodes, parts.inputs,
+                                         parts.outputs, builder_.CreateVector(plans));
+    builder_.Finish(engine, fb::EngineIdentifier());
+    return assemble();
+  }
+
+ private:
+  struct Parts {
+    Vec<Offset<fb::Value>> values;
+    Vec<Offset<fb::Node>> nodes;
+    Vec<int32_t> inputs;
+    Vec<Offset<fb::Output>> outputs;
+  };
+  Parts parts_of(const ir::Graph& graph) {
     std::vector<Offset<fb::Value>> values;
     for (ir::ValueId id = 0; id < graph.value_count(); ++id) values.push_back(value(graph.value(id)));
     std::vector<Offset<fb::Node>> nodes;
@@ -38,18 +57,15 @@ class Writer {
     for (const ir::GraphOutput& out : graph.outputs) {
       outputs.push_back(fb::CreateOutput(builder_, text(out.name), out.value));
     }
-    std::vector<Offset<fb::Plan>> plans;
-    for (const PlanRecord& record : image_.plans) plans.push_back(plan(record));
-    const auto engine = fb::CreateEngine(builder_, kImageVersion, text(graph.name), text(image_.model_hash),
-                                         text(image_.precision), text(image_.options), text(image_.report),
-                                         text(image_.cpu), image_.threads, builder_.CreateVector(values),
-                                         builder_.CreateVector(nodes), builder_.CreateVector(graph.inputs),
-                                         builder_.CreateVector(outputs), builder_.CreateVector(plans));
-    builder_.Finish(engine, fb::EngineIdentifier());
-    return assemble();
+    return {builder_.CreateVector(values), builder_.CreateVector(nodes), builder_.CreateVector(graph.inputs),
+            builder_.CreateVector(outputs)};
   }
 
- private:
+  Offset<fb::Region> region(const ir::Graph& graph) {
+    const Parts parts = parts_of(graph);
+    return fb::CreateRegion(builder_, text(graph.name), parts.values, parts.nodes, parts.inputs, parts.outputs);
+  }
+
   // Names, keys and values of attributes come again and again: each text is stored once.
   Offset<flatbuffers::String> text(const std::string& value) { return builder_.CreateSharedString(value); }
 
@@ -133,10 +149,15 @@ class Writer {
     const auto inputs = builder_.CreateVector(n.inputs);
     const auto outputs = builder_.CreateVector(n.outputs);
     const auto attributes = builder_.CreateVector(attrs);
+    std::vector<Offset<fb::Region>> regions;
+    for (const ir::Graph& graph : n.regions) regions.push_back(region(graph));
+    Vec<Offset<fb::Region>> region_list;
+    if (!regions.empty()) region_list = builder_.CreateVector(regions);
     const ir::Epilogue& e = n.epilogue;
     return fb::CreateNode(builder_, name, op, inputs, outputs, attributes, e.bias, e.residual,
                           static_cast<uint8_t>(e.before_add.kind), e.before_add.alpha, e.before_add.beta,
-                          static_cast<uint8_t>(e.after_add.kind), e.after_add.alpha, e.after_add.beta, n.denylisted);
+                          static_cast<uint8_t>(e.after_add.kind), e.after_add.alpha, e.after_add.beta, n.denylisted,
+                          region_list);
   }
 
   Offset<fb::Plan> plan(const PlanRecord& record) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,20 @@ struct Location {
   int64_t offset = 0;
 };
 
+struct Plan;
+
+// What a step with regions runs: plans of the regions, in a part of the arena of the plan that the step is in.
+struct RegionPlans {
+  std::vector<Plan> plans;  // by region
+  // Loops: where the body writes each state, relative to the step's scratch; kInPlace: over the state of the iteration before.
+  static constexpr int64_t kInPlace = -1;
+  std::vector<int64_t> next_state;
+  int64_t condition = 0;  // where the condition goes
+  // The regions' own arenas begin where the scratch does: they do not run at the same time.
+  uint64_t scratch_bytes = 0;
+  int64_t scratch_offset = 0;  // in the arena
+};
+
 struct Step {
   ir::NodeId node = ir::kNone;
   std::string backend;
@@ -27,6 +42,7 @@ struct Step {
   double time_us = 0.0;        // measured, 0 when it was not
   bool elided = false;         // nothing to do: every byte is in place already
   int copy_input = ir::kNone;  // copy this input to the output first (an in-place tactic whose operand lives on)
+  RegionPlans regions;         // of nodes that have any
 };
 
 // A tactic that was not eligible under the workspace limit, and how long it takes: 0 where it was not timed.
@@ -62,5 +78,8 @@ struct Plan {
   uint64_t own_order_arena_bytes = 0;   // with the steps in the graph's own order
   int peak_step = 0;                    // index into steps
 };
+
+// Calls `use` for each step and, behind it, for those of the plans that it runs.
+void for_each_step(const Plan& plan, const std::function<void(const Plan& plan, const Step& step)>& use);
 
 }  // namespace tfengine::plan

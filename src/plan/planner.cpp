@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/host_memory.h"
 #include "plan/measure.h"
+#include "plan/regions.h"
 #include "plan/storage.h"
 
 namespace tfengine::plan {
@@ -48,9 +49,11 @@ constexpr size_t kMostCachedBytes = size_t{12} << 20;
 // An order of steps other than the graph's has to save one part in so many of the arena.
 constexpr uint64_t kLeastGain = 64;
 
-size_t constant_bytes(const ir::Graph& graph) {
+size_t constant_bytes(const ir::Graph& whole) {
   size_t bytes = 0;
-  for (ir::ValueId id = 0; id < graph.value_count(); ++id) bytes += graph.value(id).constant.bytes();
+  ir::for_each_graph(whole, [&](const ir::Graph& graph) {
+    for (ir::ValueId id = 0; id < graph.value_count(); ++id) bytes += graph.value(id).constant.bytes();
+  });
   return bytes;
 }
 
@@ -65,10 +68,18 @@ struct Choice {
 
 class Planner {
  public:
-  Planner(ir::Graph graph, PackedStore& packed, const PlanOptions& options) : packed_(packed), options_(options) {
+  Planner(ir::Graph graph, PackedStore& packed, const PlanOptions& options)
+      : packed_(packed), options_(options), session_(own_session_) {
     plan_.graph = std::move(graph);
     plan_.threads = options.threads;
     cold_weights_ = constant_bytes(plan_.graph) > kMostCachedBytes;
+  }
+  // Of a region.
+  Planner(ir::Graph graph, const Planner& outer)
+      : cold_weights_(outer.cold_weights_), packed_(outer.packed_), options_(outer.options_), session_(outer.session_) {
+    plan_.graph = std::move(graph);
+    plan_.threads = options_.threads;
+    inner_ = true;
   }
 
   Plan run() {
@@ -82,12 +93,17 @@ class Planner {
     for (const ir::NodeId id : order) {
       plan_.steps.push_back(choose(id));
       if (share) storage.place_views(plan_.steps.back(), plan_.descs, strided_input());
-      if (options_.progress) options_.progress(++done, static_cast<int>(order.size()), plan_.graph.node(id).name);
+      if (options_.progress && !inner_) {
+        options_.progress(++done, static_cast<int>(order.size()), plan_.graph.node(id).name);
+      }
     }
     arrange(storage, share);
     drop_elided_from_survey();
     for (const Step& step : plan_.steps) {
       if (!step.elided) plan_.workspace_bytes = std::max<uint64_t>(plan_.workspace_bytes, step.tactic.workspace_bytes);
+      for (const Plan& region : step.regions.plans) {
+        plan_.workspace_bytes = std::max(plan_.workspace_bytes, region.workspace_bytes);
+      }
     }
     return std::move(plan_);
   }
@@ -200,7 +216,24 @@ class Planner {
     return match == choices.end() ? nullptr : &*match;
   }
 
+  // The regions move from the graph into plans.
+  Step plan_regions(ir::NodeId id) {
+    ir::Node& node = plan_.graph.node(id);
+    Step step;
+    step.node = id;
+    step.backend = kRegionBackend;
+    std::vector<Plan> plans;
+    for (ir::Graph& region : node.regions) {
+      plans.push_back(Planner(std::move(region), *this).run());
+      plan_.rejected.insert(plan_.rejected.end(), plans.back().rejected.begin(), plans.back().rejected.end());
+    }
+    node.regions.clear();
+    lay_out_regions(node, std::move(plans), step);
+    return step;
+  }
+
   Step choose(ir::NodeId id) {
+    if (!plan_.graph.node(id).regions.empty()) return plan_regions(id);
     const ir::Node& node = plan_.graph.node(id);
     StepSpec spec = step_spec(plan_.graph, node, plan_.descs, options_.threads);
     spec.cold_weights = cold_weights_;
@@ -304,12 +337,21 @@ class Planner {
   Plan plan_;
   std::vector<Choice> rejected_;  // of the step that is being looked at
   bool cold_weights_ = false;
+  bool inner_ = false;  // plans a region
   PackedStore& packed_;
   const PlanOptions& options_;
-  TimingCache session_;  // equal steps of one graph are measured once
+  TimingCache own_session_;
+  TimingCache& session_;  // equal steps of one graph, and of its regions, are measured once
 };
 
 }  // namespace
+
+void for_each_step(const Plan& plan, const std::function<void(const Plan&, const Step&)>& use) {
+  for (const Step& step : plan.steps) {
+    use(plan, step);
+    for (const Plan& region : step.regions.plans) for_each_step(region, use);
+  }
+}
 
 Plan make_plan(ir::Graph graph, PackedStore& packed, const PlanOptions& options) {
   check(!options.backends.empty(), "a plan needs a backend");

@@ -158,13 +158,14 @@ bool Storage::free_or_whole(ir::ValueId id, uint64_t bytes) const {
 }
 
 // As far as the order of steps does not matter.
-bool Storage::may_overwrite(const ir::Node& node, int input, const std::vector<TensorDesc>& descs) const {
+bool Storage::may_overwrite(const ir::Node& node, int input, int output, const std::vector<TensorDesc>& descs) const {
   const ir::ValueId source = node.inputs[static_cast<size_t>(input)];
+  const ir::ValueId out = node.outputs[static_cast<size_t>(output)];
   const TensorDesc& from = descs[static_cast<size_t>(source)];
-  const TensorDesc& to = descs[static_cast<size_t>(node.outputs[0])];
+  const TensorDesc& to = descs[static_cast<size_t>(out)];
   if (!from.dense() || !to.dense() || from.bytes() != to.bytes()) return false;
   // The operand may be read through another input too.
-  return free_or_whole(node.outputs[0], to.bytes()) && std::count(node.inputs.begin(), node.inputs.end(), source) == 1;
+  return free_or_whole(out, to.bytes()) && std::count(node.inputs.begin(), node.inputs.end(), source) == 1;
 }
 
 bool Storage::is_view(const Step& step, const std::vector<TensorDesc>& descs) const {
@@ -173,11 +174,12 @@ bool Storage::is_view(const Step& step, const std::vector<TensorDesc>& descs) co
          free_or_whole(node.outputs[0], descs[static_cast<size_t>(node.outputs[0])].bytes());
 }
 
-bool Storage::try_overwrite(const Step& step, int input, int step_index, const std::vector<TensorDesc>& descs) {
+bool Storage::try_overwrite(const Step& step, int input, int output, int step_index,
+                            const std::vector<TensorDesc>& descs) {
   const ir::Node& node = graph_->node(step.node);
   const ir::ValueId source = node.inputs[static_cast<size_t>(input)];
-  const ir::ValueId out = node.outputs[0];
-  if (!may_overwrite(node, input, descs) || !dies_here(source, step_index)) return false;
+  const ir::ValueId out = node.outputs[static_cast<size_t>(output)];
+  if (!may_overwrite(node, input, output, descs) || !dies_here(source, step_index)) return false;
   const Slot where = slot(source);
   if (where.group == slot(out).group) return false;
   const auto& members = group_of(source).values;
@@ -200,7 +202,7 @@ void Storage::move_into(ir::ValueId id, Slot where) {
 void Storage::share_step(Step& step, int index, const std::vector<TensorDesc>& descs, bool share_memory) {
   const ir::Node& node = graph_->node(step.node);
   if (step.tactic.inplace_input != ir::kNone) {
-    if (!share_memory || !try_overwrite(step, step.tactic.inplace_input, index, descs)) {
+    if (!share_memory || !try_overwrite(step, step.tactic.inplace_input, 0, index, descs)) {
       step.copy_input = step.tactic.inplace_input;
     }
   } else if (share_memory && step.tactic.alias) {
@@ -212,8 +214,9 @@ void Storage::share_step(Step& step, int index, const std::vector<TensorDesc>& d
     }
   } else if (share_memory) {
     for (int input = 0; input < static_cast<int>(std::min<size_t>(node.inputs.size(), 64)); ++input) {
-      if ((step.tactic.may_overwrite >> input & 1) != 0 && try_overwrite(step, input, index, descs)) break;
+      if ((step.tactic.may_overwrite >> input & 1) != 0 && try_overwrite(step, input, 0, index, descs)) break;
     }
+    for (int state = 0; state < step.tactic.carried; ++state) try_overwrite(step, state, state, index, descs);
   }
   for (const ir::ValueId out : node.outputs) {
     if (slot(out).group < 0) put(out, new_group(Place::Arena, 0, descs[static_cast<size_t>(out)].bytes()), 0);
@@ -246,7 +249,24 @@ void Storage::pack(Placement& placement, const std::vector<TensorDesc>& descs) c
     lifetimes.push_back({group.bytes, first, std::max(first, last_use(group))});
     for (const ir::ValueId id : group.values) placement.naive_bytes += descs[static_cast<size_t>(id)].bytes();
   }
+  const auto first_scratch = lifetimes.size();
+  std::vector<ir::ValueId> scratch_of;
+  for (int step = 0; step < steps; ++step) {
+    const Step& runs = placement.steps[static_cast<size_t>(step)];
+    if (runs.regions.scratch_bytes == 0) continue;
+    lifetimes.push_back({runs.regions.scratch_bytes, step, step});
+    scratch_of.push_back(graph_->node(runs.node).outputs[0]);
+    for (const Plan& region : runs.regions.plans) placement.naive_bytes += region.naive_activation_bytes;
+  }
   const ArenaLayout layout = pack_arena(lifetimes);
+  auto scratch = first_scratch;
+  for (Step& step : placement.steps) {
+    if (step.regions.scratch_bytes > 0) step.regions.scratch_offset = layout.offsets[scratch++];
+  }
+  for (size_t i = first_scratch; i < lifetimes.size(); ++i) {
+    placement.arena.push_back({scratch_of[i - first_scratch], static_cast<uint64_t>(layout.offsets[i]),
+                               lifetimes[i].bytes, lifetimes[i].first_step, lifetimes[i].last_step});
+  }
   placement.arena_bytes = layout.bytes;
   placement.lower_bound_bytes = layout.lower_bound_bytes;
   placement.peak_step = layout.peak_step;

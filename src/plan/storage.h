@@ -74,12 +74,12 @@ class Storage {
   bool can_be_view(ir::ValueId out, const View& view, const TensorDesc& whole, const std::vector<TensorDesc>& descs,
                    const StridedInput& strided_input) const;
   bool free_or_whole(ir::ValueId id, uint64_t bytes) const;
-  bool may_overwrite(const ir::Node& node, int input, const std::vector<TensorDesc>& descs) const;
+  bool may_overwrite(const ir::Node& node, int input, int output, const std::vector<TensorDesc>& descs) const;
   bool is_view(const Step& step, const std::vector<TensorDesc>& descs) const;
   void move_into(ir::ValueId id, Slot where);
   int last_use(const Group& group) const;
   bool dies_here(ir::ValueId id, int step) const;
-  bool try_overwrite(const Step& step, int input, int step_index, const std::vector<TensorDesc>& descs);
+  bool try_overwrite(const Step& step, int input, int output, int step_index, const std::vector<TensorDesc>& descs);
   void share(std::vector<Step>& steps, const std::vector<TensorDesc>& descs, bool share_memory);
   void share_step(Step& step, int index, const std::vector<TensorDesc>& descs, bool share_memory);
   void pack(Placement& placement, const std::vector<TensorDesc>& descs) const;

@@ -47,7 +47,7 @@ class Eligibility {
       if (NodeChoice choice = judge_weights(node, rule); !choice.int8()) return choice;
     }
     if (options_.int8_ok) {
-      if (const std::optional<Refusal> refusal = options_.int8_ok(node)) {
+      if (const std::optional<Refusal> refusal = options_.int8_ok(graph_, node)) {
         return {NodeReason::BackendRefusal, refusal->reason};
       }
     }

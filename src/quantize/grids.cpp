@@ -144,7 +144,7 @@ std::vector<bool> takes_zero_point(const Assigner& assigner, Groups& groups, con
   const Decision& decision = assigner.decision;
   std::vector<bool> takes(at(graph.value_count()), true);
   const auto ask = [&](ir::ValueId id, const ir::Node& node, int input) {
-    if (options.zero_point_ok && options.zero_point_ok(node, input)) takes[at(groups.find(id))] = false;
+    if (options.zero_point_ok && options.zero_point_ok(graph, node, input)) takes[at(groups.find(id))] = false;
   };
   for (const ir::NodeId id : graph.order()) {
     if (!decision.int8(id)) continue;

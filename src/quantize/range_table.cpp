@@ -34,12 +34,14 @@ const RangeEntry* RangeTable::find(std::string_view name) const {
 
 RangeTable custom_ranges(const ir::Graph& graph) {
   RangeTable table;
-  for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
-    const ir::Value& value = graph.value(id);
-    if (!value.range || graph.use_count(id) == 0) continue;
-    table.set(value.name,
-              {.max_abs = value.range->max_abs, .source = value.range->source, .origin = value.range->origin});
-  }
+  ir::for_each_graph(graph, [&](const ir::Graph& part) {
+    for (ir::ValueId id = 0; id < part.value_count(); ++id) {
+      const ir::Value& value = part.value(id);
+      if (!value.range || part.use_count(id) == 0) continue;
+      table.set(value.name,
+                {.max_abs = value.range->max_abs, .source = value.range->source, .origin = value.range->origin});
+    }
+  });
   return table;
 }
 

@@ -48,7 +48,7 @@ class RangeTable {
   std::map<std::string, RangeEntry, std::less<>> entries_;
 };
 
-// The ranges that quantization nodes left on the values of `graph`.
+// The ranges that quantization nodes left on the values of `graph` and of its regions.
 RangeTable custom_ranges(const ir::Graph& graph);
 
 struct SolvedRanges {

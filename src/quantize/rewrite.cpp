@@ -61,7 +61,7 @@ class Builder {
     if (means == options_.means->end()) return;
     const int bias = node.epilogue.bias;
     if (bias != ir::kNone && source_.input_value(node, bias).constant.dtype() != DType::F32) return;
-    const auto [place, added] = cache_.bias_shifts.try_emplace(id);
+    const auto [place, added] = cache_.bias_shifts.try_emplace(node.name);
     if (added) {
       const ir::Value& weights = graph_.input_value(graph_.node(id), weight_input);
       place->second = bias_shift(source_, node, {weights.constant, weights.quant}, means->second);
@@ -204,6 +204,31 @@ std::vector<bool> unsigned_candidates(const ir::Graph& graph, const RangeTable& 
   return known;
 }
 
+void append(std::vector<std::string>& all, const std::vector<std::string>& more) {
+  all.insert(all.end(), more.begin(), more.end());
+}
+
+// Regions are graphs of their own, whose nodes and tensors stand behind the others in the report.
+void rewrite_regions(RewriteResult& result, const RangeTable& table, const RewriteOptions& options) {
+  for (const ir::NodeId id : result.graph.order()) {
+    for (ir::Graph& region : result.graph.node(id).regions) {
+      RewriteResult inner = rewrite_to_int8(region, table, options);
+      region = std::move(inner.graph);
+      RewriteReport& report = result.report;
+      report.nodes.insert(report.nodes.end(), inner.report.nodes.begin(), inner.report.nodes.end());
+      report.tensors.insert(report.tensors.end(), inner.report.tensors.begin(), inner.report.tensors.end());
+      append(report.missing, inner.report.missing);
+      // What one graph does not have, another may.
+      const std::set<std::string> absent(inner.report.ignored.begin(), inner.report.ignored.end());
+      std::erase_if(report.ignored, [&](const std::string& name) { return absent.count(name) == 0; });
+      report.corrected_biases += inner.report.corrected_biases;
+      report.quantize_nodes += inner.report.quantize_nodes;
+      report.dequantize_nodes += inner.report.dequantize_nodes;
+      report.requantize_nodes += inner.report.requantize_nodes;
+    }
+  }
+}
+
 }  // namespace
 
 RewriteResult rewrite_to_int8(const ir::Graph& graph, const RangeTable& table, const RewriteOptions& options) {
@@ -214,6 +239,7 @@ RewriteResult rewrite_to_int8(const ir::Graph& graph, const RangeTable& table, c
   RewriteResult result;
   result.report = make_report(graph, table, ranges, decision, grids);
   result.graph = Builder(graph, decision, grids, options).build(result.report);
+  rewrite_regions(result, table, options);
   return result;
 }
 

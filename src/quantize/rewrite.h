@@ -31,7 +31,7 @@ enum class MissingRange : uint8_t {
 // What rewrites of one graph with the same channel means share, which differ in what they keep in float.
 struct RewriteCache {
   WeightsCache weights;
-  std::map<ir::NodeId, std::vector<double>> bias_shifts;
+  std::map<std::string, std::vector<double>> bias_shifts;  // by node name
 };
 
 struct RewriteOptions {
@@ -48,9 +48,9 @@ struct RewriteOptions {
   bool asymmetric = false;
   // The backend's say about a node whose input of this index (ir::kNone: whose outputs) has a zero point: nullopt when it
   // can run it. Unset: all.
-  std::function<std::optional<Refusal>(const ir::Node&, int)> zero_point_ok;
-  // The backend's say about a node of the float graph: nullopt when it can run it in INT8. Unset: all.
-  std::function<std::optional<Refusal>(const ir::Node&)> int8_ok;
+  std::function<std::optional<Refusal>(const ir::Graph&, const ir::Node&, int)> zero_point_ok;
+  // The backend's say about a node of the float graph, or of a region: nullopt when it can run it in INT8. Unset: all.
+  std::function<std::optional<Refusal>(const ir::Graph&, const ir::Node&)> int8_ok;
   // True where INT8 is possible and expected to be slower than float. Unset: nowhere.
   std::function<bool(const ir::Node&)> prefer_float;
   // What former rewrites worked out, and this one adds to. Null: each rewrite works by itself.
@@ -107,7 +107,7 @@ struct RewriteResult {
   RewriteReport report;
 };
 
-// `graph` has inferred types. Values keep their names; a value that crosses a border has a copy "<name>/int8" or
+// `graph` has inferred types. What goes into and comes out of regions stays float. Values keep their names; a value that crosses a border has a copy "<name>/int8" or
 // "<name>/float". InvalidArgument for missing ranges, InvalidModel for weights that are not finite.
 RewriteResult rewrite_to_int8(const ir::Graph& graph, const RangeTable& table, const RewriteOptions& options);
 

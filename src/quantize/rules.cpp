@@ -196,10 +196,20 @@ std::set<std::string> seen_non_negative(const HistogramSet& set) {
 
 std::set<std::string> non_negative_names(const ir::Graph& graph, const std::set<std::string>& inputs) {
   std::set<std::string> names;
-  const std::vector<bool> known = find_non_negative(graph, inputs);
-  for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
-    if (known[at(id)]) names.insert(graph.value(id).name);
-  }
+  ir::for_each_graph(graph, [&](const ir::Graph& part) {
+    const std::vector<bool> known = find_non_negative(part, inputs);
+    for (ir::ValueId id = 0; id < part.value_count(); ++id) {
+      if (known[at(id)]) names.insert(part.value(id).name);
+    }
+  });
+  return names;
+}
+
+std::vector<std::string> names_in(const ir::Graph& graph, std::vector<ir::ValueId> (*choose)(const ir::Graph&)) {
+  std::vector<std::string> names;
+  ir::for_each_graph(graph, [&](const ir::Graph& part) {
+    for (const ir::ValueId id : choose(part)) names.push_back(part.value(id).name);
+  });
   return names;
 }
 

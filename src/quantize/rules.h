@@ -27,4 +27,7 @@ std::set<std::string> seen_non_negative(const HistogramSet& set);
 // by rule: through ops that move data and through activations, both ways where that is exact.
 std::vector<std::optional<ir::Range>> resolve_ranges(const ir::Graph& graph, const RangeTable& table);
 
+// Names of the values that `choose` finds in the graph and in its regions (tensors_to_observe, tensors_to_average).
+std::vector<std::string> names_in(const ir::Graph& graph, std::vector<ir::ValueId> (*choose)(const ir::Graph&));
+
 }  // namespace tfengine::quantize

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/memory_label.h"
+#include "runtime/region_kernel.h"
 
 namespace tfengine::runtime {
 
@@ -68,6 +69,10 @@ class ConstantUse {
   std::vector<bool> read_;
 };
 
+const plan::TensorDesc& selector_of(const plan::Plan& plan, const plan::Step& step) {
+  return plan.descs[static_cast<size_t>(plan.graph.node(step.node).inputs.at(0))];
+}
+
 }  // namespace
 
 Tensor without_bytes(const Tensor& constant) { return {constant.dtype(), constant.shape(), nullptr, nullptr}; }
@@ -79,7 +84,14 @@ std::shared_ptr<const PreparedPlan> prepare(plan::Plan plan, plan::PackedStore& 
   ConstantUse use(prepared->plan);
   for (plan::Step& step : prepared->plan.steps) {
     const MemoryLabel label(graph.name, graph.node(step.node).name);
-    std::shared_ptr<const plan::Kernel> kernel = step.elided ? nullptr : step.tactic.prepare(packed);
+    auto& regions = prepared->regions.emplace_back();
+    for (plan::Plan& region : step.regions.plans) regions.push_back(prepare(std::move(region), packed));
+    step.regions.plans.clear();
+    std::shared_ptr<const plan::Kernel> kernel;
+    if (!regions.empty())
+      kernel = region_kernel(graph.node(step.node), selector_of(prepared->plan, step), step.regions, regions);
+    else if (!step.elided)
+      kernel = step.tactic.prepare(packed);
     if (kernel != nullptr) use.mark_reads(step, *kernel);
     prepared->kernels.push_back(std::move(kernel));
     step.tactic.prepare = nullptr;  // holds constants, too
@@ -95,6 +107,13 @@ std::shared_ptr<const PreparedPlan> prepare(plan::Plan plan, plan::PackedStore& 
     prepared->ahead[i - 1] = weighted ? kernel->weights() : prepared->ahead[i];
   }
   return prepared;
+}
+
+void for_each_plan(const PreparedPlan& prepared, const std::function<void(const PreparedPlan&)>& use) {
+  use(prepared);
+  for (const auto& regions : prepared.regions) {
+    for (const auto& region : regions) for_each_plan(*region, use);
+  }
 }
 
 namespace {
@@ -139,6 +158,20 @@ Context::Context(std::shared_ptr<const PreparedPlan> prepared, const ContextMemo
     workspace_ = taken(*memory.allocator, workspace_bytes, Purpose::Workspace, workspace_name, prepared_->plan);
     workspace_at_ = workspace_.data();
   }
+  arena_at_ = arena_.data();
+  add_steps();
+}
+
+Context::Context(std::shared_ptr<const PreparedPlan> prepared, std::byte* arena, std::byte* workspace)
+    : prepared_(std::move(prepared)),
+      arena_at_(arena),
+      workspace_at_(workspace),
+      inputs_(prepared_->plan.graph.inputs.size(), nullptr),
+      outputs_(prepared_->plan.graph.outputs.size(), nullptr) {
+  add_steps();
+}
+
+void Context::add_steps() {
   const plan::Plan& plan = prepared_->plan;
   const auto border = [&](ir::ValueId id) {
     const Place place = plan.locations[static_cast<size_t>(id)].place;
@@ -151,7 +184,7 @@ Context::Context(std::shared_ptr<const PreparedPlan> prepared, const ContextMemo
     bound.step = static_cast<int>(i);
     bound.touches_border = std::any_of(node.inputs.begin(), node.inputs.end(), border) ||
                            std::any_of(node.outputs.begin(), node.outputs.end(), border);
-    bound.has_workspace = plan.steps[i].tactic.workspace_bytes > 0;
+    bound.has_workspace = plan.steps[i].tactic.workspace_bytes > 0 || !prepared_->regions[i].empty();
     steps_.push_back(std::move(bound));
   }
 }
@@ -160,7 +193,7 @@ void* Context::mutable_address(ir::ValueId id) const {
   const plan::Location& where = prepared_->plan.locations[static_cast<size_t>(id)];
   switch (where.place) {
     case Place::Arena:
-      return arena_.data() + where.offset;
+      return arena_at_ + where.offset;
     case Place::Input:
       return static_cast<std::byte*>(const_cast<void*>(inputs_[static_cast<size_t>(where.index)])) + where.offset;
     case Place::Output:
@@ -181,6 +214,7 @@ plan::StepArgs Context::args_of(size_t step) const {
   for (const ir::ValueId id : node.inputs) args.src.push_back(mutable_address(id));
   for (const ir::ValueId id : node.outputs) args.dst.push_back(mutable_address(id));
   args.workspace = workspace_at_;
+  args.scratch = arena_at_ + prepared_->plan.steps[step].regions.scratch_offset;
   args.ahead = prepared_->ahead[step];
   return args;
 }
@@ -193,7 +227,9 @@ void Context::bind_step(size_t index) {
   if (copy_input != ir::kNone) {
     const ir::Node& node = prepared_->plan.graph.node(prepared_->plan.steps[step].node);
     const size_t bytes = prepared_->plan.descs[static_cast<size_t>(node.outputs[0])].bytes();
-    bound.copy = {args.src[static_cast<size_t>(copy_input)], args.dst[0], bytes};
+    // A body of a loop may write over the state that it reads.
+    const void* from = args.src[static_cast<size_t>(copy_input)];
+    bound.copy = {from, args.dst[0], from == args.dst[0] ? 0 : bytes};
     args.src[static_cast<size_t>(copy_input)] = args.dst[0];
   }
   if (bound.kernel == nullptr) {
@@ -229,6 +265,11 @@ void Context::take_workspace(std::optional<detail::WorkspaceBlock::Turn>& turn) 
   workspace_at_ = turn->data();
 }
 
+void Context::move_workspace(std::byte* workspace) {
+  workspace_moved_ = workspace_moved_ || workspace != workspace_at_;
+  workspace_at_ = workspace;
+}
+
 void Context::copy_outputs() {
   const plan::Plan& plan = prepared_->plan;
   for (size_t i = 0; i < plan.graph.outputs.size(); ++i) {
@@ -254,22 +295,23 @@ void Context::run(std::span<const void* const> inputs, std::span<void* const> ou
 }
 
 void Context::run_observed(std::span<const void* const> inputs, std::span<void* const> outputs,
-                           const std::function<void(int, double)>& after) {
+                           const plan::Watch& watch) {
   std::optional<detail::WorkspaceBlock::Turn> workspace;
   take_workspace(workspace);
   point_to(inputs, outputs);
   omp_set_num_threads(prepared_->plan.threads);
+  watch(*this, -1, 0.0);
   auto next = steps_.begin();
   for (int step = 0; step < static_cast<int>(prepared_->plan.steps.size()); ++step) {
     double elapsed_us = 0.0;
     if (next != steps_.end() && next->step == step) {
       const auto start = std::chrono::steady_clock::now();
       if (next->copy.bytes != 0) std::memcpy(next->copy.to, next->copy.from, next->copy.bytes);
-      next->kernel->run();
+      next->kernel->run_watched(watch);
       elapsed_us = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
       ++next;
     }
-    after(step, elapsed_us);
+    watch(*this, step, elapsed_us);
   }
   copy_outputs();
 }

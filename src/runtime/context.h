@@ -20,7 +20,11 @@ struct PreparedPlan {
   plan::Plan plan;
   std::vector<std::shared_ptr<const plan::Kernel>> kernels;  // by step; null where elided
   std::vector<std::span<const std::byte>> ahead;             // by step: the weights of the next step that has any
+  // By step: the plans of its regions, which are taken out of the step. Empty for most.
+  std::vector<std::vector<std::shared_ptr<const PreparedPlan>>> regions;
 };
+// Calls `use` with the plan and with all that its steps run.
+void for_each_plan(const PreparedPlan& prepared, const std::function<void(const PreparedPlan&)>& use);
 
 // Large constants that no kernel reads any more are freed, step by step, as far as the plan holds them.
 std::shared_ptr<const PreparedPlan> prepare(plan::Plan plan, plan::PackedStore& packed);
@@ -36,27 +40,33 @@ struct ContextMemory {
   std::shared_ptr<detail::WorkspaceBlock> shared;  // null: a workspace of its own
 };
 
-class Context {
+class Context : public plan::RunningPlan {
  public:
   Context(std::shared_ptr<const PreparedPlan> prepared, const ContextMemory& memory);
   Context(std::shared_ptr<const PreparedPlan> prepared, Allocator& allocator)
       : Context(std::move(prepared), ContextMemory{&allocator, WorkspaceUse::Kept, nullptr}) {}
+  // In memory that the caller has: an arena and a workspace of the plan's sizes, which outlive the context.
+  Context(std::shared_ptr<const PreparedPlan> prepared, std::byte* arena, std::byte* workspace);
 
   // Addresses of dense tensors in the graph's order and static shapes. Allocates nothing.
   void run(std::span<const void* const> inputs, std::span<void* const> outputs);
-  // As run, calling `after(step, elapsed_us)` behind every step, elided ones included.
-  void run_observed(std::span<const void* const> inputs, std::span<void* const> outputs,
-                    const std::function<void(int step, double elapsed_us)>& after);
+  // As run, calling `watch` before the first step and behind every step, elided ones included, here and in regions.
+  void run_observed(std::span<const void* const> inputs, std::span<void* const> outputs, const plan::Watch& watch);
+  // Sets the addresses, which run() then finds set: what a later run would allocate for that is allocated here.
+  void point_to(std::span<const void* const> inputs, std::span<void* const> outputs);
+  // For the next run, of a context in its caller's memory.
+  void move_workspace(std::byte* workspace);
   // The tensor's address during or after a run (plans made with keep_all: valid for all values).
-  const void* address(ir::ValueId id) const;
+  const void* address(ir::ValueId id) const override;
+  const plan::Plan& plan() const override { return prepared_->plan; }
   const PreparedPlan& prepared() const { return *prepared_; }
   // That it holds now.
   uint64_t held_bytes() const { return arena_.bytes() + workspace_.bytes(); }
 
  private:
+  void add_steps();
   // The workspace for one run: waits for it where others share it, takes it where it is not kept.
   void take_workspace(std::optional<detail::WorkspaceBlock::Turn>& turn);
-  void point_to(std::span<const void* const> inputs, std::span<void* const> outputs);
   void bind_step(size_t step);
   void copy_outputs();
   plan::StepArgs args_of(size_t step) const;
@@ -76,8 +86,9 @@ class Context {
   };
 
   std::shared_ptr<const PreparedPlan> prepared_;
-  Buffer arena_;
-  Buffer workspace_;  // empty where it is shared or not kept
+  Buffer arena_;                 // empty where the caller has one
+  std::byte* arena_at_ = nullptr;
+  Buffer workspace_;             // empty where it is shared or not kept
   std::shared_ptr<detail::WorkspaceBlock> shared_workspace_;
   std::byte* workspace_at_ = nullptr;  // of this run
   bool workspace_moved_ = false;

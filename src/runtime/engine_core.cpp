@@ -182,10 +182,12 @@ void EngineCore::free_constants(std::function<ir::Graph()> again, bool plan_firs
 
 void EngineCore::strip_graph() {
   stripped_ = true;
-  for (ir::ValueId id = 0; id < graph_.value_count(); ++id) {
-    Tensor& constant = graph_.value(id).constant;
-    if (constant.bytes() >= kLargeConstantBytes) constant = without_bytes(constant);
-  }
+  ir::for_each_graph(graph_, [](ir::Graph& graph) {
+    for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
+      Tensor& constant = graph.value(id).constant;
+      if (constant.bytes() >= kLargeConstantBytes) constant = without_bytes(constant);
+    }
+  });
 }
 
 ir::Graph EngineCore::whole_graph() {
@@ -252,9 +254,9 @@ std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& sha
     plan::PlanRecord record;
     record.threads = config_.threads;
     record.input_shapes = shapes;
-    for (const plan::Step& step : plan.steps) {
-      record.tactics[plan.graph.node(step.node).name] = {step.backend, step.tactic.name, step.time_us};
-    }
+    plan::for_each_step(plan, [&](const plan::Plan& at, const plan::Step& step) {
+      record.tactics[at.graph.node(step.node).name] = {step.backend, step.tactic.name, step.time_us};
+    });
     record.rejected = plan.rejected;
     recall(std::move(record));
   }

@@ -13,12 +13,13 @@ namespace {
 // So many node names per unknown op are enough to find it in the model.
 constexpr size_t kMaxNames = 5;
 
-std::optional<RefusedNode> refusal_of(const ir::Node& node, const CanLower& can_lower) {
+std::optional<RefusedNode> refusal_of(const ir::Graph& graph, const ir::Node& node, const CanLower& can_lower) {
+  if (!node.regions.empty()) return std::nullopt;  // what runs in them is what counts
   if (node.denylisted) {
     return RefusedNode{node.name, node.op, "it is on the list of nodes to keep out of the engine",
                        "take it off the nodes denylist to have it run by the backend"};
   }
-  const auto refusal = can_lower(node);
+  const auto refusal = can_lower(graph, node);
   if (!refusal) return std::nullopt;
   return RefusedNode{node.name, node.op, refusal->reason,
                      "nothing has to be done: the reference backend runs it, correctly but slowly"};
@@ -28,10 +29,12 @@ std::optional<RefusedNode> refusal_of(const ir::Node& node, const CanLower& can_
 
 void require_known_ops(const ir::Graph& graph) {
   std::map<std::string, std::vector<std::string>> unknown;
-  for (const ir::NodeId id : graph.order()) {
-    const ir::Node& node = graph.node(id);
-    if (ops::find_op(node.op) == nullptr) unknown[node.op].push_back(node.name);
-  }
+  ir::for_each_graph(graph, [&](const ir::Graph& part) {
+    for (const ir::NodeId id : part.order()) {
+      const ir::Node& node = part.node(id);
+      if (ops::find_op(node.op) == nullptr) unknown[node.op].push_back(node.name);
+    }
+  });
   if (unknown.empty()) return;
   std::string list;
   for (const auto& [op, nodes] : unknown) {
@@ -47,25 +50,35 @@ void require_known_ops(const ir::Graph& graph) {
       unknown.size(), unknown.size() == 1 ? "" : "s", list);
 }
 
-Segmentation segment(const ir::Graph& graph, const CanLower& can_lower) {
-  require_known_ops(graph);
-  Segmentation result;
-  result.lowered.assign(static_cast<size_t>(graph.node_count()), false);
-  SegmentReport& report = result.report;
+namespace {
+
+// Marks the graph's nodes and counts them with those of its regions.
+void count_nodes(const ir::Graph& graph, const CanLower& can_lower, std::vector<bool>& lowered, SegmentReport& report) {
+  lowered.assign(static_cast<size_t>(graph.node_count()), false);
   bool inside = false;
   for (const ir::NodeId id : graph.order()) {
-    auto refused = refusal_of(graph.node(id), can_lower);
-    if (refused) {
+    const ir::Node& node = graph.node(id);
+    if (auto refused = refusal_of(graph, node, can_lower)) {
       report.refusals.push_back(std::move(*refused));
       ++report.reference_nodes;
       inside = false;
       continue;
     }
-    result.lowered[static_cast<size_t>(id)] = true;
-    ++report.nodes;
-    report.segments += inside ? 0 : 1;
-    inside = true;
+    lowered[static_cast<size_t>(id)] = true;
+    if (node.regions.empty()) ++report.nodes;
+    report.segments += inside || !node.regions.empty() ? 0 : 1;
+    inside = node.regions.empty();
+    std::vector<bool> unused;
+    for (const ir::Graph& region : node.regions) count_nodes(region, can_lower, unused, report);
   }
+}
+
+}  // namespace
+
+Segmentation segment(const ir::Graph& graph, const CanLower& can_lower) {
+  require_known_ops(graph);
+  Segmentation result;
+  count_nodes(graph, can_lower, result.lowered, result.report);
   return result;
 }
 

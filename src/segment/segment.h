@@ -14,7 +14,7 @@
 namespace tfengine::segment {
 
 // Why the backend cannot run a node; nothing if it can.
-using CanLower = std::function<std::optional<Refusal>(const ir::Node&)>;
+using CanLower = std::function<std::optional<Refusal>(const ir::Graph&, const ir::Node&)>;
 
 struct RefusedNode {
   std::string node;

@@ -55,6 +55,28 @@ Flattener::Flattener(const GraphDef& graph, Choices choices) : graph_(graph), ch
   add_nodes(0, graph.nodes);
 }
 
+Flattener::Flattener(const GraphDef& graph, const FunctionDef& function) : graph_(graph) {
+  scopes_.emplace_back();
+  scopes_[0].function = &function;
+  for (const std::string_view name : function.args) {
+    NodeDef argument;
+    argument.name = name;
+    argument.op = "_Arg";
+    arguments_.push_back(std::move(argument));
+  }
+  add_nodes(0, arguments_);
+  add_nodes(0, function.nodes);
+}
+
+Ref Flattener::returned(size_t index) {
+  const FunctionDef& function = *scopes_[0].function;
+  const auto found = function.returns.find(function.outputs[index]);
+  if (found == function.returns.end()) {
+    fail<InvalidModel>("function '{}' does not say what its output '{}' is", function.name, function.outputs[index]);
+  }
+  return resolve(resolve_input(0, found->second));
+}
+
 void Flattener::add_nodes(int scope, const std::vector<NodeDef>& nodes) {
   if (nodes_.size() + nodes.size() > kMaxNodes) {
     fail<InvalidModel>("the graph has more than {} nodes after inlining its functions", kMaxNodes);

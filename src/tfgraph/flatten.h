@@ -37,9 +37,14 @@ class Flattener {
   // `graph` outlives this.
   explicit Flattener(const GraphDef& graph) : Flattener(graph, Choices()) {}
   Flattener(const GraphDef& graph, Choices choices);
+  // Flattens the body of a function of `graph` instead of its main graph. Arguments are nodes of op _Arg, in order the first
+  // ones; what the function returns is found by returned().
+  Flattener(const GraphDef& graph, const FunctionDef& function);
 
   // A tensor of the main graph by its name as users write it ("node", "node:1"); node -1 when there is none.
   Ref find(std::string_view tensor) const;
+  // The producer of what the function returns as output `index`.
+  Ref returned(size_t index);
   // The producer behind Identity and calls. InvalidModel on unknown names, recursion, and cycles of aliases.
   Ref resolve(Ref ref);
   // References in `cuts` have no inputs of their own: the graph begins there.
@@ -91,6 +96,7 @@ class Flattener {
 
   const GraphDef& graph_;
   Choices choices_;
+  std::vector<NodeDef> arguments_;  // of the function that is flattened
   std::vector<Scope> scopes_;
   std::vector<FlatNode> nodes_;
   std::unordered_set<uint64_t> cuts_;

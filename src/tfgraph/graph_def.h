@@ -33,6 +33,7 @@ struct FunctionDef {
   std::vector<std::string_view> control_returns;                   // nodes that a call waits for
   std::vector<MapEntry> attrs;                                     // values are AttrValue messages
   std::string_view message;                                        // the FunctionDef as it was read
+  bool whole_names = false;  // its nodes have the names of the main graph that they were taken from
 };
 
 struct GraphDef {

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tfgraph/read.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/mapped_file.h"
 #include "tfgraph/bundle.h"
 #include "tfgraph/format.h"
+#include "tfgraph/functionalize.h"
 #include "tfgraph/graph_def.h"
 #include "tfgraph/import.h"
 #include "tfgraph/located.h"
@@ -50,10 +54,45 @@ std::vector<Endpoint> pick(const std::vector<std::string>& names, const std::map
   return picked;
 }
 
-ir::Graph finish(const ImportJob& job, ConstantBudget& budget, ImportReport* report, std::string name) {
+// A graph as it was read, and in the form that is imported.
+struct SourceGraph {
+  explicit SourceGraph(GraphDef graph) : read(std::move(graph)), functional(functionalize(read)) {}
+  const GraphDef& graph() const { return functional ? functional->graph : read; }
+
+  GraphDef read;
+  std::optional<FunctionalGraph> functional;
+};
+
+// What became functions is in no list of nodes that the importer sees.
+void report_functional(const SourceGraph& source, const ir::Graph& graph, ImportReport& report) {
+  if (!source.functional) return;
+  report.nodes_read = static_cast<int>(source.read.nodes.size());
+  for (const NodeDef& node : source.read.nodes) report.removed.emplace(node.name, node.op);
+  ir::for_each_graph(graph, [&](const ir::Graph& part) {
+    for (ir::NodeId id = 0; id < part.node_count(); ++id) report.removed.erase(part.node(id).name);
+  });
+}
+
+// Results of loops and branches are outputs where nothing else is: TensorFlow leaves those that nobody needs in the graph.
+std::vector<Endpoint> results(const SourceGraph& source) {
+  const std::vector<Endpoint> all = sinks(source.graph());
+  if (!source.functional) return all;
+  std::set<std::string_view> joined;
+  for (const NodeDef& node : source.read.nodes) {
+    if (node.op == "Exit" || node.op == "Merge") joined.insert(node.name);
+  }
+  std::vector<Endpoint> plain;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(plain),
+               [&](const Endpoint& end) { return joined.count(end.tensor) == 0; });
+  return plain.empty() ? all : plain;
+}
+
+ir::Graph finish(const SourceGraph& source, const ImportJob& job, ConstantBudget& budget, ImportReport* report,
+                 std::string name) {
   ImportReport unwanted;
   ImportReport& told = report != nullptr ? *report : unwanted;
   ir::Graph graph = import_graph(job, budget, told);
+  report_functional(source, graph, told);
   graph.name = std::move(name);
   told.viewed_bytes = budget.viewed_bytes;
   told.copied_bytes = budget.copied_bytes;
@@ -71,13 +110,14 @@ GraphDef read_whole_graph(std::string_view bytes) {
 ir::Graph read_frozen_bytes(std::string_view bytes, ConstantBudget budget, const fs::path& what,
                             const ImportOptions& options, ImportReport* report) {
   return with_file(what, [&] {
-    const GraphDef graph = read_whole_graph(bytes);
+    const SourceGraph source(read_whole_graph(bytes));
+    const GraphDef& graph = source.graph();
     ImportJob job{graph, {}, {}, options.inputs.empty(), nullptr, {}, options};
     job.inputs = options.inputs.empty() ? placeholders(graph) : pick(options.inputs, {});
-    job.outputs = options.outputs.empty() ? sinks(graph) : pick(options.outputs, {});
+    job.outputs = options.outputs.empty() ? results(source) : pick(options.outputs, {});
     if (job.outputs.empty())
       fail<InvalidModel>("the graph has no outputs: every node is used by another; name the outputs");
-    return finish(job, budget, report, what.stem().string());
+    return finish(source, job, budget, report, what.stem().string());
   });
 }
 
@@ -110,7 +150,8 @@ ir::Graph read_saved(const fs::path& folder, const ImportOptions& options, Impor
     require_binary_proto(file->text());
     const std::vector<MetaGraph> metas = read_saved_model(file->text());
     const MetaGraph& meta = choose_meta_graph(metas, options.tags);
-    const GraphDef graph = read_graph_def(meta.graph_def);
+    const SourceGraph source(read_graph_def(meta.graph_def));
+    const GraphDef& graph = source.graph();
     static const SignatureDef kNoSignature;
     const bool named =
         !options.inputs.empty() && !options.outputs.empty() && meta.signatures.count(options.signature_key) == 0;
@@ -125,7 +166,7 @@ ir::Graph read_saved(const fs::path& folder, const ImportOptions& options, Impor
     job.inputs = options.inputs.empty() ? endpoints(signature.inputs) : pick(options.inputs, signature.inputs);
     job.outputs = options.outputs.empty() ? endpoints(signature.outputs) : pick(options.outputs, signature.outputs);
     if (job.outputs.empty()) fail<InvalidModel>("signature '{}' has no outputs", options.signature_key);
-    return finish(job, budget, report, folder.filename().string());
+    return finish(source, job, budget, report, folder.filename().string());
   });
 }
 
@@ -146,15 +187,16 @@ std::vector<EndpointSummary> summarize(const std::map<std::string, TensorInfo>& 
 ModelSummary summarize_frozen(const fs::path& path) {
   const auto file = MappedFile::open(path);
   return with_file(path, [&] {
-    const GraphDef graph = read_whole_graph(file->text());
+    const SourceGraph source(read_whole_graph(file->text()));
+    const GraphDef& graph = source.graph();
     MetaGraphSummary meta;
-    count_ops(graph, meta);
+    count_ops(source.read, meta);
     SignatureSummary ends;
     for (const Endpoint& input : placeholders(graph)) {
       ends.inputs.push_back({input.name, input.tensor, placeholder_dtype(graph, input.tensor),
                              placeholder_shape(graph, input.tensor).value_or(Shape::unknown_rank())});
     }
-    for (const Endpoint& output : sinks(graph))
+    for (const Endpoint& output : results(source))
       ends.outputs.push_back({output.name, output.tensor, DType::Invalid, Shape::unknown_rank()});
     meta.signatures.push_back(std::move(ends));
     return ModelSummary{false, file->bytes(), {std::move(meta)}};

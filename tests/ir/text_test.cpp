@@ -35,6 +35,39 @@ TEST(IrText, ReadsBackWhatItPrints) {
   EXPECT_EQ(print(graph.compacted()), print(graph));
 }
 
+TEST(IrText, RegionsHaveNamesOfTheirOwn) {
+  constexpr const char* kNested = R"(graph @outer(%x: f32[?], %p: bool[]) {
+  %w = const f32[] [2.0]
+  %y = If(%p, %x, %w) -> f32[?]
+    graph @then(%a: f32[?], %b: f32[]) {
+      %c = const f32[] [1.0]
+      %d = Add(%a, %c) -> f32[?]
+      return %d as "result"
+    }
+    graph @else(%e: f32[?], %f: f32[]) {
+      %g = If(%e, %f)
+        graph @then(%h: f32[]) {
+          return %h
+        }
+        graph @else(%i: f32[]) {
+          %j = Neg(%i)
+          return %j
+        }
+      return %g
+    }
+  return %y
+}
+)";
+  const Graph graph = parse(kNested);
+  EXPECT_EQ(print(graph), kNested);
+  EXPECT_EQ(print(graph.compacted()), kNested);
+  int graphs = 0;
+  for_each_graph(graph, [&](const Graph&) { ++graphs; });
+  EXPECT_EQ(graphs, 5);
+  // A region sees what it is passed.
+  EXPECT_THROW(parse("graph @g(%x: f32[]) { %y = If(%x) graph @then() { return %x } return %y }"), InvalidModel);
+}
+
 TEST(IrText, KeepsWhatTheTextSays) {
   const Graph graph = parse(kEverything);
   const Node& conv = graph.node(graph.value(graph.find_value("c")).producer);

@@ -92,5 +92,26 @@ TEST(Verifier, NamesTheDefect) {
   }
 }
 
+TEST(Verifier, LooksIntoRegions) {
+  const Graph good = parse(R"(graph @g(%x: f32[2], %p: bool[]) {
+  %y = If(%p, %x)
+    graph @then(%a: f32[2]) { %b = Neg(%a) return %b }
+    graph @else(%c: f32[2]) { return %c }
+  return %y
+})");
+  Graph broken = good;
+  Graph& region = broken.node(0).regions[0];
+  region.value(region.find_value("b")).name = "x";
+  try {
+    verify(broken);
+    ADD_FAILURE() << "nothing was found";
+  } catch (const InternalError& error) {
+    EXPECT_NE(std::string(error.what()).find("are both named 'x'"), std::string::npos) << error.what();
+  }
+  broken = good;
+  broken.node(0).regions[1].value(0).users.push_back(3);
+  EXPECT_THROW(verify(broken), InternalError);
+}
+
 }  // namespace
 }  // namespace tfengine::ir

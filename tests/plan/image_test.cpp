@@ -83,6 +83,35 @@ TEST(Image, RoundTrip) {
   EXPECT_EQ(again.plans[0].tactics.at("c").tactic, "own");
 }
 
+TEST(Image, RegionsComeBackWithTheirConstants) {
+  EngineImage image = example();
+  image.graph = ir::parse(R"(graph @net(%x: f32[2], %p: bool[]) {
+  %y = If(%p, %x) -> f32[2]
+    graph @then(%a: f32[2]) {
+      %w = const f32[2] [1.0, 2.0]
+      %b = Mul(%a, %w) -> f32[2]
+      return %b
+    }
+    graph @else(%c: f32[2]) {
+      %d = If(%c, %c)
+        graph @then(%e: f32[2]) {
+          return %e
+        }
+        graph @else(%f: f32[2]) {
+          %v = const f32[2] [3.0, 4.0]
+          return %v
+        }
+      return %d as "other"
+    }
+  return %y
+}
+)");
+  const EngineImage again = read(stored(image));
+  EXPECT_EQ(ir::print(again.graph), ir::print(image.graph));
+  image.graph.node(0).regions[0].inputs.clear();
+  EXPECT_NE(message_of(stored(image)).find("'a', which nothing defines"), std::string::npos);
+}
+
 TEST(Image, ConstantsAreAlignedViews) {
   const auto file = stored(example());
   const EngineImage image = read(file);

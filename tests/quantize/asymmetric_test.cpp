@@ -91,7 +91,7 @@ TEST(Asymmetric, AreOptedInAndNeverForTensorRt) {
 TEST(Asymmetric, ARefusalOfAReaderOrMakerKeepsTheGridSymmetric) {
   for (const auto& [node, input] : {std::pair("d", 0), std::pair("a", ir::kNone)}) {
     RewriteOptions options = asymmetric();
-    options.zero_point_ok = [node = node, input = input](const ir::Node& asked, int index) {
+    options.zero_point_ok = [node = node, input = input](const ir::Graph&, const ir::Node& asked, int index) {
       return asked.name == node && index == input ? std::optional(Refusal{"no"}) : std::nullopt;
     };
     const ir::Graph graph = rewrite_to_int8(graph_of(kBlock), block_table(), options).graph;

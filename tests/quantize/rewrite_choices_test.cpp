@@ -30,7 +30,7 @@ TEST(Rewrite, RefusalsAndCostsKeepNodesFloat) {
                                    " %m = MatMul(%y, %y) return %e, %m",
                                    "%x: f32[1,4,4,4], %y: f32[4,4]");
   RewriteOptions options;
-  options.int8_ok = [](const ir::Node& node) {
+  options.int8_ok = [](const ir::Graph&, const ir::Node& node) {
     return node.name == "c" ? std::optional(Refusal{"no INT8 kernel for this shape"}) : std::nullopt;
   };
   options.prefer_float = [](const ir::Node& node) { return node.name == "d"; };

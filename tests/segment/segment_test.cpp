@@ -9,7 +9,7 @@
 namespace tfengine::segment {
 namespace {
 
-std::optional<Refusal> all_but_tanh(const ir::Node& node) {
+std::optional<Refusal> all_but_tanh(const ir::Graph&, const ir::Node& node) {
   if (node.op == "Tanh") return Refusal{"no kernel for Tanh"};
   return std::nullopt;
 }
@@ -35,7 +35,7 @@ TEST(Segment, RefusedAndDenylistedNodesStayOutside) {
 
 TEST(Segment, AWholeGraphIsOneSegment) {
   const ir::Graph graph = ir::parse("graph @g(%x: f32[4]) { %a = Relu(%x) %b = Tanh(%a) return %b }");
-  const Segmentation result = segment(graph, [](const ir::Node&) { return std::nullopt; });
+  const Segmentation result = segment(graph, [](const ir::Graph&, const ir::Node&) { return std::nullopt; });
   EXPECT_EQ(to_text(result.report), "2 of 2 nodes run in 1 segment of the backend\n");
 }
 

@@ -7,11 +7,13 @@
 
 #include "backends/onednn/concat.h"
 #include "backends/onednn/conv.h"
+#include "backends/onednn/counters.h"
 #include "backends/onednn/dnnl_errors.h"
 #include "backends/onednn/dnnl_kernel.h"
 #include "backends/onednn/eltwise.h"
 #include "backends/onednn/indices.h"
 #include "backends/onednn/layout.h"
+#include "backends/onednn/lists.h"
 #include "backends/onednn/matmul.h"
 #include "backends/onednn/moves.h"
 #include "backends/onednn/normalize.h"
@@ -98,6 +100,8 @@ constexpr Lowering kLowerings[] = {
     {"TopKV2", top_k_tactics, false, false, false},
     {"All", typed_reduce_tactics, false, false, false},
     {"Any", typed_reduce_tactics, false, false, false},
+    {"ListReserve", list_reserve_tactics, false, false, false},
+    {"ListSetItem", list_set_item_tactics, false, false, false},
 };
 
 // Plain numbers of 8 bits are no INT8: they have no scale.
@@ -159,8 +163,9 @@ class OnednnBackend : public plan::Backend {
 
   std::variant<std::vector<Tactic>, Refusal> tactics(const StepSpec& spec) const override {
     const Lowering* lowering = find(spec.node->op);
-    if (lowering == nullptr) return Refusal{fmt::format("{} has no fast form here", spec.node->op)};
     if (spec.node->denylisted) return Refusal{"it is in nodes_denylist"};
+    if (auto counter = counter_tactic(spec)) return std::vector<Tactic>{std::move(*counter)};
+    if (lowering == nullptr) return Refusal{fmt::format("{} has no fast form here", spec.node->op)};
     if (spec.outputs[0].shape.elements() == 0) return Refusal{"its output is empty"};
     if (touches_int8(spec) && !lowering->int8 && !plain_bytes(spec)) {
       return Refusal{fmt::format("{} has no fast form here for tensors of 8-bit integers", spec.node->op)};

@@ -44,6 +44,12 @@ bool has_other_effect(std::string_view op) {
   return std::find(kOps.begin(), kOps.end(), op) != kOps.end();
 }
 
+bool is_functional(std::string_view op) {
+  constexpr std::array<std::string_view, 6> kOps = {"While", "StatelessWhile", "If", "StatelessIf", "Case",
+                                                    "StatelessCase"};
+  return std::find(kOps.begin(), kOps.end(), op) != kOps.end();
+}
+
 std::optional<Reason> known_op_reason(const tfgraph::NodeDef& def) {
   if (def.op == "ReadVariableOp" || def.op == "VariableV2" || def.op == "Variable" || def.op == "ResourceGather") {
     return Reason{"it reads a variable, and an engine holds constants only",
@@ -52,6 +58,10 @@ std::optional<Reason> known_op_reason(const tfgraph::NodeDef& def) {
   if (is_control_flow(def.op)) {
     return Reason{"it is control flow of TensorFlow 1, which engines do not have",
                   "nothing has to be done: TensorFlow runs it; engines stand inside of, before and behind it"};
+  }
+  if (is_functional(def.op)) {
+    return Reason{"it runs functions, and engines inside of TensorFlow have none; without TensorFlow tfengine runs it",
+                  "nothing has to be done: TensorFlow runs it, and engines stand in its functions"};
   }
   if (has_other_effect(def.op)) {
     return Reason{"it does more than compute: it checks, or stands in for a tensor that is fed", kNothingToDo};
