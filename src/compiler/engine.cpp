@@ -297,6 +297,6 @@ std::vector<LayerProfile> Engine::profile(const std::vector<NamedTensor>& inputs
 
 std::string Engine::report_json() const { return impl_->report; }
 std::vector<std::string> Engine::notices() const { return impl_->notices; }
-std::string Engine::dump() const { return ir::print(impl_->core->graph(), ir::PrintMode::Dump); }
+std::string Engine::dump() const { return ir::print(impl_->core->whole_graph(), ir::PrintMode::Dump); }
 
 }  // namespace tfengine
