@@ -27,9 +27,8 @@ std::string shapes_text(const std::vector<Shape>& shapes) {
 void print_fullest_steps(const MemoryDetails& details) {
   std::vector<size_t> order(details.steps.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return details.steps[a].live_bytes > details.steps[b].live_bytes;
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return details.steps[a].live_bytes > details.steps[b].live_bytes; });
   order.resize(std::min(order.size(), kShownSteps));
   fmt::print("fullest steps, of {}:\n", details.steps.size());
   for (const size_t index : order) {
@@ -43,9 +42,8 @@ void print_workspaces(const MemoryDetails& details) {
   for (const StepMemory& step : details.steps) {
     if (step.workspace_bytes > 0) steps.push_back(&step);
   }
-  std::stable_sort(steps.begin(), steps.end(), [](const StepMemory* a, const StepMemory* b) {
-    return a->workspace_bytes > b->workspace_bytes;
-  });
+  std::stable_sort(steps.begin(), steps.end(),
+                   [](const StepMemory* a, const StepMemory* b) { return a->workspace_bytes > b->workspace_bytes; });
   steps.resize(std::min(steps.size(), kShownSteps));
   for (const StepMemory* step : steps) {
     fmt::print("{:>12}  workspace of '{}' with {}\n", bytes_text(step->workspace_bytes), step->name, step->tactic);
@@ -153,13 +151,10 @@ json memory_json(const MemoryDetails& details) {
   for (const MemoryAdvice& row : details.advice) {
     advice.push_back({{"setting", row.setting}, {"value", row.value}, {"text", row.text}});
   }
-  document["memory"] = {{"steps", steps},
-                        {"peak_step", details.peak_step},
-                        {"tensors", tensors},
-                        {"rejected", rejected},
-                        {"cache", cache_json(details)},
-                        {"allocated", allocated_json(details.allocated)},
-                        {"advice", advice}};
+  document["memory"] = {
+      {"steps", steps},       {"peak_step", details.peak_step}, {"tensors", tensors},
+      {"rejected", rejected}, {"cache", cache_json(details)},   {"allocated", allocated_json(details.allocated)},
+      {"advice", advice}};
   return document;
 }
 

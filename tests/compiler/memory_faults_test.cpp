@@ -24,7 +24,8 @@ class MemoryFaults : public ::testing::Test {
  protected:
   // Runs `attempt` with the first, the second, ... request refused, until none is; returns how many there were.
   // `after`: what has to hold after each refusal.
-  int refuse_each(const std::function<void()>& attempt, const std::function<void()>& after = [] {}) {
+  int refuse_each(
+      const std::function<void()>& attempt, const std::function<void()>& after = [] {}) {
     const HostMemoryScope scope(memory_);
     for (int number = 0; number < kMostRequests; ++number) {
       memory_->fail_at(number);
@@ -128,8 +129,7 @@ TEST_F(MemoryFaults, Running) {
     const std::vector<float> want = digits_scores(engine, 1);
     const NamedTensor images = testing::digits_images(3);
     std::vector<NamedTensor> outputs;
-    EXPECT_GT(refuse_each([&] { outputs = engine.run({images}); },
-                          [&] { EXPECT_EQ(digits_scores(engine, 1), want); }),
+    EXPECT_GT(refuse_each([&] { outputs = engine.run({images}); }, [&] { EXPECT_EQ(digits_scores(engine, 1), want); }),
               0);
     for (int i = 0; i < 10; ++i) EXPECT_NEAR(outputs.at(0).tensor.as<float>()[i], want[static_cast<size_t>(i)], 1e-5);
   }
