@@ -85,6 +85,18 @@ DataOptions DataFlags::parse() const {
   return options;
 }
 
+void add_memory_budget(CLI::App& command, ConvertOptions& options) {
+  command
+      .add_option(
+          "--memory-budget", options.memory_budget_bytes,
+          "Bytes for weights, activations and workspace together, as 20000000 or 20MiB: the fastest engine inside")
+      ->transform(CLI::AsSizeValue(false));
+  command
+      .add_option("--precisions", options.allowed_precisions,
+                  "Precisions to choose from, best liked first: fp32, bf16, int8 (default: --precision)")
+      ->delimiter(',');
+}
+
 namespace {
 
 // The process's limits with one of them changed.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Speed of the INT8 convolutions on the layers of ResNet-50 and MobileNetV2 (224 x 224): every algorithm, u8 in and out.
+// Speed of the INT8 convolutions on the layers of ResNet-50 and MobileNetV2 (224 x 224): every algorithm, u8 in and out; images come
+// in as s8.
 // Name: network/in_size x in_c -> out_c, kernel, stride / algorithm / batch / threads, cold: with other data in the caches of
 // the cores, as in a network. The counter GMAC/s is of the
 // convolution's own products, whatever the algorithm saves.
@@ -76,10 +77,11 @@ void run(benchmark::State& state, const Layer& layer, ConvInt8Algo algo, int64_t
   for (int64_t i = 0; i < batch * s.in_h * s.in_w * layer.in_c; ++i) {
     static_cast<uint8_t*>(src.get())[i] = static_cast<uint8_t>(std::clamp(activation(rng), 0.0f, 255.0f));
   }
-  if (!conv_int8_supports(algo, s, Elem::U8, weights.data())) return state.SkipWithError("not supported");
+  const Elem elem = layer.in_c == 3 ? Elem::S8 : Elem::U8;
+  if (!conv_int8_supports(algo, s, elem, weights.data())) return state.SkipWithError("not supported");
   const Buffer dst = buffer(pixels * static_cast<size_t>(layer.out_c));
   const Buffer packed = buffer(conv_int8_packed_bytes(algo, s));
-  const Buffer workspace = buffer(conv_int8_workspace_bytes(algo, s, threads));
+  const Buffer workspace = buffer(conv_int8_workspace_bytes(algo, s, elem, threads));
   conv_int8_pack(algo, s, weights.data(), packed.get());
   const std::vector<float> scale(static_cast<size_t>(layer.out_c), 1e-3f);
   const std::vector<float> bias(static_cast<size_t>(layer.out_c), 1.0f);
@@ -92,7 +94,7 @@ void run(benchmark::State& state, const Layer& layer, ConvInt8Algo algo, int64_t
   for (auto _ : state) {
     if (cold) pass_through_caches(threads);
     const auto start = std::chrono::steady_clock::now();
-    conv_int8_run(algo, s, Elem::U8, src.get(), packed.get(), e, dst.get(), workspace.get(), threads);
+    conv_int8_run(algo, s, elem, src.get(), packed.get(), e, dst.get(), workspace.get(), threads);
     benchmark::ClobberMemory();
     state.SetIterationTime(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }

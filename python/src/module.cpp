@@ -13,5 +13,6 @@ NB_MODULE(_core, m) {
   bind_memory(m);
   bind_engine(m);
   bind_convert(m);
+  bind_tune(m);
   bind_graph_def(m);
 }

@@ -28,6 +28,7 @@ from ._model import Model, load_model
 from ._specs import TensorSpec
 from ._table import RangeTable, TableDifference
 from ._trt.install import install_tf_trt
+from ._tune import MemorySweep, memory_sweep
 
 __all__ = [
     "BackendFailure",
@@ -39,6 +40,7 @@ __all__ = [
     "InternalError",
     "InvalidArgument",
     "InvalidModel",
+    "MemorySweep",
     "Model",
     "OutOfMemory",
     "OutlierSample",
@@ -55,6 +57,7 @@ __all__ = [
     "install_tf_trt",
     "load",
     "load_model",
+    "memory_sweep",
     "open_data",
     "process_memory",
     "reset_memory_peaks",

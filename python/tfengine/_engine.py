@@ -74,8 +74,8 @@ class Engine:
         """The bytes that the engine allocates to run on these shapes, and where they go.
 
         "weights_bytes", "activation_bytes", "workspace_bytes" and their sum "peak_bytes"; "file_bytes" (0 unless saved or
-        loaded); "activation_lower_bound_bytes" (the largest sum of tensors alive at once) and "naive_activation_bytes"
-        (every tensor apart) to compare with; "peak_layer".
+        loaded); "activation_lower_bound_bytes" (the largest sum of tensors alive at once) "own_order_activation_bytes" (with the steps in the
+        model's own order) and "naive_activation_bytes" (every tensor apart) to compare with; "peak_layer".
 
         "steps": in order, each with "name", "op", "tactic", "live_bytes" (of tensors in the arena while it runs) and
         "workspace_bytes"; "peak_step" is the index of the fullest. "tensors": the arena's blocks, each with "name",

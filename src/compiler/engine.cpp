@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "base/check.h"
 #include "base/mapped_file.h"
+#include "compiler/chunks.h"
 #include "compiler/engine_impl.h"
 #include "compiler/inputs.h"
 #include "compiler/model_impl.h"
@@ -54,6 +55,12 @@ runtime::EngineConfig engine_config(const EngineOptions& options) {
   return config;
 }
 
+int64_t chunk_of(const std::string& options) {
+  const auto json = nlohmann::json::parse(options, nullptr, false);
+  if (!json.is_object() || !json.contains("chunk") || !json["chunk"].is_number_integer()) return 0;
+  return std::max<int64_t>(0, json["chunk"].get<int64_t>());
+}
+
 void save_timings(const EngineImpl& impl) {
   const auto& cache = impl.core->config().timing_cache;
   if (!impl.timing_cache.empty() && cache != nullptr && cache->changed()) cache->save(impl.timing_cache);
@@ -61,7 +68,8 @@ void save_timings(const EngineImpl& impl) {
 
 namespace {
 
-std::shared_ptr<runtime::ShapeEntry> entry_for(const EngineImpl& impl, const std::vector<Shape>& shapes) {
+std::shared_ptr<runtime::ShapeEntry> entry_for(const EngineImpl& impl, const std::vector<Shape>& given) {
+  const std::vector<Shape> shapes = planned_shapes(given, impl.chunk);
   const bool known = impl.core->latest() != nullptr && impl.core->latest()->shapes() == shapes;
   auto entry = impl.core->entry(shapes);
   if (!known) save_timings(impl);
@@ -163,6 +171,7 @@ Engine engine_of(const Engine::Bytes& bytes, const EngineOptions& options, const
   impl->model_hash = image.model_hash;
   impl->precision = image.precision;
   impl->options = image.options;
+  impl->chunk = detail::chunk_of(image.options);
   impl->report = image.report;
   impl->file_bytes = bytes.text.size();
   impl->timing_cache = options.timing_cache;
@@ -230,6 +239,7 @@ std::vector<Shape> Engine::output_shapes(const std::vector<Shape>& input_shapes)
   for (const ir::GraphOutput& out : entry->plan().graph.outputs) {
     shapes.push_back(entry->plan().descs[static_cast<size_t>(out.value)].shape);
   }
+  if (entry->shapes() != input_shapes) shapes = detail::with_samples(std::move(shapes), input_shapes[0][0]);
   return shapes;
 }
 
@@ -238,12 +248,16 @@ void Engine::prepare(const std::vector<Shape>& input_shapes) const {
   impl_->core->lease(*entry);
 }
 
-bool Engine::planned(const std::vector<Shape>& input_shapes) const { return impl_->core->planned(input_shapes); }
+bool Engine::planned(const std::vector<Shape>& input_shapes) const {
+  return impl_->core->planned(detail::planned_shapes(input_shapes, impl_->chunk));
+}
+
 std::vector<NamedTensor> Engine::run(const std::vector<NamedTensor>& inputs) const {
   const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
   const auto entry = detail::entry_for(*impl_, bound.shapes);
-  detail::OutputBuffers outputs = detail::make_outputs(entry->plan());
-  impl_->core->lease(*entry)->run(bound.addresses, outputs.addresses);
+  const bool chunks = entry->shapes() != bound.shapes;
+  detail::OutputBuffers outputs = detail::make_outputs(entry->plan(), chunks ? bound.shapes[0][0] : 0);
+  detail::run_entry(*impl_->core, *entry, bound, outputs.addresses);
   return std::move(outputs.tensors);
 }
 
@@ -252,8 +266,7 @@ void Engine::run_into(const std::vector<NamedTensor>& inputs, const std::vector<
   if (outputs.size() != impl_->core->graph().outputs.size()) {
     fail<InvalidArgument>("run_into: got {} outputs, expected {}", outputs.size(), impl_->core->graph().outputs.size());
   }
-  const auto entry = detail::entry_for(*impl_, bound.shapes);
-  impl_->core->lease(*entry)->run(bound.addresses, outputs);
+  detail::run_entry(*impl_->core, *detail::entry_for(*impl_, bound.shapes), bound, outputs);
 }
 
 std::string Engine::precision() const { return impl_->precision; }
@@ -277,6 +290,8 @@ std::vector<LayerProfile> Engine::profile(const std::vector<NamedTensor>& inputs
   const plan::Plan& plan = entry->plan();
   const detail::OutputBuffers outputs = detail::make_outputs(plan);
   std::vector<std::vector<double>> times(plan.steps.size());
+  // A batch in chunks: the first one is measured.
+  const double chunks = static_cast<double>(detail::chunks_of(*entry, bound.shapes));
   const auto lease = impl_->core->lease(*entry);
   for (int run = 0; run <= runs; ++run) {
     lease->run_observed(bound.addresses, outputs.addresses, [&](int step, double elapsed_us) {
@@ -288,8 +303,9 @@ std::vector<LayerProfile> Engine::profile(const std::vector<NamedTensor>& inputs
     const plan::Step& step = plan.steps[i];
     const ir::Node& node = plan.graph.node(step.node);
     std::nth_element(times[i].begin(), times[i].begin() + runs / 2, times[i].end());
+    const double time_us = chunks * times[i][static_cast<size_t>(runs / 2)];
     layers.push_back({node.name, node.op, detail::precision_of(plan, node), step.backend,
-                      step.elided ? "in place" : step.tactic.name, times[i][static_cast<size_t>(runs / 2)],
+                      step.elided ? "in place" : step.tactic.name, time_us,
                       plan.graph.value(node.outputs[0]).shape.str()});
   }
   return layers;

@@ -70,6 +70,7 @@ std::string value_attributes(const Value& value) {
     text += scales.size() == 1 ? fmt::format(" quant(scale={}", float_text(scales[0]))
                                : " quant(scales=" + list_text("floats", scales, [](float v) { return float_text(v); });
     if (value.quant.axis >= 0) text += fmt::format(", axis={}", value.quant.axis);
+    if (value.quant.zero_point != 0) text += fmt::format(", zero_point={}", value.quant.zero_point);
     text += ")";
   }
   if (value.range) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Convolution as a matrix product that is never laid out: the source is widened chunk by chunk into a zero-padded copy
 // (conv_plan.h), and the rows of a tile are pointers into it.
-#include "kernels/conv_direct_int8.h"
+#include "kernels/conv_int8_kernel.h"
 
 #include "kernels/conv_plan.h"
 #include "kernels/epilogue_tile.h"
@@ -18,17 +18,7 @@
 #define TFENGINE_KERNELS_CONV_DIRECT_INT8_ONCE
 namespace tfengine::kernels {
 
-struct ConvDirectArgs {
-  const ConvPlan* plan;
-  bool src_signed;
-  const uint8_t* src;
-  const int8_t* packed;
-  const Epilogue* epilogue;
-  void* dst;
-  int64_t chunk_begin, chunk_end;
-  int64_t block_begin, block_end;  // over all groups
-  std::byte* scratch;              // this thread's part of the workspace
-};
+using ConvDirectArgs = ConvInt8Part<ConvPlan>;
 
 // Where the parts of a thread's scratch lie. The tail of the copy is read, times a weight of 0, by odd runs.
 struct ConvDirectScratch {
@@ -238,7 +228,9 @@ HWY_AFTER_NAMESPACE();
 namespace tfengine::kernels {
 HWY_EXPORT(conv_direct);
 
-namespace conv_direct_int8 {
+namespace {
+
+bool supports(const ConvShape&, Elem, const int8_t*) { return true; }
 
 size_t packed_bytes(const ConvShape& shape) {
   const ConvPlan p(shape, 1);
@@ -260,31 +252,20 @@ void pack(const ConvShape& shape, const int8_t* weights, int8_t* packed) {
   }
 }
 
-size_t workspace_bytes(const ConvShape& shape, int threads) {
+size_t workspace_bytes(const ConvShape& shape, Elem, int threads) {
   return ConvDirectScratch(ConvPlan(shape, threads)).bytes * static_cast<size_t>(std::max(threads, 1));
 }
 
-void run(const ConvShape& shape, Elem src_elem, const void* src, const int8_t* packed, const Epilogue& epilogue,
-         void* dst, std::byte* workspace, int threads) {
-  const ConvPlan p(shape, threads);
-  const ConvDirectScratch layout(p);
-  for_each_grid_part(p.threads_m, p.threads_n, p.chunks, shape.groups * p.oc_blocks, threads,
-                     [&](const GridPart& part) {
-                       const ConvDirectArgs args{&p,
-                                                 src_elem == Elem::S8,
-                                                 static_cast<const uint8_t*>(src),
-                                                 packed,
-                                                 &epilogue,
-                                                 dst,
-                                                 part.chunk_begin,
-                                                 part.chunk_end,
-                                                 part.block_begin,
-                                                 part.block_end,
-                                                 workspace + static_cast<size_t>(part.index) * layout.bytes};
-                       HWY_DYNAMIC_DISPATCH(conv_direct)(args);
-                     });
+void run(const ConvShape& shape, const ConvInt8Call& call) {
+  const ConvPlan p(shape, call.threads);
+  for_each_conv_part(p, call, p.chunks, shape.groups * p.oc_blocks, ConvDirectScratch(p).bytes,
+                     [](const ConvDirectArgs& args) { HWY_DYNAMIC_DISPATCH(conv_direct)
+                                                      (args); });
 }
 
-}  // namespace conv_direct_int8
+}  // namespace
+
+const ConvInt8Kernel kConvDirectInt8 = {"direct", supports, packed_bytes, pack, workspace_bytes, run};
+
 }  // namespace tfengine::kernels
 #endif

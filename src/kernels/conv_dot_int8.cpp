@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Convolution as a product of a matrix of pixels with the weights. A 1x1 convolution reads its source in place; others
 // gather the bytes under each output pixel first, which costs little beside as many products as such layers have. What
-// makes it faster than oneDNN's kernels inside a network is that it fetches weights ahead (ahead.h).
-#include "kernels/conv_dot_int8.h"
-
-#include <cstring>
-
-#include "kernels/conv_plan.h"
+// makes it faster than oneDNN's kernels inside a network is that it fetches weights ahead (ahead.h), and that results leave
+// the registers finished.
+#include "kernels/conv_dot_plan.h"
+#include "kernels/conv_int8_kernel.h"
 #include "kernels/cpu.h"
 #include "kernels/epilogue_tile.h"
 #include "kernels/pack.h"
@@ -16,69 +14,15 @@
 #define HWY_TARGET_INCLUDE "kernels/conv_dot_int8.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/conv_dot_finish-inl.h"
+#include "kernels/conv_dot_gather-inl.h"
 #include "kernels/gemm_dot-inl.h"
 
 #ifndef TFENGINE_KERNELS_CONV_DOT_INT8_ONCE
 #define TFENGINE_KERNELS_CONV_DOT_INT8_ONCE
 namespace tfengine::kernels {
 
-// Rows are output pixels of all images, inputs are the bytes under one. Columns are finished kPanel at a time, a cache line
-// of bytes.
-struct DotPlan {
-  static constexpr int64_t kPanel = 64;
-
-  ConvShape shape;
-  bool in_place;  // rows are the source's pixels
-  int64_t rows, quads;
-  int64_t oc_blocks, panels;
-  int64_t chunk_rows, chunks;
-  int threads_m = 1, threads_n = 1;
-
-  DotPlan(const ConvShape& s, int threads)
-      : shape(s),
-        in_place(s.kernel_h == 1 && s.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 &&
-                 s.pad_left == 0 && s.in_h == s.out_h && s.in_w == s.out_w && s.in_c % 4 == 0),
-        rows(s.batch * s.out_h * s.out_w),
-        quads(ceil_div(s.kernel_h * s.kernel_w * s.in_c, 4)),
-        oc_blocks(ceil_div(s.out_c, kOcBlock)),
-        panels(ceil_div(s.out_c, kPanel)) {
-    threads = std::max(threads, 1);
-    // Weights come from memory, sources from a cache: a byte of the former counts as three.
-    double least = 0.0;
-    for (int n = 1; n <= threads; ++n) {
-      if (threads % n != 0) continue;
-      const int m = threads / n;
-      const double cost = static_cast<double>(3 * ceil_div(panels, n) * kPanel + ceil_div(rows, m)) +
-                          static_cast<double>(ceil_div(panels, n) * ceil_div(rows, m)) / 4.0;
-      if (least != 0.0 && cost >= least) continue;
-      least = cost;
-      threads_m = m;
-      threads_n = n;
-    }
-    // Every chunk reads all weights again, so that it should have many rows; its sources stay in the second-level cache.
-    constexpr int64_t kChunkBytes = 256 * 1024, kFewRows = 112;
-    const int64_t most = std::max(kChunkBytes / (4 * quads), kFewRows);
-    const int64_t share = ceil_div(rows, threads_m);
-    chunk_rows = ceil_div(share, ceil_div(share, most));
-    chunks = ceil_div(rows, chunk_rows);
-  }
-
-  int64_t pitch() const { return 4 * quads; }
-  int64_t block_bytes() const { return 4 * quads * kOcBlock; }
-  size_t scratch_bytes() const { return in_place ? 0 : static_cast<size_t>(round_up(chunk_rows * pitch(), 64)); }
-};
-
-struct DotArgs {
-  const DotPlan* plan;
-  const uint8_t* src;
-  const int8_t* packed;
-  const Epilogue* epilogue;
-  void* dst;
-  int64_t chunk_begin, chunk_end;
-  int64_t panel_begin, panel_end;
-  uint8_t* scratch;
-  Ahead ahead;  // for when the last weights are being multiplied
-};
+using DotArgs = ConvInt8Part<DotPlan>;
 
 }  // namespace tfengine::kernels
 #endif
@@ -86,46 +30,82 @@ struct DotArgs {
 HWY_BEFORE_NAMESPACE();
 namespace tfengine::kernels::HWY_NAMESPACE {
 
-// The bytes under output pixel `row`, [kernel row][kernel column][input]: zeros where the kernel leaves the image.
-inline void gather_row(const DotPlan& p, const uint8_t* src, int64_t row, uint8_t* to) {
-  const ConvShape& s = p.shape;
-  const int64_t y0 = row / s.out_w % s.out_h * s.stride_h - s.pad_top;
-  const int64_t x0 = row % s.out_w * s.stride_w - s.pad_left;
-  const uint8_t* image = src + row / (s.out_w * s.out_h) * s.in_h * s.in_w * s.src_pixel_stride;
-  const auto n = static_cast<size_t>(s.in_c);
-  for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
-    const int64_t y = y0 + ky * s.dilation_h;
-    for (int64_t kx = 0; kx < s.kernel_w; ++kx, to += n) {
-      const int64_t x = x0 + kx * s.dilation_w;
-      if (y < 0 || y >= s.in_h || x < 0 || x >= s.in_w) {
-        std::memset(to, 0, n);
-      } else {
-        std::memcpy(to, image + (y * s.in_w + x) * s.src_pixel_stride, n);
-      }
+#if HWY_TARGET == HWY_AVX3
+// False where the epilogue is not one for registers.
+inline bool finish_from_registers(const DotArgs& a, const StridedDots& t, int64_t rows, int64_t first_pixel,
+                                  int64_t channel, int64_t channels, Ahead& ahead) {
+  const PanelFactors factors(*a.epilogue, channel, channels);
+  const auto store = [&](auto* type) HWY_ATTR {
+    using Store = std::remove_pointer_t<decltype(type)>;
+    const Store finish(&factors, *a.epilogue, a.dst, a.plan->shape.dst_pixel_stride, first_pixel, channel, channels);
+    if constexpr (Store::kIsWhole) {
+      rows_of_dots<kDotVecs>(rows, t, finish, ahead);
+    } else {
+      rows_of_few_dots(channels, rows, t, finish, ahead);
     }
-  }
-  // Up to a whole quad, whose weights there are 0.
-  for (int64_t i = s.kernel_h * s.kernel_w * s.in_c; i < p.pitch(); ++i) *to++ = 0;
+  };
+  if (channels == DotPlan::kPanel) return with_store_bytes<true>(*a.epilogue, store);
+  return channels <= (kDotVecs - 1) * kDotColumns && with_store_bytes<false>(*a.epilogue, store);
 }
+#endif
 
 // `rows` rows of one panel: sums, then results.
 inline void finish_panel(const DotArgs& a, StridedDots t, int64_t rows, int64_t first_pixel, int64_t panel,
                          Ahead& ahead) {
   const DotPlan& p = *a.plan;
-  constexpr int64_t kGroup = 8 * dot_rows(kDotVecs);  // whose sums stay in the first-level cache
-  HWY_ALIGN int32_t acc[kGroup * DotPlan::kPanel];
   const int64_t channel = panel * DotPlan::kPanel;
   const int64_t channels = std::min(DotPlan::kPanel, p.shape.out_c - channel);
-  t.sums = acc;
+#if HWY_TARGET == HWY_AVX3
+  if (finish_from_registers(a, t, rows, first_pixel, channel, channels, ahead)) return;
+#endif
+  constexpr int64_t kGroup = 8 * dot_rows(kDotVecs);  // whose sums stay in the first-level cache
+  HWY_ALIGN int32_t acc[kGroup * DotPlan::kPanel];
   const int64_t groups = ceil_div(rows, kGroup);
   for (int64_t group = 0; group < groups; ++group) {
     const int64_t n = rows * (group + 1) / groups - rows * group / groups;
-    rows_of_dots_wide(channels, n, t, ahead);
+    rows_of_dots_wide(channels, n, t, {acc, DotPlan::kPanel}, ahead);
     finish_tile(*a.epilogue, EpilogueTile<int32_t>{acc, DotPlan::kPanel, n, channels, first_pixel, channel, a.dst,
                                                    p.shape.dst_pixel_stride});
     first_pixel += n;
     t.source += n * t.row_stride;
   }
+}
+
+// What the sums of a panel begin with. A signed byte x is multiplied as x + 128: minus the sum of 128 times the weights.
+inline void begin_panel(const DotPlan& p, int64_t panel, const int8_t* weights, const uint8_t* constant_row,
+                        int32_t* begin) {
+  std::fill_n(begin, DotPlan::kPanel, 0);
+  if (!p.is_signed) return;
+  alignas(64) static constexpr int32_t kZeros[DotPlan::kPanel] = {};
+  HWY_ALIGN int32_t sums[DotPlan::kPanel] = {};
+  const int64_t columns = std::min(DotPlan::kPanel, p.shape.out_c - panel * DotPlan::kPanel);
+  Ahead none;
+  rows_of_dots_wide(columns, 1, {constant_row, 0, p.quads, weights, p.block_bytes(), kZeros}, {sums, 0}, none);
+  for (int64_t i = 0; i < DotPlan::kPanel; ++i) begin[i] = -sums[i];
+}
+
+inline uint8_t* scratch_of(const DotArgs& a) { return reinterpret_cast<uint8_t*>(a.scratch); }
+
+// The rows of a chunk, and how far apart they are.
+struct SourceRows {
+  const uint8_t* begin;
+  int64_t stride;
+};
+
+inline SourceRows source_rows(const DotArgs& a, int64_t first, int64_t rows) {
+  const DotPlan& p = *a.plan;
+  uint8_t* gathered = scratch_of(a);
+  switch (p.source) {
+    case DotPlan::Source::InPlace:
+      return {a.src + first * p.shape.src_pixel_stride, p.shape.src_pixel_stride};
+    case DotPlan::Source::Pixels:
+      gather_pixels(p, a.src, first, rows, gathered);
+      break;
+    case DotPlan::Source::Runs:
+      gather_runs(p, a.src, first, rows, gathered + p.gathered_bytes(), gathered);
+      break;
+  }
+  return {gathered, p.pitch()};
 }
 
 void conv_dot(const DotArgs& a) {
@@ -136,24 +116,24 @@ void conv_dot(const DotArgs& a) {
     const int64_t blocks = std::min(panel_blocks, p.oc_blocks - block);
     return Ahead{reinterpret_cast<const std::byte*>(a.packed + block * p.block_bytes()), blocks * p.block_bytes()};
   };
+  uint8_t* constant_row = scratch_of(a) + p.gathered_bytes() + p.strips_bytes();
+  std::fill_n(constant_row, p.constant_row_bytes(), kSignFlip);
   for (int64_t chunk = a.chunk_begin; chunk < a.chunk_end; ++chunk) {
     const int64_t first = chunk * p.chunk_rows;
     const int64_t rows = std::min(p.chunk_rows, p.rows - first);
-    if (!p.in_place) {
-      for (int64_t row = 0; row < rows; ++row) gather_row(p, a.src, first + row, a.scratch + row * p.pitch());
-    }
-    const uint8_t* source = p.in_place ? a.src + first * p.shape.src_pixel_stride : a.scratch;
-    const int64_t row_stride = p.in_place ? p.shape.src_pixel_stride : p.pitch();
-    for (int64_t panel = a.panel_begin; panel < a.panel_end; ++panel) {
+    const SourceRows source = source_rows(a, first, rows);
+    for (int64_t panel = a.block_begin; panel < a.block_end; ++panel) {
       Ahead ahead = a.ahead;
-      if (panel + 1 < a.panel_end) {
+      if (panel + 1 < a.block_end) {
         ahead = panel_weights(panel + 1);
       } else if (chunk + 1 < a.chunk_end) {
-        ahead = panel_weights(a.panel_begin);
+        ahead = panel_weights(a.block_begin);
       }
       const int8_t* weights = a.packed + panel * panel_blocks * p.block_bytes();
-      finish_panel(a, {source, row_stride, p.quads, weights, p.block_bytes(), nullptr, DotPlan::kPanel}, rows, first,
-                   panel, ahead);
+      HWY_ALIGN int32_t begin[DotPlan::kPanel];
+      begin_panel(p, panel, weights, constant_row, begin);
+      finish_panel(a, {source.begin, source.stride, p.quads, weights, p.block_bytes(), begin}, rows, first, panel,
+                   ahead);
     }
   }
 }
@@ -165,14 +145,12 @@ HWY_AFTER_NAMESPACE();
 namespace tfengine::kernels {
 HWY_EXPORT(conv_dot);
 
-namespace conv_dot_int8 {
+namespace {
 
-bool supports(const ConvShape& s, Elem src_elem) {
-  return src_elem == Elem::U8 && s.groups == 1 && s.in_c >= 4 && has_dot();
-}
+bool supports(const ConvShape& s, Elem, const int8_t*) { return s.groups == 1 && has_dot(); }
 
 size_t packed_bytes(const ConvShape& s) {
-  const DotPlan p(s, 1);
+  const DotPlan p(s, false, 1);
   return static_cast<size_t>(p.oc_blocks * p.block_bytes());
 }
 
@@ -184,29 +162,20 @@ void pack(const ConvShape& s, const int8_t* weights, int8_t* packed) {
   }
 }
 
-size_t workspace_bytes(const ConvShape& s, int threads) {
-  return DotPlan(s, threads).scratch_bytes() * static_cast<size_t>(std::max(threads, 1));
+size_t workspace_bytes(const ConvShape& s, Elem src_elem, int threads) {
+  return DotPlan(s, src_elem == Elem::S8, threads).scratch_bytes() * static_cast<size_t>(std::max(threads, 1));
 }
 
-void run(const ConvShape& s, const void* src, const int8_t* packed, const Epilogue& epilogue, void* dst,
-         std::byte* workspace, int threads, const Ahead& ahead) {
-  const DotPlan p(s, threads);
-  for_each_grid_part(p.threads_m, p.threads_n, p.chunks, p.panels, threads, [&](const GridPart& part) {
-    const DotArgs args{&p,
-                       static_cast<const uint8_t*>(src),
-                       packed,
-                       &epilogue,
-                       dst,
-                       part.chunk_begin,
-                       part.chunk_end,
-                       part.block_begin,
-                       part.block_end,
-                       reinterpret_cast<uint8_t*>(workspace) + static_cast<size_t>(part.index) * p.scratch_bytes(),
-                       ahead.part(part.index, int64_t{p.threads_m} * p.threads_n)};
+void run(const ConvShape& s, const ConvInt8Call& call) {
+  const DotPlan p(s, call.src_elem == Elem::S8, call.threads);
+  for_each_conv_part(p, call, p.chunks, p.panels, p.scratch_bytes(), [](const DotArgs& args) {
     HWY_DYNAMIC_DISPATCH(conv_dot)(args);
   });
 }
 
-}  // namespace conv_dot_int8
+}  // namespace
+
+const ConvInt8Kernel kConvDotInt8 = {"dot", supports, packed_bytes, pack, workspace_bytes, run};
+
 }  // namespace tfengine::kernels
 #endif

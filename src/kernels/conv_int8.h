@@ -13,7 +13,7 @@
 namespace tfengine::kernels {
 
 // Different ways to the same exact sums; the planner times the supported ones. Their packed weights differ.
-//   Dot       unsigned sources on CPUs with AVX512_VNNI: products of bytes, weights fetched ahead
+//   Dot       CPUs with AVX512_VNNI: products of bytes, weights fetched ahead
 //   Direct    every shape: sources widened to 16 bits, pairs of products per instruction
 //   Split     1x1 and dense layers: 7 bits of each source value at twice the rate, the rest where it is not 0. Fast when
 //             few values exceed half the range, as activations do: time it with such data, not with uniform random bytes
@@ -34,10 +34,10 @@ bool conv_int8_supports(ConvInt8Algo algo, const ConvShape& shape, Elem src_elem
 size_t conv_int8_packed_bytes(ConvInt8Algo algo, const ConvShape& shape);
 void conv_int8_pack(ConvInt8Algo algo, const ConvShape& shape, const int8_t* weights, void* packed);
 
-// `workspace` holds conv_int8_workspace_bytes(algo, shape, threads) bytes, 64-byte aligned. epilogue.scale, bias: one
+// `workspace` holds conv_int8_workspace_bytes(algo, shape, src_elem, threads) bytes, 64-byte aligned. epilogue.scale, bias: one
 // value per output channel. epilogue.residual may be `dst` itself; src and dst must not overlap otherwise. `ahead`: what is
 // read after this; some algorithms fetch it meanwhile.
-size_t conv_int8_workspace_bytes(ConvInt8Algo algo, const ConvShape& shape, int threads);
+size_t conv_int8_workspace_bytes(ConvInt8Algo algo, const ConvShape& shape, Elem src_elem, int threads);
 void conv_int8_run(ConvInt8Algo algo, const ConvShape& shape, Elem src_elem, const void* src, const void* packed,
                    const Epilogue& epilogue, void* dst, void* workspace, int threads, const Ahead& ahead = {});
 

@@ -4,7 +4,7 @@
 // - 64, and value + 64 = low 7 bits + 128 * m with m in {-1, 0, 1}. Values of activations crowd near 0, so few have a top
 // bit or an m (1 to 3 %): these are listed once, and their products added one by one. Exact for any data, but slow when
 // most values are large.
-#include "kernels/conv_split_int8.h"
+#include "kernels/conv_int8_kernel.h"
 
 #include <cstring>
 
@@ -47,17 +47,7 @@ constexpr int64_t kMaxSplitChannels = 4 * 65536;
 // Pixels whose sums wait in the first-level cache for one call of the epilogue.
 constexpr int64_t kSplitGroup = 40;
 
-struct SplitArgs {
-  const ConvPlan* plan;
-  bool src_signed;
-  const uint8_t* src;
-  const int8_t* packed;
-  const Epilogue* epilogue;
-  void* dst;
-  int64_t chunk_begin, chunk_end;
-  int64_t block_begin, block_end;
-  std::byte* scratch;
-};
+using SplitArgs = ConvInt8Part<ConvPlan>;
 
 // Chunks of pixels, and where the parts of a thread's scratch lie.
 struct SplitScratch {
@@ -308,11 +298,11 @@ HWY_AFTER_NAMESPACE();
 namespace tfengine::kernels {
 HWY_EXPORT(conv_split);
 
-namespace conv_split_int8 {
-bool supports(const ConvShape& s, Elem src_elem) {
+namespace {
+
+bool supports(const ConvShape& s, Elem, const int8_t*) {
   return s.kernel_h == 1 && s.kernel_w == 1 && s.pad_top == 0 && s.pad_left == 0 && s.groups == 1 &&
-         (s.out_h - 1) * s.stride_h < s.in_h && (s.out_w - 1) * s.stride_w < s.in_w && s.in_c <= kMaxSplitChannels &&
-         src_elem != Elem::F32;
+         (s.out_h - 1) * s.stride_h < s.in_h && (s.out_w - 1) * s.stride_w < s.in_w && s.in_c <= kMaxSplitChannels;
 }
 
 size_t packed_bytes(const ConvShape& s) {
@@ -342,30 +332,21 @@ void pack(const ConvShape& s, const int8_t* weights, int8_t* packed) {
   }
 }
 
-size_t workspace_bytes(const ConvShape& s, int threads) {
+size_t workspace_bytes(const ConvShape& s, Elem, int threads) {
   return SplitScratch(ConvPlan(s, threads)).bytes * static_cast<size_t>(std::max(threads, 1));
 }
 
-void run(const ConvShape& s, Elem src_elem, const void* src, const int8_t* packed, const Epilogue& epilogue, void* dst,
-         std::byte* workspace, int threads) {
-  const ConvPlan p(s, threads);
+void run(const ConvShape& s, const ConvInt8Call& call) {
+  const ConvPlan p(s, call.threads);
   const SplitScratch layout(p);
-  for_each_grid_part(p.threads_m, p.threads_n, layout.chunks, p.oc_blocks, threads, [&](const GridPart& part) {
-    const SplitArgs args{&p,
-                         src_elem == Elem::S8,
-                         static_cast<const uint8_t*>(src),
-                         packed,
-                         &epilogue,
-                         dst,
-                         part.chunk_begin,
-                         part.chunk_end,
-                         part.block_begin,
-                         part.block_end,
-                         workspace + static_cast<size_t>(part.index) * layout.bytes};
+  for_each_conv_part(p, call, layout.chunks, p.oc_blocks, layout.bytes, [](const SplitArgs& args) {
     HWY_DYNAMIC_DISPATCH(conv_split)(args);
   });
 }
 
-}  // namespace conv_split_int8
+}  // namespace
+
+const ConvInt8Kernel kConvSplitInt8 = {"split", supports, packed_bytes, pack, workspace_bytes, run};
+
 }  // namespace tfengine::kernels
 #endif

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exact 3x3 convolution with a quarter of the multiplications: operands are 16 bits wide anyway, which is room for the
 // transforms (conv_winograd_math-inl.h).
-#include "kernels/conv_winograd_int8.h"
-
 #include <algorithm>
 #include <vector>
 
+#include "kernels/conv_int8_kernel.h"
 #include "kernels/conv_winograd_plan.h"
 #include "kernels/cpu.h"
 #include "kernels/pack.h"
@@ -17,6 +16,15 @@
 #include "hwy/highway.h"
 #include "kernels/conv_winograd-inl.h"
 #include "kernels/gemm_pairs-inl.h"
+
+#ifndef TFENGINE_KERNELS_CONV_WINOGRAD_INT8_ONCE
+#define TFENGINE_KERNELS_CONV_WINOGRAD_INT8_ONCE
+namespace tfengine::kernels {
+
+using WinogradCall = ConvInt8Part<WinogradPlan>;
+
+}  // namespace tfengine::kernels
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace tfengine::kernels::HWY_NAMESPACE {
@@ -40,23 +48,22 @@ struct WinogradInt8Traits {
 };
 
 template <bool kDot, class Src>
-void conv_winograd_int8_typed(const WinogradPlan& p, const Src* src, const int8_t* packed, const Epilogue& e, void* dst,
-                              const GridPart& part, std::byte* scratch, const Ahead& ahead) {
-  conv_winograd_part<WinogradInt8Traits<kDot>>(WinogradArgs<Src, int8_t>{
-      &p, src, packed, &e, dst, part.chunk_begin, part.chunk_end, part.block_begin, part.block_end, scratch, ahead});
+void conv_winograd_int8_typed(const WinogradCall& a) {
+  conv_winograd_part<WinogradInt8Traits<kDot>>(
+      WinogradArgs<Src, int8_t>{a.plan, reinterpret_cast<const Src*>(a.src), a.packed, a.epilogue, a.dst, a.chunk_begin,
+                                a.chunk_end, a.block_begin, a.block_end, a.scratch, a.ahead});
 }
 
-// The structure of arguments differs per instruction set in name only; void keeps the dispatch table's types equal.
-void conv_winograd_int8_part(bool src_signed, const WinogradPlan& p, const void* src, const int8_t* packed,
-                             const Epilogue& e, void* dst, const GridPart& part, std::byte* scratch,
-                             const Ahead& ahead) {
-  const auto run = [&](auto* typed) {
+template <bool kDot>
+void conv_winograd_int8_with(const WinogradCall& a) {
+  a.src_signed ? conv_winograd_int8_typed<kDot, int8_t>(a) : conv_winograd_int8_typed<kDot, uint8_t>(a);
+}
+
+void conv_winograd_int8(const WinogradCall& a) {
 #if HWY_TARGET == HWY_AVX3
-    if (has_dot()) return conv_winograd_int8_typed<true>(p, typed, packed, e, dst, part, scratch, ahead);
+  if (has_dot()) return conv_winograd_int8_with<true>(a);
 #endif
-    conv_winograd_int8_typed<false>(p, typed, packed, e, dst, part, scratch, ahead);
-  };
-  src_signed ? run(static_cast<const int8_t*>(src)) : run(static_cast<const uint8_t*>(src));
+  conv_winograd_int8_with<false>(a);
 }
 
 }  // namespace tfengine::kernels::HWY_NAMESPACE
@@ -64,9 +71,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace tfengine::kernels {
-HWY_EXPORT(conv_winograd_int8_part);
+HWY_EXPORT(conv_winograd_int8);
 
-namespace conv_winograd_int8 {
 namespace {
 
 // Whether every possible sum fits the 26 bits that the transforms keep.
@@ -90,10 +96,8 @@ bool sums_fit(const ConvShape& s, Elem src_elem, const int8_t* weights) {
   return true;
 }
 
-}  // namespace
-
 bool supports(const ConvShape& s, Elem src_elem, const int8_t* weights) {
-  return is_winograd_shape(s) && src_elem != Elem::F32 && (weights == nullptr || sums_fit(s, src_elem, weights));
+  return is_winograd_shape(s) && (weights == nullptr || sums_fit(s, src_elem, weights));
 }
 
 size_t packed_bytes(const ConvShape& s) {
@@ -114,22 +118,20 @@ void pack(const ConvShape& s, const int8_t* weights, int8_t* packed) {
   }
 }
 
-size_t workspace_bytes(const ConvShape& s, int threads) {
+size_t workspace_bytes(const ConvShape& s, Elem, int threads) {
   return WinogradScratch(WinogradPlan(s, kWinogradInt8, threads)).bytes * static_cast<size_t>(std::max(threads, 1));
 }
 
-void run(const ConvShape& s, Elem src_elem, const void* src, const int8_t* packed, const Epilogue& epilogue, void* dst,
-         std::byte* workspace, int threads, const Ahead& ahead) {
-  const WinogradPlan p(s, kWinogradInt8, threads);
-  const size_t scratch_bytes = WinogradScratch(p).bytes;
-  for_each_grid_part(p.threads_m, p.threads_n, p.chunks, p.oc_blocks, threads, [&](const GridPart& part) {
-    HWY_DYNAMIC_DISPATCH(conv_winograd_int8_part)
-    (src_elem == Elem::S8, p, src, packed, epilogue, dst, part,
-     workspace + static_cast<size_t>(part.index) * scratch_bytes,
-     ahead.part(part.index, int64_t{p.threads_m} * p.threads_n));
+void run(const ConvShape& s, const ConvInt8Call& call) {
+  const WinogradPlan p(s, kWinogradInt8, call.threads);
+  for_each_conv_part(p, call, p.chunks, p.oc_blocks, WinogradScratch(p).bytes, [](const WinogradCall& args) {
+    HWY_DYNAMIC_DISPATCH(conv_winograd_int8)(args);
   });
 }
 
-}  // namespace conv_winograd_int8
+}  // namespace
+
+const ConvInt8Kernel kConvWinogradInt8 = {"winograd", supports, packed_bytes, pack, workspace_bytes, run};
+
 }  // namespace tfengine::kernels
 #endif

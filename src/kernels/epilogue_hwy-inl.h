@@ -9,6 +9,7 @@
 #endif
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -138,6 +139,36 @@ HWY_INLINE void store_byte_pair(DF df, hn::Vec<DF> q0, hn::Vec<DF> q1, hn::Vec<D
 }
 #endif
 
+#if HWY_TARGET == HWY_AVX3
+// round_half_even(q) of four neighbouring vectors, each at most highest_of(the type), saturated below and no less than `low`:
+// 3 instructions a vector where store_byte_pair takes 5. Highway's NearestInt would mend overflows that cannot be here, and
+// has no packing of 16-bit values.
+template <class Byte, class DF, class D8 = hn::Repartition<Byte, DF>>
+HWY_INLINE hn::Vec<D8> byte_quad(DF df, hn::Vec<DF> q0, hn::Vec<DF> q1, hn::Vec<DF> q2, hn::Vec<DF> q3,
+                                 hn::Vec<D8> low) {
+  using I32 = hn::RebindToSigned<DF>;
+  const auto rounded = [](hn::Vec<DF> q) HWY_ATTR {
+    hn::Vec<I32> integer;
+    __asm__("vcvtps2dq %1, %0" : "=v"(integer.raw) : "v"(q.raw));
+    return integer;
+  };
+  const hn::Repartition<int16_t, DF> d16;
+  const auto first = hn::ReorderDemote2To(d16, rounded(q0), rounded(q1));
+  const auto second = hn::ReorderDemote2To(d16, rounded(q2), rounded(q3));
+  hn::Vec<D8> bytes;
+  if constexpr (std::is_same_v<Byte, uint8_t>) {
+    __asm__("vpackuswb %2, %1, %0" : "=v"(bytes.raw) : "v"(first.raw), "v"(second.raw));
+  } else {
+    __asm__("vpacksswb %2, %1, %0" : "=v"(bytes.raw) : "v"(first.raw), "v"(second.raw));
+  }
+  // Each block of 128 bits has four bytes of every vector.
+  alignas(64) static constexpr int32_t kOrder[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  const I32 d32;
+  const auto ordered = hn::TableLookupLanes(hn::BitCast(d32, hn::Max(bytes, low)), hn::SetTableIndices(d32, kOrder));
+  return hn::BitCast(D8(), ordered);
+}
+#endif
+
 inline float lowest_of(Elem e) { return e == Elem::S8 ? -128.0f : 0.0f; }
 inline float highest_of(Elem e) { return e == Elem::S8 ? 127.0f : 255.0f; }
 
@@ -162,22 +193,24 @@ struct ChannelFactors {
   hn::Vec<DF> scale, bias;
 };
 
+// `zero` is added to the folded bias.
 template <class DF>
-HWY_INLINE ChannelFactors<DF> load_factors(DF df, const Epilogue& e, int64_t c, float folded) {
-  const auto f = hn::Set(df, folded);
+HWY_INLINE ChannelFactors<DF> load_factors(DF df, const Epilogue& e, int64_t c, float folded, float zero) {
+  const auto f = hn::Set(df, folded), z = hn::Set(df, zero);
   return {e.scale ? hn::Mul(hn::LoadU(df, e.scale + c), f) : f,
-          e.bias ? hn::Mul(hn::LoadU(df, e.bias + c), f) : hn::Zero(df)};
+          e.bias ? hn::MulAdd(hn::LoadU(df, e.bias + c), f, z) : z};
 }
 
 // A channel run shorter than a vector goes through these: every pointer the vector code reads or writes is
 // replaced by a full vector on the stack.
 template <class DF>
-HWY_INLINE ChannelFactors<DF> load_factors_tail(DF df, const Epilogue& e, int64_t c, int64_t n, float folded) {
+HWY_INLINE ChannelFactors<DF> load_factors_tail(DF df, const Epilogue& e, int64_t c, int64_t n, float folded,
+                                                float zero) {
   HWY_ALIGN float scale[HWY_MAX_BYTES / sizeof(float)] = {};
   HWY_ALIGN float bias[HWY_MAX_BYTES / sizeof(float)] = {};
   for (int64_t i = 0; i < n; ++i) {
     scale[i] = e.scale ? e.scale[c + i] * folded : folded;
-    bias[i] = e.bias ? e.bias[c + i] * folded : 0.0f;
+    bias[i] = (e.bias ? e.bias[c + i] * folded : 0.0f) + zero;
   }
   return {hn::Load(df, scale), hn::Load(df, bias)};
 }
@@ -189,11 +222,18 @@ HWY_INLINE hn::Vec<DF> load_tail(DF df, const T* HWY_RESTRICT p, int64_t n) {
   return load_as_float(df, lanes);
 }
 
+inline bool only_clamps(const Epilogue& e) {
+  const ActKind last = e.after_add.kind;
+  return e.before_add.kind == ActKind::None &&
+         (last == ActKind::None || last == ActKind::Relu || last == ActKind::Clip);
+}
+
 // Without activations other than clamps, everything happens in units of dst's step: r * inv_scale is one FMA
 // (two with a residual), and Relu or Clip is merged with saturation. About 8 instructions per vector.
 template <class DF>
 struct ClampStep {
   float folded;  // factor on scale, bias and residual_scale
+  float zero;    // the zero points of dst and residual, in steps of dst
   float low_edge, high_edge;
   hn::Vec<DF> low, high, residual_scale;
 
@@ -201,11 +241,12 @@ struct ClampStep {
     folded = e.dst_elem == Elem::F32 ? 1.0f : e.dst_inv_scale;
     low_edge = e.dst_elem == Elem::F32 ? -std::numeric_limits<float>::infinity() : lowest_of(e.dst_elem);
     high_edge = e.dst_elem == Elem::F32 ? std::numeric_limits<float>::infinity() : highest_of(e.dst_elem);
-    if (e.after_add.kind == ActKind::Relu) low_edge = std::max(low_edge, 0.0f);
+    zero = e.dst_zero - e.residual_zero * e.residual_scale * folded;
+    if (e.after_add.kind == ActKind::Relu) low_edge = std::max(low_edge, e.dst_zero);
     if (e.after_add.kind == ActKind::Clip) {
       const float high_before = high_edge;
-      high_edge = std::clamp(e.after_add.beta * folded, low_edge, high_before);
-      low_edge = std::clamp(e.after_add.alpha * folded, low_edge, high_before);
+      high_edge = std::clamp(e.after_add.beta * folded + e.dst_zero, low_edge, high_before);
+      low_edge = std::clamp(e.after_add.alpha * folded + e.dst_zero, low_edge, high_before);
     }
     low = hn::Set(df, low_edge);
     high = hn::Set(df, high_edge);
@@ -224,17 +265,23 @@ struct ClampStep {
   HWY_INLINE void store_pair(DF df, hn::Vec<DF> q0, hn::Vec<DF> q1, uint8_t* p) const {
     store_byte_pair(df, q0, q1, low, high, p);
   }
+  // What byte_quad wants: `high` applied.
+  HWY_INLINE hn::Vec<DF> in_steps(hn::Vec<DF> q) const { return hn::Min(q, high); }
 };
 
 // Any activations: in real units, requantised last.
 template <class DF>
 struct GeneralStep {
-  static constexpr float folded = 1.0f;
+  static constexpr float folded = 1.0f, zero = 0.0f;
+  float low_edge;
   Act before_add, after_add;
-  hn::Vec<DF> inv_scale, low, high, residual_scale;
+  hn::Vec<DF> inv_scale, dst_zero, low, high, residual_scale, residual_zero;
 
-  GeneralStep(DF df, const Epilogue& e) : before_add(e.before_add), after_add(e.after_add) {
+  GeneralStep(DF df, const Epilogue& e)
+      : low_edge(lowest_of(e.dst_elem)), before_add(e.before_add), after_add(e.after_add) {
     inv_scale = hn::Set(df, e.dst_inv_scale);
+    dst_zero = hn::Set(df, e.dst_zero);
+    residual_zero = hn::Set(df, e.residual_zero);
     low = hn::Set(df, lowest_of(e.dst_elem));
     high = hn::Set(df, highest_of(e.dst_elem));
     residual_scale = hn::Set(df, e.residual_scale);
@@ -242,16 +289,19 @@ struct GeneralStep {
   template <class R>
   HWY_INLINE hn::Vec<DF> apply(DF df, hn::Vec<DF> acc, const ChannelFactors<DF>& f, const R& residual) const {
     auto r = apply_act(df, before_add, hn::MulAdd(acc, f.scale, f.bias));
-    if constexpr (!std::is_same_v<R, NoResidual>) r = hn::MulAdd(residual, residual_scale, r);
+    if constexpr (!std::is_same_v<R, NoResidual>) {
+      r = hn::MulAdd(hn::Sub(residual, residual_zero), residual_scale, r);
+    }
     return apply_act(df, after_add, r);
   }
   HWY_INLINE void store_float(DF df, hn::Vec<DF> r, float* p) const { hn::StoreU(r, df, p); }
   HWY_INLINE void store_byte(DF df, hn::Vec<DF> r, uint8_t* p) const {
-    store_bytes(df, hn::Mul(r, inv_scale), low, high, p);
+    store_bytes(df, hn::MulAdd(r, inv_scale, dst_zero), low, high, p);
   }
   HWY_INLINE void store_pair(DF df, hn::Vec<DF> r0, hn::Vec<DF> r1, uint8_t* p) const {
-    store_byte_pair(df, hn::Mul(r0, inv_scale), hn::Mul(r1, inv_scale), low, high, p);
+    store_byte_pair(df, hn::MulAdd(r0, inv_scale, dst_zero), hn::MulAdd(r1, inv_scale, dst_zero), low, high, p);
   }
+  HWY_INLINE hn::Vec<DF> in_steps(hn::Vec<DF> r) const { return hn::Min(hn::MulAdd(r, inv_scale, dst_zero), high); }
 };
 
 // All rows of one vector of channels, of which n exist; kFull: all of them do.
@@ -261,8 +311,8 @@ HWY_INLINE void epilogue_column(DF df, const Epilogue& e, const EpilogueTile<Acc
   constexpr bool kHasResidual = !std::is_same_v<R, NoResidual>;
   using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
   const int64_t channel = t.first_channel + c;
-  const auto factors =
-      kFull ? load_factors(df, e, channel, step.folded) : load_factors_tail(df, e, channel, n, step.folded);
+  const auto factors = kFull ? load_factors(df, e, channel, step.folded, step.zero)
+                             : load_factors_tail(df, e, channel, n, step.folded, step.zero);
   // Copies: stores of bytes may alias anything, and the loop would read the strides again and again.
   const int64_t rows = t.rows, acc_stride = t.acc_stride, dst_stride = t.dst_pixel_stride;
   const int64_t residual_stride = e.residual_pixel_stride;
@@ -298,8 +348,8 @@ HWY_INLINE void epilogue_byte_pair(DF df, const Epilogue& e, const EpilogueTile<
   using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(df));
   const int64_t channel = t.first_channel + c;
-  const auto factors0 = load_factors(df, e, channel, step.folded);
-  const auto factors1 = load_factors(df, e, channel + lanes, step.folded);
+  const auto factors0 = load_factors(df, e, channel, step.folded, step.zero);
+  const auto factors1 = load_factors(df, e, channel + lanes, step.folded, step.zero);
   const int64_t rows = t.rows, acc_stride = t.acc_stride, dst_stride = t.dst_pixel_stride;
   const int64_t residual_stride = e.residual_pixel_stride;
   const Acc* acc = t.acc + c;
@@ -323,6 +373,46 @@ HWY_INLINE void epilogue_byte_pair(DF df, const Epilogue& e, const EpilogueTile<
   }
 }
 
+#if HWY_TARGET == HWY_AVX3
+// All rows of four vectors of channels that are stored as bytes.
+template <class R, class Byte, class DF, class Acc, class StepT>
+HWY_INLINE void epilogue_byte_quad(DF df, const Epilogue& e, const EpilogueTile<Acc>& t, const StepT& step, int64_t c) {
+  constexpr bool kHasResidual = !std::is_same_v<R, NoResidual>;
+  using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
+  constexpr int64_t kLanes = hn::MaxLanes(DF());
+  const int64_t channel = t.first_channel + c;
+  const ChannelFactors<DF> factors[4] = {
+      load_factors(df, e, channel, step.folded, step.zero),
+      load_factors(df, e, channel + kLanes, step.folded, step.zero),
+      load_factors(df, e, channel + 2 * kLanes, step.folded, step.zero),
+      load_factors(df, e, channel + 3 * kLanes, step.folded, step.zero)};
+  const auto low = hn::Set(hn::Repartition<Byte, DF>(), static_cast<Byte>(std::nearbyint(step.low_edge)));
+  const int64_t rows = t.rows, acc_stride = t.acc_stride, dst_stride = t.dst_pixel_stride;
+  const int64_t residual_stride = e.residual_pixel_stride;
+  const Acc* acc = t.acc + c;
+  const auto* res = static_cast<const Residual*>(e.residual);
+  if constexpr (kHasResidual) res += t.first_pixel * residual_stride + channel;
+  uint8_t* out = static_cast<uint8_t*>(t.dst) + t.first_pixel * dst_stride + channel;
+  for (int64_t r = 0; r < rows; ++r) {
+    hn::Vec<DF> q[4];
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) {
+      const auto x = load_as_float(df, acc + v * kLanes);
+      if constexpr (kHasResidual) {
+        q[v] = step.in_steps(step.apply(df, x, factors[v], load_as_float(df, res + v * kLanes)));
+      } else {
+        q[v] = step.in_steps(step.apply(df, x, factors[v], NoResidual()));
+      }
+    }
+    if constexpr (kHasResidual) res += residual_stride;
+    const hn::Repartition<Byte, DF> d8;
+    hn::StoreU(byte_quad<Byte>(df, q[0], q[1], q[2], q[3], low), d8, reinterpret_cast<Byte*>(out));
+    acc += acc_stride;
+    out += dst_stride;
+  }
+}
+#endif
+
 template <class R, class Dst, template <class> class Step, class Acc>
 HWY_NOINLINE void epilogue_tile_as(const Epilogue& e, const EpilogueTile<Acc>& t) {
   using DF = hn::ScalableTag<float>;
@@ -331,6 +421,12 @@ HWY_NOINLINE void epilogue_tile_as(const Epilogue& e, const EpilogueTile<Acc>& t
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(df));
   int64_t c = 0;
   if constexpr (std::is_same_v<Dst, uint8_t>) {
+#if HWY_TARGET == HWY_AVX3
+    for (; c + 4 * lanes <= t.channels; c += 4 * lanes) {
+      e.dst_elem == Elem::S8 ? epilogue_byte_quad<R, int8_t>(df, e, t, step, c)
+                             : epilogue_byte_quad<R, uint8_t>(df, e, t, step, c);
+    }
+#endif
     for (; c + 2 * lanes <= t.channels; c += 2 * lanes) epilogue_byte_pair<R>(df, e, t, step, c);
   }
   for (; c + lanes <= t.channels; c += lanes) epilogue_column<true, R, Dst>(df, e, t, step, c, lanes);
@@ -339,8 +435,7 @@ HWY_NOINLINE void epilogue_tile_as(const Epilogue& e, const EpilogueTile<Acc>& t
 
 template <class R, class Acc>
 HWY_INLINE void epilogue_tile_with(const Epilogue& e, const EpilogueTile<Acc>& t) {
-  const auto is_clamp = [](ActKind k) { return k == ActKind::None || k == ActKind::Relu || k == ActKind::Clip; };
-  const bool clamps = e.before_add.kind == ActKind::None && is_clamp(e.after_add.kind);
+  const bool clamps = only_clamps(e);
   if (e.dst_elem == Elem::F32) {
     return clamps ? epilogue_tile_as<R, float, ClampStep>(e, t) : epilogue_tile_as<R, float, GeneralStep>(e, t);
   }

@@ -32,12 +32,21 @@ struct StridedDots {
   int64_t quads;
   const int8_t* weights;  // of a vector of columns: [quad][column][input of the quad]
   int64_t weight_vec_stride;
-  int32_t* sums;
-  int64_t sum_row_stride;
+  const int32_t* begin;  // what the sums of each column begin with
 
-  void advance(int64_t rows) {
-    source += rows * row_stride;
-    sums += rows * sum_row_stride;
+  void advance(int64_t rows) { source += rows * row_stride; }
+};
+
+// What happens to a tile's sums: here they are stored for others to go on with. A row further on, advance() is called.
+struct StoreSums {
+  int32_t* sums;
+  int64_t row_stride;
+
+  void advance(int64_t rows) { sums += rows * row_stride; }
+  template <int kVecs, class D, class V>
+  HWY_INLINE void row(D d, const V (&acc)[kVecs], int r) const {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVecs; ++v) hn::StoreU(acc[v], d, sums + r * row_stride + v * kDotColumns);
   }
 };
 
@@ -51,8 +60,8 @@ HWY_INLINE hn::Vec<DotTag> add_dot(hn::Vec<DotTag> row, hn::Vec<DotTag> weights,
 }
 
 // `tiles` tiles of kRows rows. Fetches one line of `ahead` with each quad, as long as there are any.
-template <int kRows, int kVecs>
-HWY_NOINLINE void tiles_of_dots(StridedDots t, int64_t tiles, Ahead& ahead) {
+template <int kRows, int kVecs, class Finish>
+HWY_NOINLINE void tiles_of_dots(StridedDots t, Finish finish, int64_t tiles, Ahead& ahead) {
   const DotTag d;
   const int64_t row_stride = t.row_stride, vec_stride = t.weight_vec_stride;
   const std::byte* fetch = ahead.begin;
@@ -62,7 +71,7 @@ HWY_NOINLINE void tiles_of_dots(StridedDots t, int64_t tiles, Ahead& ahead) {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-      for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::Zero(d);
+      for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::LoadU(d, t.begin + v * kDotColumns);
     }
     const uint8_t* HWY_RESTRICT source = t.source;
     const int8_t* HWY_RESTRICT weights = t.weights;
@@ -84,11 +93,9 @@ HWY_NOINLINE void tiles_of_dots(StridedDots t, int64_t tiles, Ahead& ahead) {
       weights += 4 * kDotColumns;
     }
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 16
-      for (int v = 0; v < kVecs; ++v) hn::StoreU(acc[r][v], d, t.sums + r * t.sum_row_stride + v * kDotColumns);
-    }
+    for (int r = 0; r < kRows; ++r) finish.row(d, acc[r], r);
     t.advance(kRows);
+    finish.advance(kRows);
   }
   ahead.bytes -= fetch - ahead.begin;
   ahead.begin = fetch;
@@ -96,43 +103,62 @@ HWY_NOINLINE void tiles_of_dots(StridedDots t, int64_t tiles, Ahead& ahead) {
 #else
 // For completeness: such CPUs are not offered this way.
 template <int kRows, int kVecs>
-void tiles_of_dots(StridedDots t, int64_t tiles, Ahead&) {
-  for (int64_t row = 0; row < kRows * tiles; ++row, t.advance(1)) {
+void tiles_of_dots(StridedDots t, StoreSums finish, int64_t tiles, Ahead&) {
+  for (int64_t row = 0; row < kRows * tiles; ++row, t.advance(1), finish.advance(1)) {
     for (int64_t column = 0; column < kVecs * kDotColumns; ++column) {
       const int8_t* weights = t.weights + column / kDotColumns * t.weight_vec_stride + column % kDotColumns * 4;
-      int32_t sum = 0;
+      int32_t sum = t.begin[column];
       for (int64_t i = 0; i < 4 * t.quads; ++i) sum += t.source[i] * weights[i / 4 * 4 * kDotColumns + i % 4];
-      t.sums[column] = sum;
+      finish.sums[column] = sum;
     }
   }
 }
 #endif
 
-template <int kVecs, int kRows>
-HWY_INLINE void tiles_of_dots_of_height(int64_t height, const StridedDots& t, int64_t tiles, Ahead& ahead) {
-  if (height == kRows) return tiles_of_dots<kRows, kVecs>(t, tiles, ahead);
-  if constexpr (kRows > 1) tiles_of_dots_of_height<kVecs, kRows - 1>(height, t, tiles, ahead);
+template <int kVecs, int kRows, class Finish>
+HWY_INLINE void tiles_of_dots_of_height(int64_t height, const StridedDots& t, const Finish& finish, int64_t tiles,
+                                        Ahead& ahead) {
+  if (height == kRows) return tiles_of_dots<kRows, kVecs>(t, finish, tiles, ahead);
+  if constexpr (kRows > 1) tiles_of_dots_of_height<kVecs, kRows - 1>(height, t, finish, tiles, ahead);
 }
 
 // Any number of rows in as few tiles as possible, of two heights that differ by 1.
-template <int kVecs>
-HWY_INLINE void rows_of_dots(int64_t rows, StridedDots t, Ahead& ahead) {
+template <int kVecs, class Finish>
+HWY_INLINE void rows_of_dots(int64_t rows, StridedDots t, Finish finish, Ahead& ahead) {
   constexpr int kRows = dot_rows(kVecs);
   const int64_t tiles = (rows + kRows - 1) / kRows;
   const int64_t low = rows / tiles;
   const int64_t higher = rows - low * tiles;  // this many tiles have low + 1 rows
-  if (higher > 0) tiles_of_dots_of_height<kVecs, kRows>(low + 1, t, higher, ahead);
+  if (higher > 0) tiles_of_dots_of_height<kVecs, kRows>(low + 1, t, finish, higher, ahead);
   t.advance(higher * (low + 1));
-  tiles_of_dots_of_height<kVecs, kRows>(low, t, tiles - higher, ahead);
+  finish.advance(higher * (low + 1));
+  tiles_of_dots_of_height<kVecs, kRows>(low, t, finish, tiles - higher, ahead);
+}
+
+// For fewer columns than kDotVecs vectors, whose rows are cheap: tiles of eight rows and of one, so that there are few kinds.
+template <int kVecs = kDotVecs - 1, class Finish>
+HWY_INLINE void rows_of_few_dots(int64_t columns, int64_t rows, StridedDots t, Finish finish, Ahead& ahead) {
+  if constexpr (kVecs > 1) {
+    if (columns <= (kVecs - 1) * kDotColumns) {
+      return rows_of_few_dots<kVecs - 1>(columns, rows, t, finish, ahead);
+    }
+  }
+  constexpr int kRows = 8;
+  const int64_t tiles = rows / kRows;
+  if (tiles > 0) tiles_of_dots<kRows, kVecs>(t, finish, tiles, ahead);
+  t.advance(tiles * kRows);
+  finish.advance(tiles * kRows);
+  if (rows > tiles * kRows) tiles_of_dots<1, kVecs>(t, finish, rows - tiles * kRows, ahead);
 }
 
 // For the columns that there are.
 template <int kVecs = kDotVecs>
-HWY_INLINE void rows_of_dots_wide(int64_t columns, int64_t rows, const StridedDots& t, Ahead& ahead) {
+HWY_INLINE void rows_of_dots_wide(int64_t columns, int64_t rows, const StridedDots& t, const StoreSums& finish,
+                                  Ahead& ahead) {
   if constexpr (kVecs > 1) {
-    if (columns <= (kVecs - 1) * kDotColumns) return rows_of_dots_wide<kVecs - 1>(columns, rows, t, ahead);
+    if (columns <= (kVecs - 1) * kDotColumns) return rows_of_dots_wide<kVecs - 1>(columns, rows, t, finish, ahead);
   }
-  rows_of_dots<kVecs>(rows, t, ahead);
+  rows_of_dots<kVecs>(rows, t, finish, ahead);
 }
 
 }  // namespace tfengine::kernels::HWY_NAMESPACE

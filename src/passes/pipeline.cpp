@@ -9,12 +9,14 @@
 #include "passes/common_subexpressions.h"
 #include "passes/convolution_forms.h"
 #include "passes/dense_to_conv.h"
+#include "passes/dilated_convolutions.h"
 #include "passes/eliminate_transposes.h"
 #include "passes/flatten_concats.h"
 #include "passes/fold_affine.h"
 #include "passes/fold_constants.h"
 #include "passes/fold_pads.h"
 #include "passes/fuse_epilogues.h"
+#include "passes/lower_einsum.h"
 #include "passes/quantization_nodes.h"
 #include "passes/recognise_activations.h"
 #include "passes/recognise_layer_norm.h"
@@ -37,7 +39,9 @@ constexpr Step kSteps[] = {
     {"clean_up", clean_up},
     {"fold_constants", fold_constants},
     {"quantization_nodes", quantization_nodes},
+    {"lower_einsum", lower_einsum},
     {"fold_constants", fold_constants},
+    {"dilated_convolutions", dilated_convolutions},
     {"common_subexpressions", common_subexpressions},
     {"simplify_arithmetic", simplify_arithmetic},
     {"simplify_reshapes", simplify_reshapes},

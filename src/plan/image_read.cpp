@@ -15,7 +15,7 @@ namespace tfengine::plan {
 
 namespace {
 
-constexpr uint8_t kMaxDType = static_cast<uint8_t>(DType::String);
+constexpr uint8_t kMaxDType = static_cast<uint8_t>(DType::C64);
 constexpr uint8_t kMaxAct = static_cast<uint8_t>(ActKind::Softplus);
 
 std::string string_of(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }
@@ -191,7 +191,7 @@ class Reader {
     const ir::ValueId id = v.is_constant() ? graph.add_constant(string_of(v.name()), tensor_of(v))
                                            : graph.add_value(string_of(v.name()), dtype_of(v.dtype()), shape_of(v));
     ir::Value& value = graph.value(id);
-    if (v.quant() != nullptr) value.quant = {list_of(v.quant()->scales()), v.quant()->axis()};
+    if (v.quant() != nullptr) value.quant = {list_of(v.quant()->scales()), v.quant()->axis(), v.quant()->zero_point()};
     for (const float scale : value.quant.scales) {
       if (!(scale > 0.0f) || scale > 3.0e38f) bad("tensor '{}' has scale {}", value.name, scale);
     }

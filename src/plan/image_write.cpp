@@ -67,7 +67,9 @@ class Writer {
     const auto name = text(v.name);
     const auto dims = builder_.CreateVector(v.shape.dims());
     Offset<fb::Quant> quant;
-    if (v.quant.defined()) quant = fb::CreateQuant(builder_, builder_.CreateVector(v.quant.scales), v.quant.axis);
+    if (v.quant.defined()) {
+      quant = fb::CreateQuant(builder_, builder_.CreateVector(v.quant.scales), v.quant.axis, v.quant.zero_point);
+    }
     Offset<fb::Range> range;
     if (v.range) {
       range = fb::CreateRange(builder_, v.range->max_abs, static_cast<uint8_t>(v.range->source), text(v.range->origin));

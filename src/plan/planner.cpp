@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
 #include "base/check.h"
+#include "base/host_memory.h"
 #include "plan/measure.h"
 #include "plan/storage.h"
 
@@ -43,6 +45,9 @@ namespace {
 // what a machine runs beside takes its share.
 constexpr size_t kMostCachedBytes = size_t{12} << 20;
 
+// An order of steps other than the graph's has to save one part in so many of the arena.
+constexpr uint64_t kLeastGain = 64;
+
 size_t constant_bytes(const ir::Graph& graph) {
   size_t bytes = 0;
   for (ir::ValueId id = 0; id < graph.value_count(); ++id) bytes += graph.value(id).constant.bytes();
@@ -70,15 +75,17 @@ class Planner {
     const std::vector<ir::NodeId> order = plan_.graph.order();
     check_static();
     plan_.descs = describe_values(plan_.graph);
+    const bool share = options_.share_memory && !options_.keep_all;
     Storage storage(plan_.graph);
-    if (options_.share_memory && !options_.keep_all) place_views(storage, order);
+    if (share) storage.place_concat_views(order, plan_.descs, strided_input(), strided_output());
     int done = 0;
     for (const ir::NodeId id : order) {
       plan_.steps.push_back(choose(id));
+      if (share) storage.place_views(plan_.steps.back(), plan_.descs, strided_input());
       if (options_.progress) options_.progress(++done, static_cast<int>(order.size()), plan_.graph.node(id).name);
     }
-    storage.share(plan_.steps, plan_.descs, options_.share_memory && !options_.keep_all);
-    storage.finish(plan_);
+    arrange(storage, share);
+    drop_elided_from_survey();
     for (const Step& step : plan_.steps) {
       if (!step.elided) plan_.workspace_bytes = std::max<uint64_t>(plan_.workspace_bytes, step.tactic.workspace_bytes);
     }
@@ -100,17 +107,43 @@ class Planner {
     }
   }
 
-  void place_views(Storage& storage, const std::vector<ir::NodeId>& order) {
-    storage.place_concat_views(
-        order, plan_.descs,
-        [&](ir::NodeId id, int input, const std::vector<TensorDesc>& descs) {
-          return options_.backends[0]->takes_strided_input(
-              step_spec(plan_.graph, plan_.graph.node(id), descs, options_.threads), input);
-        },
-        [&](ir::NodeId id, const std::vector<TensorDesc>& descs) {
-          return options_.backends[0]->takes_strided_output(
-              step_spec(plan_.graph, plan_.graph.node(id), descs, options_.threads));
-        });
+  StridedInput strided_input() const {
+    return [this](ir::NodeId id, int input, const std::vector<TensorDesc>& descs) {
+      return options_.backends[0]->takes_strided_input(
+          step_spec(plan_.graph, plan_.graph.node(id), descs, options_.threads), input);
+    };
+  }
+  StridedOutput strided_output() const {
+    return [this](ir::NodeId id, const std::vector<TensorDesc>& descs) {
+      return options_.backends[0]->takes_strided_output(
+          step_spec(plan_.graph, plan_.graph.node(id), descs, options_.threads));
+    };
+  }
+
+  // The graph's own order of steps, which neighbours in memory and in time are used to, unless another one saves more than
+  // a little.
+  void arrange(const Storage& storage, bool share) {
+    Placement best = storage.place(plan_.steps, plan_.descs, share);
+    plan_.own_order_arena_bytes = best.arena_bytes;
+    if (share && options_.reorder) {
+      const StepOrder found = find_step_order(storage.order_problem(plan_.steps, plan_.descs));
+      if (found.peak_bytes < found.own_peak_bytes) {
+        std::vector<Step> steps;
+        for (const int at : found.order) steps.push_back(plan_.steps[static_cast<size_t>(at)]);
+        Placement other = storage.place(std::move(steps), plan_.descs, share);
+        const bool copies_no_more = other.copied_bytes <= best.copied_bytes;
+        if (copies_no_more && other.arena_bytes < best.arena_bytes - best.arena_bytes / kLeastGain) {
+          best = std::move(other);
+        }
+      }
+    }
+    plan_.steps = std::move(best.steps);
+    plan_.locations = std::move(best.locations);
+    plan_.arena = std::move(best.arena);
+    plan_.arena_bytes = best.arena_bytes;
+    plan_.arena_lower_bound_bytes = best.lower_bound_bytes;
+    plan_.naive_activation_bytes = best.naive_bytes;
+    plan_.peak_step = best.peak_step;
   }
 
   // Leaves in `rejected_` what the limit keeps out.
@@ -171,7 +204,7 @@ class Planner {
     const ir::Node& node = plan_.graph.node(id);
     StepSpec spec = step_spec(plan_.graph, node, plan_.descs, options_.threads);
     spec.cold_weights = cold_weights_;
-    const std::optional<ChosenTactic> earlier = earlier_choice(node.name);
+    const std::optional<ChosenTactic> earlier = options_.survey != nullptr ? std::nullopt : earlier_choice(node.name);
     if (earlier) spec.wanted = earlier->tactic;
     std::vector<Choice> choices = eligible(spec);
     Choice* best = earlier ? find(choices, *earlier) : nullptr;
@@ -189,12 +222,38 @@ class Planner {
             {node.name, other.backend->name(), other.tactic.name, other.tactic.workspace_bytes, other.time_us});
       }
     }
+    if (options_.survey != nullptr) options_.survey->push_back(options_of(node, choices));
     Step step;
     step.node = id;
     step.backend = best->backend->name();
     step.tactic = std::move(best->tactic);
     step.time_us = best->time_us;
     return step;
+  }
+
+  StepOptions options_of(const ir::Node& node, const std::vector<Choice>& choices) const {
+    StepOptions step{node.name, {}};
+    for (const Choice& choice : choices) {
+      // Untimed, the backend's list is the order of preference.
+      const double time_us = options_.measure ? choice.time_us : static_cast<double>(step.options.size());
+      PackedStore alone(scratch_allocator());
+      const std::shared_ptr<const Kernel> kernel = choice.tactic.prepare(alone);
+      const bool overwrites =
+          choice.tactic.inplace_input != ir::kNone || choice.tactic.may_overwrite != 0 || choice.tactic.alias;
+      step.options.push_back({choice.backend->name(), choice.tactic.name, time_us, choice.tactic.workspace_bytes,
+                              alone.bytes(), overwrites});
+    }
+    drop_beaten(step);
+    return step;
+  }
+
+  void drop_elided_from_survey() const {
+    if (options_.survey == nullptr) return;
+    std::set<std::string> elided;
+    for (const Step& step : plan_.steps) {
+      if (step.elided) elided.insert(plan_.graph.node(step.node).name);
+    }
+    std::erase_if(*options_.survey, [&](const StepOptions& step) { return elided.count(step.node) > 0; });
   }
 
   Choice* fastest(std::vector<Choice>& choices, const StepSpec& spec) {

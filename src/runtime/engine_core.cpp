@@ -207,7 +207,7 @@ ir::Graph EngineCore::whole_graph() {
   return graph;
 }
 
-plan::Plan EngineCore::make_plan(const std::vector<Shape>& shapes) {
+plan::PlanOptions EngineCore::plan_options() const {
   plan::PlanOptions options;
   options.backends = config_.backends;
   options.threads = config_.threads;
@@ -216,6 +216,11 @@ plan::Plan EngineCore::make_plan(const std::vector<Shape>& shapes) {
   options.keep_all = config_.keep_all;
   options.timing_cache = config_.timing_cache.get();
   options.progress = config_.progress;
+  return options;
+}
+
+plan::Plan EngineCore::make_plan(const std::vector<Shape>& shapes) {
+  plan::PlanOptions options = plan_options();
   std::optional<plan::PlanRecord> known;
   {
     const std::lock_guard lock(mutex_);
@@ -225,6 +230,19 @@ plan::Plan EngineCore::make_plan(const std::vector<Shape>& shapes) {
     options.recorded = &known->tactics;
     options.recorded_rejected = &known->rejected;
   }
+  return plan::make_plan(config_.specialize(whole_graph(), shapes), packed_, options);
+}
+
+plan::Plan EngineCore::make_plan(const plan::PlanRecord& record) {
+  plan::PlanOptions options = plan_options();
+  options.recorded = &record.tactics;
+  options.progress = nullptr;
+  return plan::make_plan(config_.specialize(whole_graph(), record.input_shapes), packed_, options);
+}
+
+plan::Plan EngineCore::survey(const std::vector<Shape>& shapes, std::vector<plan::StepOptions>& steps) {
+  plan::PlanOptions options = plan_options();
+  options.survey = &steps;
   return plan::make_plan(config_.specialize(whole_graph(), shapes), packed_, options);
 }
 

@@ -97,6 +97,9 @@ class EngineCore {
   ShapeEntry::Lease lease(ShapeEntry& entry);
   // The plan that these shapes would get, which is not kept: for its choices and times. Nothing of it is packed.
   plan::Plan make_plan(const std::vector<Shape>& shapes);
+  // The same with these tactics, and the same for what each step could be run by (PlanOptions::survey).
+  plan::Plan make_plan(const plan::PlanRecord& record);
+  plan::Plan survey(const std::vector<Shape>& shapes, std::vector<plan::StepOptions>& steps);
   // The most recently used one; null before the first.
   std::shared_ptr<ShapeEntry> latest() const;
   // Later plans report to nobody: who watched the conversion may be gone.
@@ -118,6 +121,7 @@ class EngineCore {
   int64_t evictions() const;
 
  private:
+  plan::PlanOptions plan_options() const;
   std::shared_ptr<ShapeEntry> make_entry(const std::vector<Shape>& shapes);
   void strip_graph();
   uint64_t workspace_limit() const;

@@ -193,7 +193,7 @@ void check(const Data& d, const Epilogue& e) {
       for (const int threads : {1, 2}) {
         std::ostringstream what;
         what << s << ", " << conv_int8_name(algo) << ", " << target << ", " << threads << " threads";
-        Guarded workspace(conv_int8_workspace_bytes(algo, s, threads));
+        Guarded workspace(conv_int8_workspace_bytes(algo, s, d.src_elem, threads));
         Guarded dst(dst_bytes);
         std::vector<std::byte> before(dst.data(), dst.data() + dst_bytes);
         // The sources stand for the next step's weights: to fetch them early must change nothing.
@@ -250,7 +250,7 @@ TEST(ConvInt8, EveryShapeSourceAndDestination) {
 
 TEST(ConvInt8, ActivationsAndResiduals) {
   std::mt19937 rng(2);
-  for (const ConvShape& s : {slices(conv(1, 6, 20, 37, 1)), conv(1, 6, 12, 24, 3)}) {
+  for (const ConvShape& s : {slices(conv(1, 6, 20, 37, 1)), conv(1, 6, 12, 24, 3), slices(conv(1, 5, 8, 133, 1))}) {
     const Data d(s, Elem::U8, rng);
     const auto n = static_cast<size_t>(s.batch * s.out_h * s.out_w * (s.out_c + 2));
     const auto bytes = random_bytes<uint8_t>(n, rng, 0, 255);
@@ -278,6 +278,29 @@ TEST(ConvInt8, ActivationsAndResiduals) {
         }
       }
     }
+  }
+}
+
+// Values that no 32-bit integer holds saturate like all others; what is not a number becomes the largest result.
+TEST(ConvInt8, ResultsFarOutOfRangeSaturate) {
+  std::mt19937 rng(6);
+  Data d(conv(1, 5, 16, 64 + 48, 1), Elem::U8, rng);
+  std::fill(d.scale.begin(), d.scale.end(), 1e30f);
+  std::fill(d.bias.begin(), d.bias.end(), 0.0f);
+  const float infinity = std::numeric_limits<float>::infinity();
+  d.bias[1] = infinity;
+  d.bias[2] = -infinity;
+  for (const Elem dst : {Elem::S8, Elem::U8}) check(d, plain(d, dst));
+  std::fill(d.bias.begin(), d.bias.end(), std::numeric_limits<float>::quiet_NaN());
+  for (const ConvInt8Algo algo : kConvInt8Algos) {
+    if (!conv_int8_supports(algo, d.shape, d.src_elem, d.weights.data())) continue;
+    Guarded packed(conv_int8_packed_bytes(algo, d.shape));
+    Guarded workspace(conv_int8_workspace_bytes(algo, d.shape, d.src_elem, 1));
+    conv_int8_pack(algo, d.shape, d.weights.data(), packed.data());
+    std::vector<uint8_t> dst(d.sums.size());
+    conv_int8_run(algo, d.shape, d.src_elem, d.src.data(), packed.data(), plain(d, Elem::U8), dst.data(),
+                  workspace.data(), 1);
+    EXPECT_EQ(std::count(dst.begin(), dst.end(), 255), static_cast<int64_t>(dst.size())) << conv_int8_name(algo);
   }
 }
 
@@ -324,7 +347,7 @@ TEST(ConvInt8, ResidualInPlace) {
     e.residual_elem = Elem::U8;
     e.residual_pixel_stride = s.out_c;
     Guarded packed(conv_int8_packed_bytes(algo, s));
-    Guarded workspace(conv_int8_workspace_bytes(algo, s, 2));
+    Guarded workspace(conv_int8_workspace_bytes(algo, s, Elem::U8, 2));
     conv_int8_pack(algo, s, d.weights.data(), packed.data());
     conv_int8_run(algo, s, d.src_elem, d.src.data(), packed.data(), e, dst.data(), workspace.data(), 2);
     e.residual = before.data();
