@@ -143,7 +143,8 @@ void add_memory_options(CLI::App& command, EngineOptions& options) {
           "--no-memory-growth", [] { change_limits([](MemoryLimits& limits) { limits.allow_growth = false; }); },
           "Take that memory at once, in place of as it is needed")
       ->group(group);
-  command.add_option("--maximum-cached-engines", options.maximum_cached_engines, "Plans kept, one per set of input shapes")
+  command
+      .add_option("--maximum-cached-engines", options.maximum_cached_engines, "Plans kept, one per set of input shapes")
       ->capture_default_str()
       ->group(group);
   command.add_option("--maximum-cached-bytes", options.maximum_cached_bytes, "The most bytes that plans are kept for")

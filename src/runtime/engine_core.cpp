@@ -102,13 +102,18 @@ ShapeEntry::Lease EngineCore::lease(ShapeEntry& entry) {
   return with_room(&entry, [&] { return entry.lease(); });
 }
 
-// Memory that only waits for calls with other shapes is given back before a request is refused.
+// Memory that only waits for calls with other shapes is given back before a request is refused, if that can be enough: what
+// helps nobody stays, so that those shapes still run.
 template <typename Make>
 auto EngineCore::with_room(const ShapeEntry* wanted, const Make& make) -> decltype(make()) {
   try {
     return make();
-  } catch (const OutOfMemory&) {
-    if (!release_idle_but(wanted)) throw;
+  } catch (const OutOfMemory& error) {
+    const MemoryRefusal& refusal = error.refusal();
+    uint64_t room_bytes = refusal.largest_free_bytes;
+    if (room_bytes == UINT64_MAX) throw;
+    for (const auto& entry : all_entries()) room_bytes += entry.get() == wanted ? 0 : entry->held_bytes();
+    if (room_bytes < refusal.requested_bytes || !release_idle_but(wanted)) throw;
   }
   return make();
 }
