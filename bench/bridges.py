@@ -7,12 +7,13 @@ engine's, and, to compare with, of the engine against the float model: the bridg
 the engine is to the float model.
 
     python bench/models.py --models resnet50,mobilenetv2
-    python bench/bridges.py --models digits,resnet50,mobilenetv2
+    python bench/bridges.py --models digits,moving,resnet50,mobilenetv2
 """
 
 import argparse
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -32,6 +33,13 @@ def load(name):
         from records import read_split
 
         return tfengine.load_model(DIGITS / "separable.pb"), read_split("calibration")[0], read_split("test")[0][:64]
+    if name == "moving":
+        import moving
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "moving.pb"
+            path.write_bytes(moving.graph_def())
+            return tfengine.load_model(path), moving.pictures(32, 1), moving.pictures(8, 2)
     from models import DEFAULT_DIR
     from peers.model import Model
 
@@ -79,7 +87,11 @@ def compare(name, int8_grid, runners):
     """A line for the model, and whether all was well."""
     model, calibration, test = load(name)
     options = {"threads": 1, "batch_size": 1, "avoid_slow_int8": False}
-    engine = tfengine.convert(model, precision="int8", calibration_data=calibration, int8_grid=int8_grid, **options)
+    measures = ["asymmetric"] if int8_grid == "asymmetric" else []
+    grid = "auto" if measures else int8_grid
+    engine = tfengine.convert(
+        model, precision="int8", calibration_data=calibration, int8_grid=grid, measures=measures, **options
+    )
     output = engine.outputs[0].name
     expected = engine.run(test)[output]
     against_float = signal_to_noise_db(tfengine.convert(model, **options).run(test)[output], expected)
@@ -97,8 +109,10 @@ def compare(name, int8_grid, runners):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default="digits", help="digits, or names of bench/models.py, with commas")
-    parser.add_argument("--int8-grid", default="auto,tensorrt", help="grids, with commas")
+    parser.add_argument("--models", default="digits", help="digits, moving (moving.py), or names of models.py")
+    parser.add_argument(
+        "--int8-grid", default="auto,tensorrt", help="auto, tensorrt, or asymmetric: auto with zero points"
+    )
     parser.add_argument("--in", dest="runners", default=",".join(RUNNERS), help="programs, with commas")
     arguments = parser.parse_args()
     well = [

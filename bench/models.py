@@ -28,6 +28,7 @@ import numpy as np  # noqa: E402
 DEFAULT_DIR = Path(__file__).resolve().parent.parent / "build" / "bench" / "models"
 CALIBRATION_IMAGES = 64
 TEST_IMAGES = 8
+FEW_IMAGES = 6
 STATISTICS_BATCH = 32
 LOGIT_STD = 3.0  # a trained ImageNet classifier's logits have a standard deviation of 2 to 4 over the classes
 
@@ -241,7 +242,7 @@ def import_frozen(graph_def, inputs, outputs):
     )
 
 
-def build(name, output_dir, saved_model=False):
+def build(name, output_dir, saved_model=False, structure_only=False):
     import keras
     import tensorflow as tf
 
@@ -249,15 +250,17 @@ def build(name, output_dir, saved_model=False):
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     model, preprocess = build_keras(name)
     side = 28 if name == "mlp" else model.inputs[0].shape[1]
-    images = natural_images(CALIBRATION_IMAGES + TEST_IMAGES, side, rng)
+    calibration_images = FEW_IMAGES if structure_only else CALIBRATION_IMAGES
+    images = natural_images(calibration_images + TEST_IMAGES, side, rng)
     if name == "mlp":
         images = images[..., :1]
     inputs = np.ascontiguousarray(preprocess(images.copy()), np.float32)
-    calibration, test = inputs[:CALIBRATION_IMAGES], inputs[CALIBRATION_IMAGES:]
+    calibration, test = inputs[:calibration_images], inputs[calibration_images:]
 
-    initialise(model, rng)
-    measure_batch_norm(model, calibration)
-    scale_classifier(model, calibration)
+    if not structure_only:
+        initialise(model, rng)
+        measure_batch_norm(model, calibration)
+        scale_classifier(model, calibration)
 
     graph_def, input_name, output_name = freeze(model)
     logits_name = logits_tensor(graph_def, output_name)
@@ -297,6 +300,11 @@ def main():
     )
     parser.add_argument("--output-dir", type=Path, default=DEFAULT_DIR)
     parser.add_argument("--saved-model", action="store_true", help="also write NAME.saved_model")
+    parser.add_argument(
+        "--structure-only",
+        action="store_true",
+        help="weights as Keras draws them and 6 calibration images, for memory.py: quick, and of no use for accuracy",
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--keep", action="store_true", help="skip models whose files exist")
     arguments = parser.parse_args()
@@ -313,7 +321,7 @@ def main():
     for name in names:
         if arguments.keep and (arguments.output_dir / f"{name}.json").exists():
             continue
-        build(name, arguments.output_dir, arguments.saved_model)
+        build(name, arguments.output_dir, arguments.saved_model, arguments.structure_only)
 
 
 if __name__ == "__main__":

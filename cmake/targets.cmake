@@ -1,7 +1,7 @@
 # One static library per folder of src/; include paths are the same for all: the folder structure is the module system,
 # and tests/repo/test_layering.py holds it.
 
-if(TFENGINE_FUZZ)
+if(TFENGINE_FUZZ OR TFENGINE_SANITIZE)
   add_compile_options(-g1 -fsanitize=address)
   add_link_options(-fsanitize=address)
 endif()
@@ -13,7 +13,7 @@ function(tfe_library name)
   target_include_directories(tfe_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
   target_compile_options(tfe_${name} PRIVATE -Wall -Wextra -Wshadow -Wnon-virtual-dtor)
   target_link_libraries(tfe_${name} PUBLIC ${ARG_DEPS})
-  if(TFENGINE_FUZZ AND name STREQUAL kernels)
+  if((TFENGINE_FUZZ OR TFENGINE_SANITIZE) AND name STREQUAL kernels)
     # Kernels see no files, and instrumented vector code takes minutes to compile.
     target_compile_options(tfe_${name} PRIVATE -fno-sanitize=address)
   elseif(TFENGINE_FUZZ)

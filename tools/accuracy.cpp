@@ -76,7 +76,8 @@ void AccuracyFlags::add_to(CLI::App& command, ConvertOptions& convert) {
       .add_option("--target-accuracy", target,
                   "int8: of the float model's score to keep, as 99.9%: adds measures, then returns layers to float")
       ->group(group);
-  command.add_option("--accuracy-data", data, "What is scored on (default: the calibration data)")->group(group);
+  command.add_option("--accuracy-data", data, "What is scored on (default: a quarter of the calibration data)")
+      ->group(group);
   command.add_option("--labels", labels, ".npy of class numbers, in the order of that data")->group(group);
   command.add_option("--metric", convert.target.metric, "With labels (or --label-feature): top1 or top5")
       ->capture_default_str()
@@ -99,7 +100,7 @@ std::unique_ptr<BatchSource> AccuracyFlags::apply(const std::string& calibration
     source = std::make_unique<Labelled>(std::move(source), labels);
     convert.target.label = Labelled::kName;
   }
-  convert.target.data = source.get();
+  (data.empty() ? convert.samples : convert.target.data) = source.get();
   return source;
 }
 

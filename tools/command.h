@@ -22,6 +22,7 @@ void add_eval(CLI::App& app, Output& output);
 void add_inspect(CLI::App& app, Output& output);
 void add_dump(CLI::App& app, Output& output);
 void add_export(CLI::App& app, Output& output);
+void add_tune(CLI::App& app, Output& output);
 void add_table(CLI::App& app, Output& output);
 
 }  // namespace tfengine::tools

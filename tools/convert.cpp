@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "accuracy.h"
+#include "calibration_input.h"
 #include "command.h"
 #include "options.h"
 #include "progress.h"
@@ -20,30 +21,14 @@ namespace tfengine::tools {
 namespace {
 
 struct Options {
-  std::string model, engine, data, calibration, table, resume;
+  std::string model, engine;
   LoadOptions load;
-  DataFlags data_flags;
+  CalibrationInput calibration;
   ConvertOptions convert;
-  int64_t samples = 512;
   std::vector<std::string> shapes;
   int64_t plan_batch = 1;
   AccuracyFlags accuracy;
 };
-
-std::optional<Calibration> obtain_calibration(const Options& options, const Model& model, ProgressLine& progress) {
-  if (!options.calibration.empty()) return Calibration::load(options.calibration);
-  if (options.data.empty()) return std::nullopt;
-  DataOptions data_options = options.data_flags.parse();
-  data_options.limit = options.samples;
-  const auto source = open_data(options.data, data_options);
-  CalibrateOptions calibrate_options;
-  calibrate_options.threads = options.convert.engine.threads;
-  calibrate_options.max_samples = options.samples;
-  calibrate_options.nodes_denylist = options.convert.nodes_denylist;
-  calibrate_options.progress = progress.callback();
-  calibrate_options.checkpoint = options.resume;
-  return calibrate(model, *source, calibrate_options);
-}
 
 void report(const Options& options, const Engine& engine, double seconds, const Output& output) {
   const MemoryReport memory = engine.memory();
@@ -77,19 +62,16 @@ void run(Options& options, const Output& output) {
   const auto start = std::chrono::steady_clock::now();
   ProgressLine progress(output);
   const Model model = Model::load(options.model, options.load);
-  const std::optional<Calibration> calibration = obtain_calibration(options, model, progress);
+  const CalibrationInput& input = options.calibration;
+  const std::optional<Calibration> calibration = input.obtain(model, options.convert, progress, output);
   std::unique_ptr<BatchSource> samples;
-  if (!options.data.empty()) {
-    samples = open_data(options.data, options.data_flags.parse());
+  if (!input.data.empty()) {
+    samples = open_data(input.data, input.data_flags.parse());
     options.convert.samples = samples.get();
   }
-  const auto accuracy_data = options.accuracy.apply(options.data, options.data_flags.parse(), options.convert);
-  if (calibration) {
-    options.convert.calibration = &*calibration;
-    for (const std::string& warning : calibration->warnings()) note(output, "warning: " + warning);
-    for (const std::string& finding : calibration->checkup().findings) note(output, "calibration data: " + finding);
-  }
-  if (!options.table.empty()) options.convert.calibration_table = RangeTable::load(options.table).to_bytes();
+  const auto accuracy_data = options.accuracy.apply(input.data, input.data_flags.parse(), options.convert);
+  if (calibration) options.convert.calibration = &*calibration;
+  if (!input.table.empty()) options.convert.calibration_table = RangeTable::load(input.table).to_bytes();
   if (!options.shapes.empty()) {
     std::vector<Shape> set;
     for (const std::string& text : options.shapes) set.push_back(parse_shape(text));
@@ -115,17 +97,8 @@ void add_convert(CLI::App& app, Output& output) {
       ->add_option("--float-precision", options->convert.float_precision,
                    "int8: fp32 or bf16 (where it is faster) for layers that are not INT8")
       ->capture_default_str();
-  command->add_option("--calibration-data", options->data,
-                      "int8: .npy, .npz, a folder of them, TFRecords, or a folder of images");
-  command->add_option("--calibration", options->calibration,
-                      "int8: histograms saved by `tfengine calibrate`, instead of data");
-  command->add_option("--calibration-table", options->table,
-                      "int8: ranges by tensor name, as TensorRT, ONNX Runtime or `tfengine table` write them");
-  command->add_option("--resume", options->resume,
-                      "File that keeps what is calibrated so far; when it is there, calibration goes on from it");
-  command->add_option("--num-calibration-samples", options->samples, "Samples of the data to use")
-      ->capture_default_str();
-  add_calibrator(*command, options->convert.calibrator, options->convert.percentile);
+  options->calibration.add_to(*command, options->convert);
+  add_memory_budget(*command, options->convert);
   command
       ->add_option("--int8-grid", options->convert.int8_grid,
                    "auto (u8 where a tensor cannot be negative) or tensorrt (s8 everywhere)")
@@ -134,15 +107,17 @@ void add_convert(CLI::App& app, Output& output) {
                     "int8: tensors without a range are an error that names them, instead of float layers");
   command->add_option("--nodes-denylist", options->convert.nodes_denylist, "Nodes to keep out of fusion and INT8")
       ->delimiter(',');
+  command->add_flag("!--no-batch-split", options->convert.split_batch,
+                    "Run whole batches, even where chunks of them are faster");
   command->add_option("--plan-batch-size", options->plan_batch, "Batch size to choose tactics for")
       ->capture_default_str();
   command->add_option("--input-shapes", options->shapes, "Shapes to choose tactics for, one per input, as 1,224,224,3");
   command->add_option("--disable-pass", options->convert.disabled_passes, "Graph rewrites to leave out, by name")
       ->delimiter(',');
   command
-      ->add_option(
-          "--measures", options->convert.measures,
-          "int8: what recovers accuracy: equalization, weight_mse, rounding, or auto (with --calibration-data)")
+      ->add_option("--measures", options->convert.measures,
+                   "int8: what recovers accuracy: asymmetric, equalization, weight_mse, rounding, or auto (with "
+                   "--calibration-data)")
       ->delimiter(',');
   command->add_flag(
       "--explain", options->convert.explain,
@@ -156,7 +131,6 @@ void add_convert(CLI::App& app, Output& output) {
                     "Keep INT8 steps that are slower than float here");
   add_engine_options(*command, options->convert.engine);
   add_model_options(*command, options->load);
-  options->data_flags.add_to(*command);
   command->callback([options, &output] { run(*options, output); });
 }
 

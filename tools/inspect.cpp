@@ -3,9 +3,11 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "accuracy.h"
 #include "command.h"
+#include "memory_report.h"
 #include "options.h"
 #include "progress.h"
 #include "tfengine/engine.h"
@@ -18,7 +20,7 @@ namespace {
 using nlohmann::json;
 
 struct Options {
-  std::string path;
+  std::string path, timeline;
   bool memory = false, nodes = false, ranges = false, explain = false;
   int64_t batch_size = 1;
   LoadOptions load;
@@ -58,34 +60,15 @@ void inspect_model(const Options& options, const Output& output) {
   if (options.nodes) fmt::print("{}", model.dump("import"));
 }
 
-json memory_json(const MemoryReport& memory) {
-  return {{"weights_bytes", memory.weights_bytes},
-          {"activation_bytes", memory.activation_bytes},
-          {"workspace_bytes", memory.workspace_bytes},
-          {"peak_bytes", memory.peak_bytes},
-          {"file_bytes", memory.file_bytes},
-          {"activation_lower_bound_bytes", memory.activation_lower_bound_bytes},
-          {"naive_activation_bytes", memory.naive_activation_bytes},
-          {"peak_layer", memory.peak_layer}};
-}
-
-MemoryReport memory_of(const Options& options, const Engine& engine) {
+MemoryDetails memory_of(const Options& options, const Engine& engine) {
   std::vector<Shape> shapes;
   for (const TensorSpec& spec : engine.inputs()) {
     shapes.push_back(spec.shape);
     if (shapes.back().rank() > 0 && shapes.back()[0] < 0) shapes.back()[0] = options.batch_size;
   }
-  return engine.memory(shapes);
-}
-
-void print_memory(const MemoryReport& memory) {
-  fmt::print(
-      "weights     {:>12}\nactivations {:>12}  (lower bound {}, every tensor apart {}; peak at {})\nworkspace   "
-      "{:>12}\n"
-      "peak        {:>12}\nfile        {:>12}\n",
-      bytes_text(memory.weights_bytes), bytes_text(memory.activation_bytes),
-      bytes_text(memory.activation_lower_bound_bytes), bytes_text(memory.naive_activation_bytes), memory.peak_layer,
-      bytes_text(memory.workspace_bytes), bytes_text(memory.peak_bytes), bytes_text(memory.file_bytes));
+  // As a run would have it: with its activations and workspace taken.
+  engine.prepare(shapes);
+  return engine.memory_details(shapes);
 }
 
 void print_int8(const json& report, const Options& options) {
@@ -111,6 +94,9 @@ void inspect_engine(const Options& options, const Output& output) {
   const Engine engine = Engine::load(options.path, options.engine_options);
   for (const std::string& notice : engine.notices()) note(output, notice);
   const json report = json::parse(engine.report_json());
+  std::optional<MemoryDetails> memory;
+  if (options.memory || !options.timeline.empty()) memory = memory_of(options, engine);
+  if (!options.timeline.empty()) write_timeline(options.timeline, *memory, options.path);
   if (output.json) {
     json document = {{"kind", "engine"},
                      {"precision", engine.precision()},
@@ -118,7 +104,7 @@ void inspect_engine(const Options& options, const Output& output) {
                      {"inputs", specs_json(engine.inputs())},
                      {"outputs", specs_json(engine.outputs())},
                      {"report", report}};
-    if (options.memory) document.update(memory_json(memory_of(options, engine)));
+    if (options.memory) document.update(memory_json(*memory));
     fmt::print("{}\n", document.dump(1));
     return;
   }
@@ -135,7 +121,7 @@ void inspect_engine(const Options& options, const Output& output) {
   print_int8(report, options);
   print_ladder(report);
   if (options.explain) print_explanation(report);
-  if (options.memory) print_memory(memory_of(options, engine));
+  if (options.memory) print_memory(*memory);
   if (options.nodes) fmt::print("{}", engine.dump());
 }
 
@@ -146,13 +132,16 @@ void add_inspect(CLI::App& app, Output& output) {
   CLI::App* command =
       app.add_subcommand("inspect", "Show what is in a model or an engine: ops, segments, ranges, memory");
   command->add_option("path", options->path, "Model (.pb, SavedModel folder) or engine file (.tfe)")->required();
-  command->add_flag("--memory", options->memory, "Engine: bytes of weights, activations, workspace, peak, file");
+  command->add_flag("--memory", options->memory,
+                    "Engine: bytes of weights, activations, workspace, peak and file; the fullest steps, tactics that the "
+                    "workspace limit keeps out, and what to change");
+  command->add_option("--timeline", options->timeline, "Engine: SVG file to write, the tensors of the arena over the steps");
   command->add_flag("--nodes", options->nodes, "The graph as text");
   command->add_flag("--ranges", options->ranges, "Engine: the range of every tensor, and why it is INT8 or float");
   command->add_flag(
       "--explain", options->explain,
       "Engine: what INT8 does to each tensor: grid, clipping, noise alone and so far; each layer's time gained");
-  command->add_option("--batch-size", options->batch_size, "For unknown first dimensions, with --memory")
+  command->add_option("--batch-size", options->batch_size, "For unknown first dimensions, with --memory and --timeline")
       ->capture_default_str();
   add_engine_options(*command, options->engine_options);
   add_model_options(*command, options->load);

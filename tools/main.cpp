@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   tools::add_dump(app, output);
   tools::add_export(app, output);
   tools::add_table(app, output);
+  tools::add_tune(app, output);
   for (CLI::App* command : app.get_subcommands({})) {
     add_flags(*command, output);
     for (CLI::App* below : command->get_subcommands({})) add_flags(*below, output);

@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 
 #include <fstream>
+#include <map>
+
+#include "tfengine/memory.h"
 
 namespace tfengine::tools {
 
@@ -82,12 +85,77 @@ DataOptions DataFlags::parse() const {
   return options;
 }
 
+void add_memory_budget(CLI::App& command, ConvertOptions& options) {
+  command
+      .add_option(
+          "--memory-budget", options.memory_budget_bytes,
+          "Bytes for weights, activations and workspace together, as 20000000 or 20MiB: the fastest engine inside")
+      ->transform(CLI::AsSizeValue(false));
+  command
+      .add_option("--precisions", options.allowed_precisions,
+                  "Precisions to choose from, best liked first: fp32, bf16, int8 (default: --precision)")
+      ->delimiter(',');
+}
+
+namespace {
+
+// The process's limits with one of them changed.
+template <typename Change>
+void change_limits(const Change& change) {
+  MemoryLimits limits = process_memory().limits;
+  change(limits);
+  set_memory_limits(limits);
+}
+
+void add_memory_options(CLI::App& command, EngineOptions& options) {
+  const std::string group = "Memory";
+  command
+      .add_option("--max-workspace-size-bytes", options.max_workspace_size_bytes, "Workspace that a tactic may ask for")
+      ->capture_default_str()
+      ->group(group);
+  const std::map<std::string, WorkspaceUse> uses = {{"kept", WorkspaceUse::Kept},
+                                                    {"running", WorkspaceUse::WhileRunning}};
+  command
+      .add_option_function<std::string>(
+          "--workspace", [&options, uses](const std::string& name) { options.workspace = uses.at(name); },
+          "kept between runs (default), or held only while running")
+      ->check(CLI::IsMember({"kept", "running"}))
+      ->group(group);
+  command
+      .add_option_function<uint64_t>(
+          "--memory-limit-bytes",
+          [](const uint64_t& bytes) {
+            change_limits([&](MemoryLimits& limits) { limits.memory_limit_bytes = bytes; });
+          },
+          "The most that all engines of the process may use together")
+      ->group(group);
+  // TensorFlow's name is the same setting.
+  command
+      .add_option_function<double>(
+          "--memory-fraction,--per-process-gpu-memory-fraction",
+          [](const double& fraction) {
+            change_limits([&](MemoryLimits& limits) { limits.memory_fraction = fraction; });
+          },
+          "The same as a share of the memory that the process may have, as 0.25")
+      ->group(group);
+  command
+      .add_flag_callback(
+          "--no-memory-growth", [] { change_limits([](MemoryLimits& limits) { limits.allow_growth = false; }); },
+          "Take that memory at once, in place of as it is needed")
+      ->group(group);
+  command.add_option("--maximum-cached-engines", options.maximum_cached_engines, "Plans kept, one per set of input shapes")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--maximum-cached-bytes", options.maximum_cached_bytes, "The most bytes that plans are kept for")
+      ->group(group);
+}
+
+}  // namespace
+
 void add_engine_options(CLI::App& command, EngineOptions& options) {
   command.add_option("--threads", options.threads, "Threads (0: the engine's own number, or all cores)")
       ->capture_default_str();
-  command
-      .add_option("--max-workspace-size-bytes", options.max_workspace_size_bytes, "Workspace that a tactic may ask for")
-      ->capture_default_str();
+  add_memory_options(command, options);
   command.add_option("--timing-cache", options.timing_cache, "File of measured tactic times, read and extended");
   command.add_flag("!--no-tactic-timing", options.time_tactics,
                    "Take the first tactic of each step untimed: the same engine every time, often a slower one");

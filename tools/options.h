@@ -31,6 +31,8 @@ class DataFlags {
   std::vector<float> mean_, scale_;
 };
 
+// --memory-budget, with units, and the precisions to choose from within it.
+void add_memory_budget(CLI::App& command, ConvertOptions& options);
 void add_engine_options(CLI::App& command, EngineOptions& options);
 // "fp32"... as CLI11's check of names.
 void add_calibrator(CLI::App& command, std::string& calibrator, double& percentile);

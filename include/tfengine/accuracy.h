@@ -13,7 +13,8 @@ namespace tfengine {
 struct AccuracyTarget {
   // Of the float model's score that has to be kept, as 0.999; 0: no contract.
   double share = 0.0;
-  // What is scored on, several times: it has to rewind. Null: ConvertOptions::samples.
+  // What is scored on, several times: it has to rewind. Null: a quarter of ConvertOptions::samples, which measures are then
+  // not fitted on.
   BatchSource* data = nullptr;
   int64_t max_samples = 512;
   // Name of the tensor of a batch that holds the class of each sample. Without labels and `score`, the share counts samples

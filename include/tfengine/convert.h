@@ -43,11 +43,13 @@ struct ConvertOptions {
   // int8: biases take back the mean error that rounding the weights makes, where `calibration` or
   // `channel_means` knows the inputs' means.
   bool bias_correction = true;
-  // int8: measures that recover accuracy, any of "equalization", "weight_mse" and "rounding", or "auto": each that
-  // brings the results nearer to the float model's; docs/quantization.md says what they do. InvalidArgument for another name.
+  // int8: measures that recover accuracy, any of "asymmetric", "equalization", "weight_mse" and "rounding", or "auto": each
+  // that brings the results nearer to the float model's; docs/quantization.md says what they do. InvalidArgument for another
+  // name, and for "asymmetric" with int8_grid "tensorrt".
   std::vector<std::string> measures;
   // What the measures run the float model on, the first `max_samples` samples of it, more than once: it has to rewind.
-  // All but "weight_mse" need it.
+  // "auto", "equalization" and "rounding" need it. Where measures are tried, a quarter of the samples is kept aside to judge
+  // by, and the others are what they are fitted on.
   BatchSource* samples = nullptr;
   int64_t max_samples = 64;
   // int8: measures are added until this holds, then layers return to float (docs/quantization.md). Needs samples.
@@ -63,6 +65,16 @@ struct ConvertOptions {
   // Shapes to plan for now; empty: the model's own with `batch_size` for unknown first dimensions.
   std::vector<std::vector<Shape>> input_shapes;
   int64_t batch_size = 1;
+  // Bytes for everything that a run needs: packed weights, activations and workspace (MemoryReport::peak_bytes). The engine is
+  // the fastest of those that fit, by measured steps: over `allowed_precisions`, tactics, orders of steps, and chunks that
+  // a batch is run in where its samples are independent. For one set of input shapes. InvalidArgument where none fits, with the
+  // least bytes that one needs and what to change. 0: no budget. docs/memory.md says more.
+  uint64_t memory_budget_bytes = 0;
+  // With a budget: the precisions to choose from, best liked first; empty: `precision` alone.
+  std::vector<std::string> allowed_precisions;
+  // A batch of the planned shapes, or a larger one, is run in chunks where its samples are independent and this machine runs
+  // it clearly faster so, by measured steps; the report says which. Needs one set of input shapes.
+  bool split_batch = true;
   // INT8 steps that this machine runs slower than float stay float.
   bool avoid_slow_int8 = true;
   // Passes to leave out, by name (see `tfengine dump`), for debugging.

@@ -13,18 +13,31 @@
 #include "tfengine/allocator.h"
 #include "tfengine/data.h"
 #include "tfengine/export.h"
+#include "tfengine/memory_report.h"
 #include "tfengine/model.h"
+#include "tfengine/shared_weights.h"
+#include "tfengine/workspace.h"
 
 namespace tfengine {
 
 struct EngineOptions {
   int threads = 0;  // of each run; 0: the number the engine was converted with, or all cores
-  // A tactic that needs more scratch memory is not eligible.
+  // A tactic that needs more scratch memory is not eligible. A loaded engine takes the default for the limit it was made with.
   uint64_t max_workspace_size_bytes = uint64_t{1} << 30;
   // Everything the engine holds or uses at run time comes from here; null: default_allocator(). It must outlive the engine.
   Allocator* allocator = nullptr;
+  // The most that the engine may hold and use at run time, whatever the allocator has: weights, activations and workspaces.
+  uint64_t memory_limit_bytes = UINT64_MAX;
   // Plans kept, one per set of input shapes; the least recently used is dropped.
   int maximum_cached_engines = 8;
+  // The most bytes that plans are kept for: the weights, which they share, and the activations and workspaces of each. Beyond
+  // it the least recently used plans are dropped; the latest one always stays.
+  uint64_t maximum_cached_bytes = UINT64_MAX;
+  WorkspaceUse workspace = WorkspaceUse::Kept;
+  // In place of a workspace of its own: one block for all engines that are given it. `workspace` counts for nothing then.
+  std::shared_ptr<SharedWorkspace> shared_workspace;
+  // Weights held once for all engines that are given it.
+  std::shared_ptr<SharedWeights> shared_weights;
   // Tactic times kept across runs; empty: none.
   std::filesystem::path timing_cache;
   // "": the best for each step; "reference" or "onednn" to ask for one by name.
@@ -32,25 +45,6 @@ struct EngineOptions {
   // Off: each step takes its backend's first tactic, untimed, and every step that can be INT8 is: what is made depends on
   // nothing but the model, the options and the kind of CPU. The environment's TFENGINE_TIME_TACTICS=0 does the same.
   bool time_tactics = true;
-};
-
-// Bytes, for one set of input shapes: the numbers the engine allocates.
-struct MemoryReport {
-  uint64_t weights_bytes = 0;     // packed weights, once for all shapes and contexts
-  uint64_t activation_bytes = 0;  // the arena of one context
-  uint64_t workspace_bytes = 0;   // the most that a chosen tactic needs, of one context
-  uint64_t peak_bytes = 0;        // the sum of the three
-  // For comparison: the tensors that live at the busiest step, and every tensor in memory of its own.
-  uint64_t activation_lower_bound_bytes = 0;
-  uint64_t naive_activation_bytes = 0;
-  uint64_t file_bytes = 0;  // 0 unless the engine was saved or loaded
-  std::string peak_layer;   // where the arena is fullest
-};
-
-// One of the plans that an engine keeps.
-struct PlanSummary {
-  std::vector<Shape> input_shapes;
-  MemoryReport memory;
 };
 
 // One step of a plan.
@@ -113,6 +107,10 @@ class TFE_API Engine {
   // The plans that are kept now, most recently used first, and how many were dropped for want of room.
   std::vector<PlanSummary> plans() const;
   int64_t evictions() const;
+  // What the engine holds now: weights, and activations and workspaces of the plans that are kept.
+  uint64_t cached_bytes() const;
+  // Gives back activations and workspaces that no call uses now, and plans but the latest; the next calls take them again.
+  void release_memory() const;
   // Shapes of the outputs for these inputs' shapes.
   std::vector<Shape> output_shapes(const std::vector<Shape>& input_shapes) const;
 
@@ -122,6 +120,8 @@ class TFE_API Engine {
   int threads() const;
   // For the given input shapes (prepared if need be); empty: the shapes of the latest plan.
   MemoryReport memory(const std::vector<Shape>& input_shapes = {}) const;
+  // The same, and where it goes: steps, tensors, tactics that did not fit, what to change.
+  MemoryDetails memory_details(const std::vector<Shape>& input_shapes = {}) const;
   // Every step, in order, with the median time over `runs` runs behind one that warms up.
   std::vector<LayerProfile> profile(const std::vector<NamedTensor>& inputs, int runs = 20) const;
   // What conversion decided, as JSON: segments, refusals, ranges with sources, why each tensor is INT8 or float, timings.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -27,17 +28,29 @@ class TFE_API InvalidArgument : public Error {
   using Error::Error;
 };
 
-// An allocation was refused. The message names what was asked, for what, what is in use and the limit.
+// What an allocation was for and why it was refused.
+struct MemoryRefusal {
+  uint64_t requested_bytes = 0;
+  std::string purpose;  // "weights", "activations", "workspace", "temporary"
+  std::string what;     // the tensor, step or thing that it was for
+  std::string engine;   // empty: no engine's
+  uint64_t in_use_bytes = 0;
+  uint64_t limit_bytes = UINT64_MAX;         // UINT64_MAX: none, the system refused
+  uint64_t largest_free_bytes = UINT64_MAX;  // the most that one request would have been given; UINT64_MAX: not known
+  std::string setting;                       // what to raise; empty: nothing of tfengine's
+};
+
+// An allocation was refused. The message says all that refusal() says. Everything stays usable: smaller requests succeed.
 class TFE_API OutOfMemory : public Error {
  public:
-  OutOfMemory(const std::string& message, uint64_t requested_bytes, uint64_t limit_bytes)
-      : Error(message), requested_bytes_(requested_bytes), limit_bytes_(limit_bytes) {}
-  uint64_t requested_bytes() const { return requested_bytes_; }
-  uint64_t limit_bytes() const { return limit_bytes_; }
+  OutOfMemory(const std::string& message, uint64_t requested_bytes, uint64_t limit_bytes);
+  OutOfMemory(const std::string& message, MemoryRefusal refusal);
+  uint64_t requested_bytes() const { return refusal_->requested_bytes; }
+  uint64_t limit_bytes() const { return refusal_->limit_bytes; }
+  const MemoryRefusal& refusal() const { return *refusal_; }
 
  private:
-  uint64_t requested_bytes_;
-  uint64_t limit_bytes_;
+  std::shared_ptr<const MemoryRefusal> refusal_;  // shared: copying an exception must not fail
 };
 
 // A library or device failed; `code` is its own status value.

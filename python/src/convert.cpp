@@ -4,6 +4,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -46,8 +47,10 @@ EngineHandle run(const Model& model, const std::string& precision, const std::st
                  int64_t accuracy_samples, const std::string& label, const std::string& metric, nb::object score,
                  const Names& disabled_passes, int threads, uint64_t max_workspace_size_bytes,
                  int maximum_cached_engines, const std::filesystem::path& timing_cache, const std::string& backend,
-                 std::optional<uint64_t> memory_limit_bytes, bool time_tactics, nb::object progress) {
-  std::shared_ptr<SystemAllocator> allocator;
+                 std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
+                 std::optional<uint64_t> maximum_cached_bytes, const std::string& workspace,
+                 std::shared_ptr<SharedWorkspace> shared_workspace, std::shared_ptr<SharedWeights> shared_weights,
+                 uint64_t memory_budget_bytes, const Names& allowed_precisions, bool split_batch, nb::object progress) {
   ConvertOptions options;
   options.precision = precision;
   options.float_precision = float_precision;
@@ -74,12 +77,15 @@ EngineHandle run(const Model& model, const std::string& precision, const std::st
   options.target.metric = metric;
   options.target.score = score_from(std::move(score));
   options.disabled_passes = disabled_passes;
+  options.memory_budget_bytes = memory_budget_bytes;
+  options.allowed_precisions = allowed_precisions;
+  options.split_batch = split_batch;
   options.engine = engine_options(threads, max_workspace_size_bytes, maximum_cached_engines, timing_cache, backend,
-                                  memory_limit_bytes, time_tactics, allocator);
+                                  memory_limit_bytes, time_tactics, maximum_cached_bytes, workspace,
+                                  std::move(shared_workspace), std::move(shared_weights));
   options.progress = progress_from(std::move(progress));
   const nb::gil_scoped_release unlocked;
-  Engine engine = convert(model, options);
-  return {std::move(allocator), std::move(engine)};
+  return {convert(model, options)};
 }
 
 }  // namespace
@@ -91,7 +97,8 @@ void bind_convert(nb::module_& m) {
         "max_samples"_a, "explain"_a, "target_share"_a, "accuracy_data"_a.none(), "accuracy_samples"_a, "label"_a,
         "metric"_a, "score"_a.none(), "disabled_passes"_a, "threads"_a, "max_workspace_size_bytes"_a,
         "maximum_cached_engines"_a, "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a,
-        "progress"_a.none());
+        "maximum_cached_bytes"_a.none(), "workspace"_a, "shared_workspace"_a.none(), "shared_weights"_a.none(),
+        "memory_budget_bytes"_a, "allowed_precisions"_a, "split_batch"_a, "progress"_a.none());
 }
 
 }  // namespace tfengine::python

@@ -5,11 +5,14 @@
 #include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "memory.h"
 #include "module.h"
 #include "tensors.h"
+#include "tfengine/error.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -19,16 +22,24 @@ namespace tfengine::python {
 EngineOptions engine_options(int threads, uint64_t max_workspace_size_bytes, int maximum_cached_engines,
                              const std::filesystem::path& timing_cache, const std::string& backend,
                              std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
-                             std::shared_ptr<SystemAllocator>& allocator) {
-  if (memory_limit_bytes) allocator = std::make_shared<SystemAllocator>(*memory_limit_bytes);
+                             std::optional<uint64_t> maximum_cached_bytes, const std::string& workspace,
+                             std::shared_ptr<SharedWorkspace> shared_workspace,
+                             std::shared_ptr<SharedWeights> shared_weights) {
   EngineOptions options;
   options.threads = threads;
   options.max_workspace_size_bytes = max_workspace_size_bytes;
   options.maximum_cached_engines = maximum_cached_engines;
+  options.maximum_cached_bytes = maximum_cached_bytes.value_or(UINT64_MAX);
   options.timing_cache = timing_cache;
   options.backend = backend;
   options.time_tactics = time_tactics;
-  options.allocator = allocator.get();
+  options.memory_limit_bytes = memory_limit_bytes.value_or(UINT64_MAX);
+  if (workspace != "kept" && workspace != "running") {
+    throw InvalidArgument("workspace: got '" + workspace + "', expected \"kept\", \"running\" or a SharedWorkspace");
+  }
+  options.workspace = workspace == "kept" ? WorkspaceUse::Kept : WorkspaceUse::WhileRunning;
+  options.shared_workspace = std::move(shared_workspace);
+  options.shared_weights = std::move(shared_weights);
   return options;
 }
 
@@ -38,12 +49,13 @@ using Dims = std::vector<std::vector<int64_t>>;
 
 EngineHandle load(const std::filesystem::path& path, int threads, uint64_t max_workspace_size_bytes,
                   int maximum_cached_engines, const std::filesystem::path& timing_cache, const std::string& backend,
-                  std::optional<uint64_t> memory_limit_bytes, bool time_tactics) {
-  std::shared_ptr<SystemAllocator> allocator;
+                  std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
+                  std::optional<uint64_t> maximum_cached_bytes, const std::string& workspace,
+                  std::shared_ptr<SharedWorkspace> shared_workspace, std::shared_ptr<SharedWeights> shared_weights) {
   const EngineOptions options = engine_options(threads, max_workspace_size_bytes, maximum_cached_engines, timing_cache,
-                                               backend, memory_limit_bytes, time_tactics, allocator);
-  Engine engine = Engine::load(path, options);
-  return {std::move(allocator), std::move(engine)};
+                                               backend, memory_limit_bytes, time_tactics, maximum_cached_bytes,
+                                               workspace, std::move(shared_workspace), std::move(shared_weights));
+  return {Engine::load(path, options)};
 }
 
 nb::dict run(const EngineHandle& handle, const NamedArrays& arrays) {
@@ -54,24 +66,6 @@ nb::dict run(const EngineHandle& handle, const NamedArrays& arrays) {
     outputs = handle.engine.run(inputs);
   }
   return dict_from(std::move(outputs));
-}
-
-nb::dict memory(const EngineHandle& handle, const Dims& input_shapes) {
-  MemoryReport report;
-  {
-    const nb::gil_scoped_release unlocked;
-    report = handle.engine.memory(shapes_from(input_shapes));
-  }
-  nb::dict result;
-  result["weights_bytes"] = report.weights_bytes;
-  result["activation_bytes"] = report.activation_bytes;
-  result["workspace_bytes"] = report.workspace_bytes;
-  result["peak_bytes"] = report.peak_bytes;
-  result["activation_lower_bound_bytes"] = report.activation_lower_bound_bytes;
-  result["naive_activation_bytes"] = report.naive_activation_bytes;
-  result["file_bytes"] = report.file_bytes;
-  result["peak_layer"] = report.peak_layer;
-  return result;
 }
 
 nb::list profile(const EngineHandle& handle, const NamedArrays& arrays, int runs) {
@@ -102,7 +96,9 @@ void bind_engine(nb::module_& m) {
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
   nb::class_<EngineHandle>(m, "Engine", "A converted model that runs.")
       .def_static("load", &load, "path"_a, "threads"_a, "max_workspace_size_bytes"_a, "maximum_cached_engines"_a,
-                  "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a, Unlocked())
+                  "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a,
+                  "maximum_cached_bytes"_a.none(), "workspace"_a, "shared_workspace"_a.none(), "shared_weights"_a.none(),
+                  Unlocked())
       .def("to_onnx",
            [](const EngineHandle& self) {
              const std::string model = self.engine.to_onnx();
@@ -122,7 +118,12 @@ void bind_engine(nb::module_& m) {
       .def(
           "prepare", [](const EngineHandle& self, const Dims& shapes) { self.engine.prepare(shapes_from(shapes)); },
           "input_shapes"_a, Unlocked())
-      .def("memory", &memory, "input_shapes"_a)
+      .def("memory", [](const EngineHandle& self, const Dims& shapes) { return memory_of(self.engine, shapes); },
+           "input_shapes"_a)
+      .def("memory_timeline", [](const EngineHandle& self, const Dims& shapes, const std::string& title) {
+        return memory_timeline_svg(self.engine.memory_details(shapes_from(shapes)), title);
+      }, "input_shapes"_a, "title"_a)
+      .def("release_memory", [](const EngineHandle& self) { self.engine.release_memory(); }, Unlocked())
       .def("profile", &profile, "inputs"_a, "runs"_a)
       .def_prop_ro("precision", [](const EngineHandle& self) { return self.engine.precision(); })
       .def_prop_ro("threads", [](const EngineHandle& self) { return self.engine.threads(); })

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An engine with the allocator that it needs to outlive it.
+// What Python's functions that make engines share.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +13,15 @@
 namespace tfengine::python {
 
 struct EngineHandle {
-  std::shared_ptr<SystemAllocator> allocator;  // null: the process's own
   Engine engine;
 };
 
-// `allocator` receives one with the limit, if there is a limit.
+// `workspace`: "kept" or "running".
 EngineOptions engine_options(int threads, uint64_t max_workspace_size_bytes, int maximum_cached_engines,
                              const std::filesystem::path& timing_cache, const std::string& backend,
                              std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
-                             std::shared_ptr<SystemAllocator>& allocator);
+                             std::optional<uint64_t> maximum_cached_bytes, const std::string& workspace,
+                             std::shared_ptr<SharedWorkspace> shared_workspace,
+                             std::shared_ptr<SharedWeights> shared_weights);
 
 }  // namespace tfengine::python

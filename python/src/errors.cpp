@@ -48,12 +48,17 @@ void raise(PyObject* type, const Error& error, const Attributes&... attributes) 
 }
 
 void translate(const std::exception_ptr& thrown, void*) {
-  using Attribute = std::pair<const char*, uint64_t>;
+  const auto number = [](uint64_t bytes) { return bytes == UINT64_MAX ? nb::object(nb::none()) : nb::cast(bytes); };
   try {
     std::rethrow_exception(thrown);
   } catch (const OutOfMemory& error) {
-    raise(classes.out_of_memory, error, Attribute("requested_bytes", error.requested_bytes()),
-          Attribute("limit_bytes", error.limit_bytes()));
+    const MemoryRefusal& refusal = error.refusal();
+    raise(classes.out_of_memory, error, std::pair("requested_bytes", refusal.requested_bytes),
+          std::pair("purpose", refusal.purpose.c_str()), std::pair("what", refusal.what.c_str()),
+          std::pair("engine", refusal.engine.c_str()), std::pair("in_use_bytes", refusal.in_use_bytes),
+          std::pair("limit_bytes", number(refusal.limit_bytes)),
+          std::pair("largest_free_bytes", number(refusal.largest_free_bytes)),
+          std::pair("setting", refusal.setting.c_str()));
   } catch (const BackendFailure& error) {
     raise(classes.backend_failure, error, std::pair("code", error.code()));
   } catch (const InvalidModel& error) {
@@ -80,8 +85,10 @@ void bind_errors(nb::module_& m) {
       new_class(m, "InvalidArgument", "A wrong option, shape, dtype or name was given, or a file is missing.",
                 nb::make_tuple(base, value_error));
   classes.out_of_memory = new_class(m, "OutOfMemory",
-                                    "An allocation was refused: `requested_bytes` were asked for, `limit_bytes` is the "
-                                    "limit. The engine stays usable.",
+                                    "An allocation was refused. `requested_bytes` of `purpose` memory were asked for, for "
+                                    "`what` of `engine`; `in_use_bytes` were in use, `limit_bytes` is the limit (None: "
+                                    "the system refused), `largest_free_bytes` is what one request could have had, "
+                                    "`setting` what to raise. Everything stays usable.",
                                     nb::make_tuple(base, memory_error));
   classes.backend_failure =
       new_class(m, "BackendFailure", "A library or device failed; `code` is its own status value.", nb::borrow(base));

@@ -10,7 +10,9 @@ NB_MODULE(_core, m) {
   bind_data(m);
   bind_calibration(m);
   bind_table(m);
+  bind_memory(m);
   bind_engine(m);
   bind_convert(m);
+  bind_tune(m);
   bind_graph_def(m);
 }

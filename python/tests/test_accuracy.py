@@ -49,11 +49,25 @@ def test_rounding_brings_results_nearer(path, images, test_split, exact):
     assert after > before + 1
 
 
+def test_zero_points_pay_behind_swish():
+    path, calibration = TASKS / "efficient.pb", task_data.digits("calibration")[0][:48]
+    pictures = task_data.digits("test")[0][:32]
+    exact = outputs(tfengine.convert(path, threads=1), pictures)
+    calibration = tfengine.calibrate(path, calibration, threads=1)
+    plain, asymmetric = (
+        tfengine.convert(path, calibration=calibration, measures=measures, time_tactics=False, **FIXED)
+        for measures in ([], ["asymmetric"])
+    )
+    assert "zero_point=" in asymmetric.dump() and "zero_point=" not in plain.dump()
+    assert any("and zero point" in tensor.why for tensor in asymmetric.explain().tensors)
+    assert decibels(exact, outputs(asymmetric, pictures)) > decibels(exact, outputs(plain, pictures)) + 2
+
+
 def test_automatic_measures_are_tried_and_told(path, images):
     report = tfengine.convert(path, calibration_data=images, measures=["auto"], **FIXED).report()
     rungs = report["accuracy"]["rungs"]
     assert rungs[0]["what"] == "plain INT8" and rungs[0]["kept"]
-    assert {"rounding", "equalization", "weight_mse"} <= {rung["what"] for rung in rungs}
+    assert {"asymmetric", "rounding", "equalization", "weight_mse"} <= {rung["what"] for rung in rungs}
     kept = [rung["typical_db"] for rung in rungs if rung["kept"]]
     assert kept == sorted(kept)
     assert "holds" not in report["accuracy"]
@@ -102,7 +116,7 @@ def test_the_ladder_saves_a_hostile_network():
 
 def test_layers_return_to_float_where_measures_do_not_do(path, images):
     engine = tfengine.convert(
-        path, calibration_data=images[:32], num_accuracy_samples=32, target_accuracy=1.0,
+        path, calibration_data=images[:32], accuracy_data=images[:32], target_accuracy=1.0,
         metric=lambda outputs, batch: -float(engine_noise(path, outputs, batch)), **FIXED
     )  # fmt: skip
     accuracy = engine.report()["accuracy"]
@@ -145,7 +159,14 @@ def test_a_score_of_ones_own(path, images, test_split):
         ({"target_accuracy": "1999"}, "target_accuracy: got '1999', expected '99.9%' or 0.999"),
         ({"target_accuracy": "much"}, "target_accuracy: got 'much', expected '99.9%' or 0.999"),
         ({"target_accuracy": 0}, "target_accuracy: got 0, expected '99.9%' or 0.999"),
-        ({"measures": ["magic"]}, "measure 'magic' is unknown, expected equalization, weight_mse, rounding or auto"),
+        (
+            {"measures": ["magic"]},
+            "measure 'magic' is unknown, expected asymmetric, equalization, weight_mse, rounding or auto",
+        ),
+        (
+            {"measures": ["asymmetric"], "int8_grid": "tensorrt"},
+            "the measure asymmetric needs zero points, which int8_grid 'tensorrt' has not",
+        ),
         ({"target_accuracy": 0.9, "metric": "f1"}, "target accuracy: metric 'f1' is unknown, expected top1 or top5"),
         ({"target_accuracy": 0.9, "labels": [0.5]}, "labels: got float64 (1,), expected a row of integers"),
         ({"target_accuracy": 0.9, "labels": [1, 2]}, "labels: got 2, fewer than the data has samples"),

@@ -25,7 +25,19 @@ pytestmark = pytest.mark.skipif(command() is None, reason="the command line is n
 
 MODEL = str(DIGITS / "cnn.pb")
 RECORDS = ["--feature=image_raw", "--feature-shape=8,8,1", "--scale=0.0625", "--batch-size=16"]
-COMMANDS = ("convert", "convert-graph", "calibrate", "run", "bench", "eval", "inspect", "dump", "export", "table")
+COMMANDS = (
+    "convert",
+    "convert-graph",
+    "calibrate",
+    "run",
+    "bench",
+    "eval",
+    "inspect",
+    "dump",
+    "export",
+    "table",
+    "tune",
+)
 
 
 def call(*arguments) -> subprocess.CompletedProcess:

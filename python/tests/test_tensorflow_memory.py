@@ -190,3 +190,41 @@ print(json.dumps({"refused": refused, "native": status["native_calls"], "engines
         TF_CPU_BFC_MEM_LIMIT_IN_MB="320",
     )
     assert said == {"refused": 2, "native": {}, "engines": 1}
+
+
+def test_tensorflows_statistics_and_the_report_agree():
+    """From one large free region, TensorFlow's allocator gives every request rounded up to 256 bytes: its number is the
+    report's but for that, and but for constants of less than 4 KiB that the graph keeps. A run takes the outputs alone."""
+    said = run(
+        """
+region = tf.zeros([1 << 27]); del region  # 512 MiB that are one free chunk from now on
+session(images[:8])  # whatever the first run of a session costs
+tf.config.experimental.reset_memory_stats("CPU:0")
+start = allocator()
+figures = []
+for size in (16, 64):
+    before = allocator()["current"]
+    session(images[:size])
+    figures.append(allocator()["current"] - before)
+status = session.status()
+tf.config.experimental.reset_memory_stats("CPU:0")
+before = allocator()["current"]
+session(images)
+after = allocator()
+print(json.dumps({"held": sum(figures), "run": after["peak"] - before, "left": after["current"] - before,
+    "before": status["engines"][2]["weights_bytes"], "engines": status["engines"], "constants": status["constant_bytes"],
+    "allocated": status["allocated_bytes"], "cached": status["cached_bytes"]}))
+""",
+        **BOUNDED,
+        TFENGINE_TIME_TACTICS="0",
+    )
+    assert said["allocated"] == said["cached"] + said["constants"]
+    contexts = [engine["activation_bytes"] + engine["workspace_bytes"] for engine in said["engines"]]
+    assert said["cached"] == said["engines"][0]["weights_bytes"] + sum(contexts)
+    # Untimed, all shapes take the same form of the weights: what comes with a shape is its context.
+    blocks = 4
+    assert sum(contexts[:2]) <= said["held"] <= sum(contexts[:2]) + blocks * 256
+    output = 64 * 2048 * 4
+    fed = output  # the placeholder's tensor
+    assert output <= said["run"] <= output + fed + 2 * 256
+    assert said["left"] == 0

@@ -23,10 +23,12 @@ from ._core import (
 )
 from ._data import Data, open_data
 from ._engine import Engine, load
+from ._memory import SharedWeights, SharedWorkspace, process_memory, reset_memory_peaks, set_memory_limits
 from ._model import Model, load_model
 from ._specs import TensorSpec
 from ._table import RangeTable, TableDifference
 from ._trt.install import install_tf_trt
+from ._tune import MemorySweep, memory_sweep
 
 __all__ = [
     "BackendFailure",
@@ -38,11 +40,14 @@ __all__ = [
     "InternalError",
     "InvalidArgument",
     "InvalidModel",
+    "MemorySweep",
     "Model",
     "OutOfMemory",
     "OutlierSample",
     "RangeTable",
     "SampleId",
+    "SharedWeights",
+    "SharedWorkspace",
     "TableDifference",
     "TensorRange",
     "TensorSpec",
@@ -52,5 +57,9 @@ __all__ = [
     "install_tf_trt",
     "load",
     "load_model",
+    "memory_sweep",
     "open_data",
+    "process_memory",
+    "reset_memory_peaks",
+    "set_memory_limits",
 ]

@@ -29,7 +29,7 @@ def share_of(target: float | str | None) -> float:
     return share
 
 
-def labelled_source(data: CalibrationData | None, labels: Any, batch_size: int, limit: int) -> _core.Source:
+def labelled_source(data: CalibrationData | None, labels: Any, batch_size: int, limit: int | None) -> _core.Source:
     """The data's batches, with their labels as one more tensor if there are any."""
     if data is None:
         raise _core.InvalidArgument("target_accuracy: give calibration_data or accuracy_data")
@@ -64,7 +64,8 @@ class TensorExplanation(NamedTuple):
     why: str
     """A sentence: the grid and where its range comes from, or why the tensor is float."""
     max_abs: float | None
-    """What the range covers: [-max_abs, max_abs], or [0, max_abs] on an unsigned grid."""
+    """What the range covers: [-max_abs, max_abs], or [0, max_abs] on an unsigned grid, or from the least to the largest value
+    that came on one with a zero point."""
     source: str | None
     """Of the range: "custom", "calibrated" or "rule"."""
     clipped: float | None

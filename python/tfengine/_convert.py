@@ -11,13 +11,14 @@ from ._accuracy import LABELS, Metric, labelled_source, share_of
 from ._calibration import Calibration, calibrate
 from ._data import CalibrationData, is_read_once, source_of
 from ._engine import Engine
+from ._memory import SharedWeights, SharedWorkspace, sharing
 from ._model import Model, model_of
 from ._progress import Callback, progress_callback
 from ._specs import ShapeSet, shape_sets
 from ._table import RangeTable
 
 
-def _table_bytes(table: RangeTable | str | os.PathLike | None) -> bytes:
+def table_bytes(table: RangeTable | str | os.PathLike | None) -> bytes:
     if table is None:
         return b""
     return (table if isinstance(table, RangeTable) else RangeTable.load(table)).to_bytes()
@@ -43,6 +44,9 @@ def convert(
     maximum_cached_engines: int = 8,
     backend: str = "",
     time_tactics: bool = True,
+    maximum_cached_bytes: int | None = None,
+    workspace: str | SharedWorkspace = "kept",
+    shared_weights: SharedWeights | None = None,
     avoid_slow_int8: bool = True,
     bias_correction: bool = True,
     float_precision: str = "fp32",
@@ -60,6 +64,9 @@ def convert(
     progress: bool | Callback = False,
     resume: str | os.PathLike | None = None,
     calibration_table: RangeTable | str | os.PathLike | None = None,
+    memory_budget_bytes: int = 0,
+    allowed_precisions: Iterable[str] = (),
+    split_batch: bool = True,
 ) -> Engine:
     """Converts a model (or the .pb file or SavedModel folder at a path) to an engine for this machine.
 
@@ -79,7 +86,7 @@ def convert(
         int8_grid: "auto" (uint8 for tensors that cannot be negative) or "tensorrt" (int8 everywhere).
         input_shapes: the shapes to tune for: a dict of name to shape, a list in the order of the inputs, or one shape;
             or a list of such sets.
-        memory_limit_bytes, maximum_cached_engines, backend, time_tactics: as for `load`.
+        memory_limit_bytes, maximum_cached_engines, maximum_cached_bytes, workspace, shared_weights, backend, time_tactics: as for `load`.
         avoid_slow_int8: layers that are slower in INT8 than in float on this machine stay float.
         bias_correction: int8: biases take back the mean error that rounding the weights makes.
         float_precision: int8: what layers that are not INT8 compute in: "fp32", or "bf16" where the CPU has it and where
@@ -89,12 +96,15 @@ def convert(
         strict_ranges: int8: tensors without a range raise InvalidArgument naming all of them; else what reads them stays
             in float, and the report's notes name them.
         float_gates: int8: squeeze-and-excitation branches stay in float.
-        measures: int8: what recovers accuracy, any of "equalization", "weight_mse" and "rounding", or "auto" for each
-            that brings the results nearer to the float model's, by trial; the float model is run on the first `num_measure_samples` of the calibration data for it, which must be readable more than once.
+        measures: int8: what recovers accuracy, any of "asymmetric", "equalization", "weight_mse" and "rounding", or "auto"
+            for each that brings the results nearer to the float model's, by trial on a quarter of the samples that the
+            others are fitted on; the float model is run on the first `num_measure_samples` of the calibration data for
+            it, which must be readable more than once.
         explain: int8: `Engine.explain` also knows how far each tensor is from the float model's.
         target_accuracy: int8: the share of the float model's score to keep, as 0.999 or "99.9%": measures are added until
             it holds, then as few layers as possible return to float. What was tried is in `Engine.report()["accuracy"]`.
-        accuracy_data, labels: what is scored on (None: the calibration data), and the class of each of its samples.
+        accuracy_data, labels: what is scored on (None: a quarter of the calibration data, which measures are then not
+            fitted on), and the class of each of its samples.
             Without labels the score is how often the float model's class comes out, or, where outputs are no classes,
             signal-to-noise: 99.9 % is 30 dB.
         metric: "top1" or "top5" of the first output, or a function of (outputs, batch), both dicts of name to array with
@@ -102,18 +112,25 @@ def convert(
         num_accuracy_samples: how many of the samples to score on.
         disabled_passes: names of graph rewrites to leave out, for debugging.
         resume: int8: file that keeps what is calibrated so far; see `calibrate`.
+        memory_budget_bytes: bytes for weights, activations and workspace together (`Engine.memory()["peak_bytes"]`): the fastest
+            engine inside, over `allowed_precisions`, tactics, orders of steps, and chunks that a batch is run in. Raises
+            InvalidArgument with the least bytes where none fits. 0: no budget. See docs/memory.md.
+        allowed_precisions: with a budget: what to choose from, best liked first; empty: `precision` alone.
+        split_batch: a batch of the planned shapes, or a larger one, is run in chunks where its samples are independent and
+            this machine runs it clearly faster so; the report's notes say which.
         progress: True for tqdm bars, or a function of (what, done, total), total being -1 when unknown.
 
     Raises InvalidModel, InvalidArgument, OutOfMemory or BackendFailure. The GIL is released while working.
     """
     model = model_of(model_or_path)
     nodes_denylist = list(nodes_denylist)
+    allowed_precisions = list(allowed_precisions)
     if calibration is not None and calibration_data is not None:
         raise _core.InvalidArgument("convert: both calibration and calibration_data are given, expected one of them")
     samples = None
     with progress_callback(progress) as callback:
         if calibration_data is not None:
-            if precision.lower() != "int8":
+            if "int8" not in (name.lower() for name in allowed_precisions or [precision]):
                 raise _core.InvalidArgument(f"convert: calibration_data is for precision 'int8', got '{precision}'")
             calibration = calibrate(
                 model,
@@ -128,14 +145,17 @@ def convert(
             if not is_read_once(calibration_data):
                 samples = source_of(calibration_data, batch_size, num_calibration_samples)
         share = share_of(target_accuracy)
-        score_on = calibration_data if accuracy_data is None else accuracy_data
-        scored = labelled_source(score_on, labels, batch_size, num_accuracy_samples) if share else None
+        scored = None
+        if share and accuracy_data is not None:
+            scored = labelled_source(accuracy_data, labels, batch_size, num_accuracy_samples)
+        elif share:
+            samples = labelled_source(calibration_data, labels, batch_size, num_calibration_samples)
         core = _core.convert(
             model._core,
             precision=precision,
             float_precision=float_precision,
             calibration=calibration and calibration._core,
-            calibration_table=_table_bytes(calibration_table),
+            calibration_table=table_bytes(calibration_table),
             calibrator=calibrator,
             percentile=percentile,
             int8_grid=int8_grid,
@@ -164,6 +184,11 @@ def convert(
             backend=backend,
             memory_limit_bytes=memory_limit_bytes,
             time_tactics=time_tactics,
+            memory_budget_bytes=memory_budget_bytes,
+            allowed_precisions=allowed_precisions,
+            split_batch=split_batch,
+            maximum_cached_bytes=maximum_cached_bytes,
+            **sharing(workspace, shared_weights),
             progress=callback,
         )
     return Engine(core)

@@ -11,6 +11,7 @@ import numpy as np
 from . import _core
 from ._accuracy import Explanation, explanation_of
 from ._arrays import Inputs, named_arrays
+from ._memory import SharedWeights, SharedWorkspace, sharing
 from ._specs import ShapeSet, TensorSpec, shape_set, specs_from
 
 
@@ -70,15 +71,36 @@ class Engine:
         return self._core.to_tensorflow()
 
     def memory(self, input_shapes: ShapeSet | None = None) -> dict[str, Any]:
-        """The bytes that the engine allocates to run on these shapes: "weights_bytes", "activation_bytes",
-        "workspace_bytes" and their sum "peak_bytes"; "file_bytes" (0 unless saved or loaded);
-        "activation_lower_bound_bytes" and "naive_activation_bytes" (every tensor apart) to compare with; and
-        "peak_layer".
+        """The bytes that the engine allocates to run on these shapes, and where they go.
+
+        "weights_bytes", "activation_bytes", "workspace_bytes" and their sum "peak_bytes"; "file_bytes" (0 unless saved or
+        loaded); "activation_lower_bound_bytes" (the largest sum of tensors alive at once) "own_order_activation_bytes" (with the steps in the
+        model's own order) and "naive_activation_bytes" (every tensor apart) to compare with; "peak_layer".
+
+        "steps": in order, each with "name", "op", "tactic", "live_bytes" (of tensors in the arena while it runs) and
+        "workspace_bytes"; "peak_step" is the index of the fullest. "tensors": the arena's blocks, each with "name",
+        "offset", "bytes", "first_step" and "last_step". "rejected": tactics above the workspace limit, each with "step",
+        "tactic", "workspace_bytes" and "gain_us" (microseconds by which it is faster than the chosen one, negative when
+        slower, None when it was not timed).
+
+        "cache": the plans that are kept, the latest first, each with "input_shapes", "contexts" (calls at a time that it
+        holds memory for), "held_bytes", "activation_bytes" and "workspace_bytes"; "cached_bytes": all that the engine
+        holds now; "evictions". "allocated": what the engine was given, now and at most, by purpose. "advice": what to
+        change, each with "setting", "value" and "text".
 
         `input_shapes` is a dict of name to shape, a list of shapes in the order of `self.inputs`, or one shape; None:
         those of the latest run.
         """
         return self._core.memory(shape_set(self.inputs, input_shapes))
+
+    def memory_timeline(self, input_shapes: ShapeSet | None = None, title: str = "") -> str:
+        """An SVG picture of the tensors of the arena over the steps, for shapes as `memory` takes them."""
+        return self._core.memory_timeline(shape_set(self.inputs, input_shapes), title)
+
+    def release_memory(self) -> None:
+        """Gives back activations and workspaces that no call uses now, and plans but the latest. The next run takes them
+        again."""
+        self._core.release_memory()
 
     def profile(self, inputs: Inputs, runs: int = 20) -> list[dict[str, Any]]:
         """For each layer, in order: "name", "op", "precision", "backend", "tactic" (the implementation chosen),
@@ -120,6 +142,9 @@ def load(
     backend: str = "",
     memory_limit_bytes: int | None = None,
     time_tactics: bool = True,
+    maximum_cached_bytes: int | None = None,
+    workspace: str | SharedWorkspace = "kept",
+    shared_weights: SharedWeights | None = None,
 ) -> Engine:
     """Loads an engine file (.tfe).
 
@@ -129,9 +154,14 @@ def load(
         maximum_cached_engines: plans kept, one for each set of input shapes; the least recently used is dropped.
         timing_cache: file of measured times, read and extended: planning for new shapes need not measure again.
         backend: "onednn" or "reference"; "": the best for each layer.
-        memory_limit_bytes: the most that the engine may allocate for weights, activations and workspace together.
+        memory_limit_bytes: the most that the engine may allocate for weights, activations and workspace together, within
+            what `set_memory_limits` allows the process.
         time_tactics: False: plans take the first implementation of each layer, untimed, and keep every layer INT8 that can
             be: the same engine every time, often a slower one. The environment's TFENGINE_TIME_TACTICS=0 does the same.
+        maximum_cached_bytes: plans are dropped, the least recently used first, while weights, activations and workspaces
+            together are more; the latest plan stays. None: no such limit.
+        workspace: "kept" between runs; "running": taken for each run and given back; or a `SharedWorkspace`.
+        shared_weights: weights are held once for all engines that are given it.
 
     Raises InvalidModel when the file is malformed, InvalidArgument when it is missing, OutOfMemory.
     """
@@ -144,5 +174,7 @@ def load(
         backend=backend,
         memory_limit_bytes=memory_limit_bytes,
         time_tactics=time_tactics,
+        maximum_cached_bytes=maximum_cached_bytes,
+        **sharing(workspace, shared_weights),
     )
     return Engine(core)

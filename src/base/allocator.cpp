@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tfengine/allocator.h"
 
-#include <algorithm>
-#include <cstdlib>
-#include <mutex>
+#include <utility>
 
-#include "base/huge_pages.h"
+#include "base/account.h"
+#include "base/system_memory.h"
 
 namespace tfengine {
 
@@ -14,87 +13,94 @@ const char* purpose_name(Purpose purpose) {
   return kNames[static_cast<size_t>(purpose)];
 }
 
+void* Allocator::allocate_on(Stream, size_t bytes, size_t alignment, Purpose purpose) noexcept {
+  return allocate(bytes, alignment, purpose);
+}
+
+void Allocator::deallocate_on(Stream, void* pointer, size_t bytes, Purpose purpose) noexcept {
+  deallocate(pointer, bytes, purpose);
+}
+
+MemoryShortage Allocator::shortage(size_t) const {
+  MemoryShortage shortage{bytes_in_use(), limit_bytes(), UINT64_MAX, {}};
+  if (shortage.limit_bytes != UINT64_MAX && shortage.in_use_bytes <= shortage.limit_bytes) {
+    shortage.largest_free_bytes = shortage.limit_bytes - shortage.in_use_bytes;
+  }
+  return shortage;
+}
+
 struct SystemAllocator::Impl {
-  uint64_t limit_bytes;
-  mutable std::mutex mutex;
-  AllocatorStats stats;
-  HugePages huge_pages;
-
-  // Weights beyond the first few go to huge pages: with less, one would be more memory than it saves time.
-  void* obtain(size_t bytes, size_t alignment, Purpose purpose) noexcept {
-    constexpr uint64_t kFewBytes = uint64_t{4} << 20;
-    if (purpose == Purpose::Weights) {
-      const std::lock_guard lock(mutex);
-      if (stats.in_use_bytes[static_cast<size_t>(purpose)] > kFewBytes) {
-        if (void* block = huge_pages.allocate(bytes, alignment)) return block;
-      }
-    }
-    // aligned_alloc wants a multiple of the alignment.
-    return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-  }
-
-  void give_back(void* pointer, Purpose purpose) noexcept {
-    if (purpose == Purpose::Weights) {
-      const std::lock_guard lock(mutex);
-      if (huge_pages.deallocate(pointer)) return;
-    }
-    std::free(pointer);
-  }
+  Impl(uint64_t most, std::string name) : account(most), setting(std::move(name)) {}
+  Account account;
+  std::string setting;
+  SystemMemory memory;
 };
 
-SystemAllocator::SystemAllocator(uint64_t limit_bytes) : impl_(std::make_unique<Impl>()) {
-  impl_->limit_bytes = limit_bytes;
-}
+SystemAllocator::SystemAllocator(uint64_t limit_bytes, std::string setting)
+    : impl_(std::make_unique<Impl>(limit_bytes, std::move(setting))) {}
 
 SystemAllocator::~SystemAllocator() = default;
 
 void* SystemAllocator::allocate(size_t bytes, size_t alignment, Purpose purpose) noexcept {
-  if (bytes == 0 || bytes > SIZE_MAX - alignment) return nullptr;
-  const size_t index = static_cast<size_t>(purpose);
-  {
-    const std::lock_guard lock(impl_->mutex);
-    AllocatorStats& stats = impl_->stats;
-    if (bytes > impl_->limit_bytes || stats.total_in_use_bytes > impl_->limit_bytes - bytes) return nullptr;
-    stats.in_use_bytes[index] += bytes;
-    stats.total_in_use_bytes += bytes;
-  }
-  void* pointer = impl_->obtain(bytes, alignment, purpose);
-  const std::lock_guard lock(impl_->mutex);
-  AllocatorStats& stats = impl_->stats;
-  if (pointer == nullptr) {
-    stats.in_use_bytes[index] -= bytes;
-    stats.total_in_use_bytes -= bytes;
-    return nullptr;
-  }
-  ++stats.allocations;
-  stats.peak_bytes[index] = std::max(stats.peak_bytes[index], stats.in_use_bytes[index]);
-  stats.total_peak_bytes = std::max(stats.total_peak_bytes, stats.total_in_use_bytes);
-  return pointer;
+  if (bytes == 0 || !is_sound_request(bytes, alignment)) return nullptr;
+  return impl_->account.allocate(bytes, purpose, [&] { return impl_->memory.allocate(bytes, alignment, purpose); });
 }
 
 void SystemAllocator::deallocate(void* pointer, size_t bytes, Purpose purpose) noexcept {
   if (pointer == nullptr) return;
-  impl_->give_back(pointer, purpose);
-  const std::lock_guard lock(impl_->mutex);
-  impl_->stats.in_use_bytes[static_cast<size_t>(purpose)] -= bytes;
-  impl_->stats.total_in_use_bytes -= bytes;
+  impl_->memory.deallocate(pointer, bytes, purpose);
+  impl_->account.deallocated(bytes, purpose);
 }
 
-uint64_t SystemAllocator::bytes_in_use() const noexcept {
-  const std::lock_guard lock(impl_->mutex);
-  return impl_->stats.total_in_use_bytes;
+uint64_t SystemAllocator::bytes_in_use() const noexcept { return impl_->account.bytes_in_use(); }
+uint64_t SystemAllocator::limit_bytes() const noexcept { return impl_->account.limit_bytes(); }
+MemoryShortage SystemAllocator::shortage(size_t bytes) const { return impl_->account.shortage(bytes, impl_->setting); }
+AllocatorStats SystemAllocator::stats() const { return impl_->account.stats(); }
+
+struct LimitedAllocator::Impl {
+  Impl(Allocator& inner, uint64_t most, std::string name) : upstream(inner), account(most), setting(std::move(name)) {}
+  Allocator& upstream;
+  Account account;
+  std::string setting;
+};
+
+LimitedAllocator::LimitedAllocator(Allocator& upstream, uint64_t limit_bytes, std::string setting)
+    : impl_(std::make_unique<Impl>(upstream, limit_bytes, std::move(setting))) {}
+
+LimitedAllocator::~LimitedAllocator() = default;
+
+void* LimitedAllocator::allocate(size_t bytes, size_t alignment, Purpose purpose) noexcept {
+  if (bytes == 0 || !is_sound_request(bytes, alignment)) return nullptr;
+  return impl_->account.allocate(bytes, purpose, [&] { return impl_->upstream.allocate(bytes, alignment, purpose); });
 }
 
-uint64_t SystemAllocator::limit_bytes() const noexcept { return impl_->limit_bytes; }
-
-AllocatorStats SystemAllocator::stats() const {
-  const std::lock_guard lock(impl_->mutex);
-  return impl_->stats;
+void LimitedAllocator::deallocate(void* pointer, size_t bytes, Purpose purpose) noexcept {
+  if (pointer == nullptr) return;
+  impl_->upstream.deallocate(pointer, bytes, purpose);
+  impl_->account.deallocated(bytes, purpose);
 }
 
-Allocator& default_allocator() {
-  static SystemAllocator allocator;
-  return allocator;
+void* LimitedAllocator::allocate_on(Stream stream, size_t bytes, size_t alignment, Purpose purpose) noexcept {
+  if (bytes == 0 || !is_sound_request(bytes, alignment)) return nullptr;
+  return impl_->account.allocate(bytes, purpose,
+                                 [&] { return impl_->upstream.allocate_on(stream, bytes, alignment, purpose); });
 }
+
+void LimitedAllocator::deallocate_on(Stream stream, void* pointer, size_t bytes, Purpose purpose) noexcept {
+  if (pointer == nullptr) return;
+  impl_->upstream.deallocate_on(stream, pointer, bytes, purpose);
+  impl_->account.deallocated(bytes, purpose);
+}
+
+Device LimitedAllocator::device() const noexcept { return impl_->upstream.device(); }
+uint64_t LimitedAllocator::bytes_in_use() const noexcept { return impl_->account.bytes_in_use(); }
+uint64_t LimitedAllocator::limit_bytes() const noexcept { return impl_->account.limit_bytes(); }
+
+MemoryShortage LimitedAllocator::shortage(size_t bytes) const {
+  return impl_->account.refuses(bytes) ? impl_->account.shortage(bytes, impl_->setting) : impl_->upstream.shortage(bytes);
+}
+
+AllocatorStats LimitedAllocator::stats() const { return impl_->account.stats(); }
+Allocator& LimitedAllocator::upstream() const { return impl_->upstream; }
 
 }  // namespace tfengine

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/buffer.h"
-#include "tfengine/error.h"
+#include "base/check.h"
 
 namespace tfengine {
 
@@ -28,14 +28,20 @@ HostMemoryScope::~HostMemoryScope() { current() = std::move(outer_); }
 
 const std::shared_ptr<Allocator>& host_memory() { return current(); }
 
+std::shared_ptr<Allocator> scratch_memory() {
+  // The process's own is never destroyed: nothing has to own it.
+  return current() == nullptr ? std::shared_ptr<Allocator>(std::shared_ptr<void>(), &default_allocator()) : current();
+}
+
 Allocator& scratch_allocator() { return current() == nullptr ? default_allocator() : *current(); }
 
 std::shared_ptr<void> host_bytes(size_t bytes, const std::string& what, HostBytes content) {
   const size_t size = std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
   if (current() == nullptr) {
     void* memory = std::aligned_alloc(kAlignment, size);
-    if (memory == nullptr)
-      throw OutOfMemory("cannot allocate " + std::to_string(size) + " bytes for " + what, size, UINT64_MAX);
+    if (memory == nullptr) {
+      throw OutOfMemory(fmt::format("out of memory: {} bytes for {}; the system refused", size, what), size, UINT64_MAX);
+    }
     if (content == HostBytes::Zeroed) std::memset(memory, 0, size);
     return {memory, std::free};
   }
@@ -43,7 +49,7 @@ std::shared_ptr<void> host_bytes(size_t bytes, const std::string& what, HostByte
     std::shared_ptr<Allocator> allocator;
     Buffer buffer;
   };
-  auto held = std::make_shared<Held>(Held{current(), Buffer(*current(), size, Purpose::Weights, what)});
+  auto held = std::make_shared<Held>(Held{current(), Buffer(*current(), size, Purpose::Temporary, what)});
   if (content == HostBytes::Zeroed) std::memset(held->buffer.data(), 0, size);
   return {held, held->buffer.data()};
 }

@@ -26,6 +26,7 @@ class TFE_API HostMemoryScope {
 const std::shared_ptr<Allocator>& host_memory();
 // The same, or default_allocator().
 Allocator& scratch_allocator();
+std::shared_ptr<Allocator> scratch_memory();
 
 enum class HostBytes : uint8_t { Zeroed, Uninitialized };
 // `bytes` bytes at 64-byte alignment that free themselves. OutOfMemory naming `what`.

@@ -28,6 +28,12 @@ class LruCache {
     while (entries_.size() > capacity_ && entries_.size() > 1) entries_.pop_back();
     return entries_.front().second;
   }
+  // The least recently used entry leaves; there has to be one.
+  Entry pop_oldest() {
+    Entry entry = std::move(entries_.back().second);
+    entries_.pop_back();
+    return entry;
+  }
   // Whether the next insert() drops an entry.
   bool full() const { return !entries_.empty() && entries_.size() >= capacity_; }
   const std::list<std::pair<Key, Entry>>& entries() const { return entries_; }

@@ -42,6 +42,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   return std::shared_ptr<const MappedFile>(new MappedFile(path, data, bytes));
 }
 
+void MappedFile::drop_pages() const noexcept { static_cast<void>(madvise(data_, bytes_, MADV_DONTNEED)); }
+
 MappedFile::~MappedFile() { ::munmap(data_, bytes_); }
 
 }  // namespace tfengine

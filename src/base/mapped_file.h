@@ -23,6 +23,8 @@ class MappedFile {
   size_t bytes() const { return bytes_; }
   std::string_view text() const { return {static_cast<const char*>(data_), bytes_}; }
   const std::filesystem::path& path() const { return path_; }
+  // The process needs no page of it for now: they leave its memory, and come back from the file when they are read.
+  void drop_pages() const noexcept;
 
  private:
   MappedFile(std::filesystem::path path, void* data, size_t bytes)

@@ -124,12 +124,15 @@ class Simulation {
     check(original.quant.scales.size() == 1, "tensor '{}' has {} scales", original.name, original.quant.scales.size());
     const float scale = original.quant.scales[0];
     const bool is_unsigned = original.dtype == DType::U8;
+    const int zero = original.quant.zero_point;
+    const auto real = [&](int integer) { return static_cast<float>(integer - zero) * scale; };
     return append("FakeQuantWithMinMaxArgs", original.name, {value},
-                  {{"min", is_unsigned ? 0.0f : -128 * scale},
-                   {"max", (is_unsigned ? 255 : 127) * scale},
+                  {{"min", real(is_unsigned ? 0 : -128)},
+                   {"max", real(is_unsigned ? 255 : 127)},
                    {"num_bits", int64_t{8}},
                    {"narrow_range", false},
                    {kScale, scale},
+                   {kZeroPoint, int64_t{zero}},
                    {kUnsigned, is_unsigned}});
   }
 

@@ -8,8 +8,10 @@
 
 namespace tfengine::bridges {
 
-// Attributes of the FakeQuantWithMinMaxArgs nodes besides TensorFlow's own: the scale, and whether the grid is unsigned.
+// Attributes of the FakeQuantWithMinMaxArgs nodes besides TensorFlow's own: the scale, the zero point, and whether the grid
+// is unsigned.
 inline constexpr const char* kScale = "tfengine_scale";
+inline constexpr const char* kZeroPoint = "tfengine_zero_point";
 inline constexpr const char* kUnsigned = "tfengine_unsigned";
 
 // Weights stay constants with their integers and scales. Types are inferred. InvalidArgument for a graph in bfloat16.

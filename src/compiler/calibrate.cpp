@@ -16,12 +16,12 @@ namespace tfengine {
 namespace detail {
 
 quantize::SolvedRanges solve(const CalibrationImpl& calibration, const std::string& calibrator, double percentile,
-                             const std::set<std::string>& non_negative) {
+                             const std::set<std::string>& non_negative, bool asymmetric) {
   quantize::SolverOptions options;
   options.calibrator = calibrator;
   options.percentile = percentile;
   quantize::check_solver_options(options);
-  return quantize::solve_ranges(calibration.histograms, options, non_negative);
+  return quantize::solve_ranges(calibration.histograms, options, non_negative, asymmetric);
 }
 
 }  // namespace detail

@@ -19,8 +19,8 @@ struct CalibrationImpl {
   std::vector<uint64_t> order;
 };
 
-// Ranges of every histogram; `non_negative` names tensors that will use the unsigned grid.
+// Ranges of every histogram; `non_negative` and `asymmetric` as for quantize::solve_ranges.
 quantize::SolvedRanges solve(const CalibrationImpl& calibration, const std::string& calibrator, double percentile,
-                             const std::set<std::string>& non_negative);
+                             const std::set<std::string>& non_negative, bool asymmetric = false);
 
 }  // namespace tfengine::detail

@@ -78,11 +78,12 @@ struct Calibrator::Impl {
 
   void plan_for(const std::vector<Shape>& shapes) {
     if (entry != nullptr && entry->shapes() == shapes) return;
-    // The new plan may fail: the old observer must not outlive its plan.
+    // The new plan may fail: the old observer must not outlive its plan, nor a plan be without one.
     observer.reset();
     entry.reset();
-    entry = core.entry(shapes);
-    observer = std::make_unique<detail::Observer>(entry->prepared(), names, averaged, histograms);
+    auto planned = core.entry(shapes);
+    observer = std::make_unique<detail::Observer>(planned->prepared(), names, averaged, histograms);
+    entry = std::move(planned);
     if (resumed && histograms.tensors.size() != *resumed) {
       fail<InvalidArgument>(
           "calibration: the earlier run counted {} tensors, this one counts {}: nodes_denylist or the "

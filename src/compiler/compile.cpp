@@ -4,20 +4,27 @@
 #include <cctype>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "backends/list.h"
 #include "backends/onednn/cpu_features.h"
 #include "base/check.h"
+#include "base/host_memory.h"
+#include "compiler/chunks.h"
 #include "compiler/engine_impl.h"
+#include "compiler/fast_chunk.h"
 #include "compiler/ladder.h"
 #include "compiler/measures.h"
+#include "compiler/memory_budget.h"
 #include "compiler/model_impl.h"
 #include "compiler/recipe.h"
 #include "compiler/report.h"
+#include "compiler/sample_share.h"
 #include "compiler/slow_steps.h"
 #include "compiler/to_bf16.h"
 #include "tfengine/convert.h"
+#include "tfengine/tune.h"
 
 namespace tfengine {
 
@@ -60,6 +67,7 @@ class Compiler {
  public:
   Compiler(const Model& model, const ConvertOptions& options)
       : model_(*model.impl()),
+        kept_model_(model.impl()),
         options_(options),
         precision_(checked_precision(options.precision)),
         float_precision_(checked_float_precision(options.float_precision)),
@@ -79,7 +87,14 @@ class Compiler {
   }
 
   Engine run() {
-    const auto start = std::chrono::steady_clock::now();
+    auto core = make_core();
+    auto planned = shapes(*core);
+    if (options_.split_batch && planned.size() == 1) planned = {split(*core, planned[0])};
+    return plan(std::move(core), planned);
+  }
+
+  // The graph, not planned yet.
+  std::unique_ptr<runtime::EngineCore> make_core() {
     detail::Optimized optimized = detail::optimize(model_, recipe_);
     report_.passes = optimized.report;
     report_.notes = optimized.report.notes;
@@ -98,17 +113,47 @@ class Compiler {
             "float_precision bf16: this CPU has no bfloat16 arithmetic, what is not INT8 is FP32");
       }
     }
-    auto core = std::make_unique<runtime::EngineCore>(std::move(graph), config_);
+    return std::make_unique<runtime::EngineCore>(std::move(graph), config_);
+  }
+
+  std::vector<std::vector<Shape>> shapes(const runtime::EngineCore& core) const {
+    return shapes_to_plan(core.graph(), options_);
+  }
+
+  Engine plan(std::unique_ptr<runtime::EngineCore> core, const std::vector<std::vector<Shape>>& shapes) {
     // More than one plan: the constants stay for the next.
     const bool one = shapes.size() == 1;
-    if (options_.model_again && one) free_constants(*core, true);
+    if (one) free_constants(*core, true);
     for (const std::vector<Shape>& set : shapes) core->entry(set);
-    if (options_.model_again && !one) free_constants(*core, false);
-    report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (!one) free_constants(*core, false);
+    report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     return finish(std::move(core));
   }
 
+  // The engine that was chosen within the memory budget.
+  Engine plan(std::unique_ptr<runtime::EngineCore> core, const detail::BudgetChoice& choice) {
+    report_.memory_budget = choice.report;
+    chunk_ = choice.chunk;
+    core->recall(choice.point.record);
+    Engine engine = plan(std::move(core), {choice.point.record.input_shapes});
+    const MemoryReport memory = engine.memory(choice.point.record.input_shapes);
+    check(memory.peak_bytes <= options_.memory_budget_bytes, "an engine of {} bytes was made within a budget of {}",
+          memory.peak_bytes, options_.memory_budget_bytes);
+    return engine;
+  }
+
  private:
+  // The shapes to plan for, of a chunk where the batch is faster so.
+  std::vector<Shape> split(runtime::EngineCore& core, const std::vector<Shape>& shapes) {
+    const detail::FastChunk fast = detail::fastest_chunk(core, shapes);
+    chunk_ = fast.samples;
+    if (chunk_ == 0) return shapes;
+    report_.notes.push_back(
+        fmt::format("a batch of {} is run in chunks of {}: steps measured apart take {:.0f} us instead of {:.0f} us",
+                    shapes[0][0], chunk_, fast.chunks_us, fast.whole_us));
+    return detail::with_samples(shapes, chunk_);
+  }
+
   ir::Graph int8_graph(const ir::Graph& optimized, const std::vector<std::vector<Shape>>& shapes) {
     detail::Int8Maker maker(model_, options_, optimized, recipe_, config_, report_);
     detail::Int8Maker::Made made = make_int8(maker, optimized);
@@ -188,7 +233,13 @@ class Compiler {
     if (!contract) {
       target = {};
       target.share = 1.0;
-      target.max_samples = options_.max_samples;
+      target.max_samples = std::max<int64_t>(options_.max_samples / 2, 1);
+    }
+    if (data == options_.samples && detail::can_share(*data)) {
+      fitted_.emplace(*data, detail::Share::Fitted);
+      aside_.emplace(*data, detail::Share::Aside);
+      maker.fit_on(*fitted_);
+      data = &*aside_;
     }
     measures.automatic = false;
     const detail::Judge judge(optimized, target, *data, config_);
@@ -228,6 +279,7 @@ class Compiler {
     impl->core = std::move(core);
     impl->model_hash = model_.hash;
     impl->precision = precision_;
+    impl->chunk = chunk_;
     impl->timing_cache = options_.engine.timing_cache;
     impl->options = nlohmann::json{
         {"precision", precision_},
@@ -237,6 +289,7 @@ class Compiler {
         {"nodes_denylist", options_.nodes_denylist},
         {"max_workspace_size_bytes", options_.engine.max_workspace_size_bytes},
         {"threads", config_.threads},
+        {"chunk", chunk_},
         {"tag",
          options_.tag}}.dump();
     impl->report = detail::to_json(report_);
@@ -244,11 +297,13 @@ class Compiler {
     return Engine(std::move(impl));
   }
 
-  // The float constants go with the caller's model; what they are needed for later, the recipe makes again.
+  // The constants that were made of the model's go; what they are needed for later, the recipe makes again. Of the caller's
+  // model, or of this one, which then stays: of a file, that is its mapping.
   void free_constants(runtime::EngineCore& core, bool plan_first) const {
     core.free_constants(
-        [recipe = recipe_, again = options_.model_again, hash = model_.hash] {
-          const Model model = again();
+        [recipe = recipe_, again = options_.model_again, own = options_.model_again ? nullptr : kept_model_,
+         hash = model_.hash] {
+          const Model model = own == nullptr ? again() : Model(own);
           check(model.impl()->hash == hash, "model_again gave another model (fingerprint {}, expected {})",
                 model.impl()->hash, hash);
           return detail::make_graph(*model.impl(), recipe);
@@ -257,12 +312,64 @@ class Compiler {
   }
 
   const detail::ModelImpl& model_;
+  std::shared_ptr<const detail::ModelImpl> kept_model_;
   const ConvertOptions& options_;
   std::string precision_;
   std::string float_precision_;
   runtime::EngineConfig config_;
+  // Shares of the samples, where measures are judged by them too.
+  std::optional<detail::SampleShare> fitted_, aside_;
   detail::Recipe recipe_;
   detail::ConversionReport report_;
+  int64_t chunk_ = 0;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// The model in every precision that is allowed, and what engines of them would take.
+class Tuner {
+ public:
+  Tuner(const Model& model, const ConvertOptions& options) {
+    const std::vector<std::string> one = {options.precision};
+    for (const std::string& precision : options.allowed_precisions.empty() ? one : options.allowed_precisions) {
+      const std::string known = checked_precision(precision);
+      if (known == "bf16" && !precision_available(known)) continue;
+      options_.push_back(std::make_unique<ConvertOptions>(options));
+      options_.back()->precision = known;
+      compilers_.push_back(std::make_unique<Compiler>(model, *options_.back()));
+      cores_.push_back(compilers_.back()->make_core());
+      contenders_.push_back({known, cores_.back().get()});
+    }
+    if (contenders_.empty()) fail<InvalidArgument>("allowed_precisions: this CPU has no bfloat16 arithmetic");
+    const auto sets = compilers_[0]->shapes(*cores_[0]);
+    if (sets.size() != 1)
+      fail<InvalidArgument>("memory_budget_bytes: got {} sets of input shapes, expected one", sets.size());
+    shapes_ = sets[0];
+    trials_ = detail::make_trials(contenders_, shapes_);
+  }
+
+  Engine within(uint64_t budget_bytes) {
+    detail::BudgetChoice choice = detail::choose_within(trials_, contenders_, budget_bytes, batch());
+    if (contenders_[0].core->config().measure) {
+      auto report = nlohmann::json::parse(choice.report);
+      report["trade_off"] = nlohmann::json::parse(sweep().to_json())["by_total"];
+      choice.report = report.dump();
+    }
+    trials_.trials.clear();
+    std::unique_ptr<runtime::EngineCore> core = std::move(cores_[choice.contender]);
+    return compilers_[choice.contender]->plan(std::move(core), choice);
+  }
+
+  MemorySweep sweep() { return detail::sweep(trials_, contenders_, cores_[0]->graph().name, batch()); }
+
+ private:
+  int64_t batch() const { return shapes_.empty() || shapes_[0].rank() == 0 ? 1 : shapes_[0][0]; }
+
+  std::vector<std::unique_ptr<ConvertOptions>> options_;
+  std::vector<std::unique_ptr<Compiler>> compilers_;
+  std::vector<std::unique_ptr<runtime::EngineCore>> cores_;
+  std::vector<detail::Contender> contenders_;
+  std::vector<Shape> shapes_;
+  detail::Trials trials_;
 };
 
 }  // namespace
@@ -271,6 +378,16 @@ bool precision_available(const std::string& precision) {
   return checked_precision(precision) != "bf16" || onednn::has_bf16();
 }
 
-Engine convert(const Model& model, const ConvertOptions& options) { return Compiler(model, options).run(); }
+Engine convert(const Model& model, const ConvertOptions& options) {
+  // Constants that are made on the way count with the process's memory.
+  const HostMemoryScope scope(scratch_memory());
+  if (options.memory_budget_bytes == 0) return Compiler(model, options).run();
+  return Tuner(model, options).within(options.memory_budget_bytes);
+}
+
+MemorySweep memory_sweep(const Model& model, const ConvertOptions& options) {
+  const HostMemoryScope scope(scratch_memory());
+  return Tuner(model, options).sweep();
+}
 
 }  // namespace tfengine

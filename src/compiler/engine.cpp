@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "base/check.h"
 #include "base/mapped_file.h"
+#include "compiler/chunks.h"
 #include "compiler/engine_impl.h"
 #include "compiler/inputs.h"
 #include "compiler/model_impl.h"
@@ -42,12 +43,23 @@ runtime::EngineConfig engine_config(const EngineOptions& options) {
   config.threads = resolve_threads(options.threads);
   config.max_workspace_size_bytes = options.max_workspace_size_bytes;
   config.maximum_cached_engines = options.maximum_cached_engines;
+  config.maximum_cached_bytes = options.maximum_cached_bytes;
+  config.memory_limit_bytes = options.memory_limit_bytes;
+  config.workspace = options.workspace;
+  config.shared_workspace = options.shared_workspace;
+  if (options.shared_weights != nullptr) config.shared_weights = options.shared_weights->store();
   config.allocator = options.allocator == nullptr ? &default_allocator() : options.allocator;
   config.measure = options.time_tactics && !untimed_by_environment();
   config.specialize = passes::specialize;
   config.timing_cache = std::make_shared<plan::TimingCache>();
   if (!options.timing_cache.empty()) config.timing_cache->load(options.timing_cache);
   return config;
+}
+
+int64_t chunk_of(const std::string& options) {
+  const auto json = nlohmann::json::parse(options, nullptr, false);
+  if (!json.is_object() || !json.contains("chunk") || !json["chunk"].is_number_integer()) return 0;
+  return std::max<int64_t>(0, json["chunk"].get<int64_t>());
 }
 
 void save_timings(const EngineImpl& impl) {
@@ -57,35 +69,23 @@ void save_timings(const EngineImpl& impl) {
 
 namespace {
 
-std::shared_ptr<runtime::ShapeEntry> entry_for(const EngineImpl& impl, const std::vector<Shape>& shapes) {
+std::shared_ptr<runtime::ShapeEntry> entry_for(const EngineImpl& impl, const std::vector<Shape>& given) {
+  const std::vector<Shape> shapes = planned_shapes(given, impl.chunk);
   const bool known = impl.core->latest() != nullptr && impl.core->latest()->shapes() == shapes;
   auto entry = impl.core->entry(shapes);
   if (!known) save_timings(impl);
   return entry;
 }
 
-// The entry for `shapes`, or, when none are given, the latest; default shapes when there is none either.
+}  // namespace
+
 std::shared_ptr<runtime::ShapeEntry> entry_or_default(const EngineImpl& impl, const std::vector<Shape>& shapes) {
   if (!shapes.empty()) return entry_for(impl, shapes);
   if (auto latest = impl.core->latest()) return latest;
   return entry_for(impl, default_shapes(impl.core->graph(), 1));
 }
 
-MemoryReport memory_of(const EngineImpl& impl, const runtime::ShapeEntry& entry) {
-  const plan::Plan& plan = entry.plan();
-  MemoryReport report;
-  report.weights_bytes = impl.core->weights_bytes();
-  report.activation_bytes = plan.arena_bytes;
-  report.workspace_bytes = plan.workspace_bytes;
-  report.peak_bytes = report.weights_bytes + report.activation_bytes + report.workspace_bytes;
-  report.activation_lower_bound_bytes = plan.arena_lower_bound_bytes;
-  report.naive_activation_bytes = plan.naive_activation_bytes;
-  report.file_bytes = impl.file_bytes;
-  if (!plan.steps.empty()) {
-    report.peak_layer = plan.graph.node(plan.steps[static_cast<size_t>(plan.peak_step)].node).name;
-  }
-  return report;
-}
+namespace {
 
 std::string precision_of(const plan::Plan& plan, const ir::Node& node) {
   const auto has = [&](DType a, DType b) {
@@ -176,28 +176,49 @@ plan::EngineImage read_engine_image(const Engine::Bytes& bytes, const std::strin
   return image;
 }
 
+uint64_t workspace_limit_of(const plan::EngineImage& image) {
+  const auto options = nlohmann::json::parse(image.options, nullptr, false);
+  const char* key = "max_workspace_size_bytes";
+  if (!options.is_object() || !options.contains(key) || !options[key].is_number_unsigned()) return UINT64_MAX;
+  return options[key].get<uint64_t>();
+}
+
 }  // namespace
 
 }  // namespace detail
 
 Engine Engine::load(const std::filesystem::path& path, const EngineOptions& options) {
   const auto file = MappedFile::open(path);
-  return from_bytes(file->text(), file, options, path.string());
+  return detail::engine_of({file->text(), file}, options, path.string(), [file] { file->drop_pages(); });
 }
 
 Engine Engine::from_bytes(std::string_view bytes, std::shared_ptr<const void> owner, const EngineOptions& options,
                           const std::string& name) {
+  return detail::engine_of({bytes, std::move(owner)}, options, name, {});
+}
+
+namespace detail {
+
+Engine engine_of(const Engine::Bytes& bytes, const EngineOptions& options, const std::string& name,
+                 std::function<void()> packed) {
   bool undone = false;
-  plan::EngineImage image = detail::read_engine_image({bytes, std::move(owner)}, name, &undone);
-  auto impl = std::make_shared<detail::EngineImpl>();
+  plan::EngineImage image = read_engine_image(bytes, name, &undone);
+  auto impl = std::make_shared<EngineImpl>();
   EngineOptions used = options;
   if (used.threads == 0) used.threads = image.threads;
-  impl->core = std::make_unique<runtime::EngineCore>(std::move(image.graph), detail::engine_config(used));
+  // Nobody asked for more than it was made with.
+  if (used.max_workspace_size_bytes == EngineOptions().max_workspace_size_bytes) {
+    used.max_workspace_size_bytes = std::min(used.max_workspace_size_bytes, workspace_limit_of(image));
+  }
+  runtime::EngineConfig config = engine_config(used);
+  config.packed = std::move(packed);
+  impl->core = std::make_unique<runtime::EngineCore>(std::move(image.graph), std::move(config));
   impl->model_hash = image.model_hash;
   impl->precision = image.precision;
   impl->options = image.options;
+  impl->chunk = detail::chunk_of(image.options);
   impl->report = image.report;
-  impl->file_bytes = bytes.size();
+  impl->file_bytes = bytes.text.size();
   impl->timing_cache = options.timing_cache;
   if (image.cpu == plan::cpu_key()) {
     for (plan::PlanRecord& record : image.plans) impl->core->recall(std::move(record));
@@ -211,6 +232,8 @@ Engine Engine::from_bytes(std::string_view bytes, std::shared_ptr<const void> ow
   }
   return Engine(std::move(impl));
 }
+
+}  // namespace detail
 
 Engine Engine::from_source(std::function<Bytes()> source, const EngineOptions& options, const std::string& name) {
   const Bytes bytes = source();
@@ -261,24 +284,22 @@ std::vector<Shape> Engine::output_shapes(const std::vector<Shape>& input_shapes)
   for (const ir::GraphOutput& out : entry->plan().graph.outputs) {
     shapes.push_back(entry->plan().descs[static_cast<size_t>(out.value)].shape);
   }
+  if (entry->shapes() != input_shapes) shapes = detail::with_samples(std::move(shapes), input_shapes[0][0]);
   return shapes;
 }
 
-void Engine::prepare(const std::vector<Shape>& input_shapes) const { detail::entry_for(*impl_, input_shapes)->lease(); }
+void Engine::prepare(const std::vector<Shape>& input_shapes) const {
+  const auto entry = detail::entry_for(*impl_, input_shapes);
+  impl_->core->lease(*entry);
+}
 
 bool Engine::planned(const std::vector<Shape>& input_shapes) const { return impl_->core->planned(input_shapes); }
-std::vector<PlanSummary> Engine::plans() const {
-  std::vector<PlanSummary> all;
-  for (const auto& entry : impl_->core->entries()) all.push_back({entry->shapes(), detail::memory_of(*impl_, *entry)});
-  return all;
-}
-int64_t Engine::evictions() const { return impl_->core->evictions(); }
-
 std::vector<NamedTensor> Engine::run(const std::vector<NamedTensor>& inputs) const {
   const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
   const auto entry = detail::entry_for(*impl_, bound.shapes);
-  detail::OutputBuffers outputs = detail::make_outputs(entry->plan());
-  entry->lease()->run(bound.addresses, outputs.addresses);
+  const bool chunks = entry->shapes() != bound.shapes;
+  detail::OutputBuffers outputs = detail::make_outputs(entry->plan(), chunks ? bound.shapes[0][0] : 0);
+  detail::run_entry(*impl_->core, *entry, bound, outputs.addresses);
   return std::move(outputs.tensors);
 }
 
@@ -287,7 +308,7 @@ void Engine::run_into(const std::vector<NamedTensor>& inputs, const std::vector<
   if (outputs.size() != impl_->core->graph().outputs.size()) {
     fail<InvalidArgument>("run_into: got {} outputs, expected {}", outputs.size(), impl_->core->graph().outputs.size());
   }
-  detail::entry_for(*impl_, bound.shapes)->lease()->run(bound.addresses, outputs);
+  detail::run_entry(*impl_->core, *detail::entry_for(*impl_, bound.shapes), bound, outputs);
 }
 
 std::string Engine::precision() const { return impl_->precision; }
@@ -304,10 +325,6 @@ std::string Engine::tag() const {
 }
 int Engine::threads() const { return impl_->core->config().threads; }
 
-MemoryReport Engine::memory(const std::vector<Shape>& input_shapes) const {
-  return detail::memory_of(*impl_, *detail::entry_or_default(*impl_, input_shapes));
-}
-
 std::vector<LayerProfile> Engine::profile(const std::vector<NamedTensor>& inputs, int runs) const {
   if (runs < 1) fail<InvalidArgument>("profile: got {} runs, expected at least 1", runs);
   const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
@@ -315,7 +332,9 @@ std::vector<LayerProfile> Engine::profile(const std::vector<NamedTensor>& inputs
   const plan::Plan& plan = entry->plan();
   const detail::OutputBuffers outputs = detail::make_outputs(plan);
   detail::StepTimesOfRuns times;
-  const auto lease = entry->lease();
+  // A batch in chunks: the first one is measured.
+  const double chunks = static_cast<double>(detail::chunks_of(*entry, bound.shapes));
+  const auto lease = impl_->core->lease(*entry);
   for (int run = 0; run <= runs; ++run) {
     if (run == 1) times.clear();  // the first run warms up
     lease->run_observed(bound.addresses, outputs.addresses,
@@ -325,6 +344,7 @@ std::vector<LayerProfile> Engine::profile(const std::vector<NamedTensor>& inputs
   }
   std::vector<LayerProfile> layers;
   detail::add_layers(entry->prepared(), times, runs, layers);
+  for (LayerProfile& layer : layers) layer.time_us *= chunks;
   return layers;
 }
 

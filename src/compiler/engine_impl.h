@@ -20,9 +20,17 @@ struct EngineImpl {
   std::vector<std::string> notices;
   std::filesystem::path timing_cache;
   mutable uint64_t file_bytes = 0;
+  int64_t chunk = 0;  // a batch of more samples than this is run in chunks of so many; 0: never
 };
 
 runtime::EngineConfig engine_config(const EngineOptions& options);
+// The same from the options (JSON) of an engine file; 0 where they have none.
+int64_t chunk_of(const std::string& options);
+// The plan for these shapes, made if need be; empty: the latest, or one for the default shapes when there is none.
+std::shared_ptr<runtime::ShapeEntry> entry_or_default(const EngineImpl& impl, const std::vector<Shape>& shapes);
+// The engine that the bytes hold. `packed`: called when weights were packed from them.
+Engine engine_of(const Engine::Bytes& bytes, const EngineOptions& options, const std::string& name,
+                 std::function<void()> packed);
 // Writes what was measured, when a path was given and something is new.
 void save_timings(const EngineImpl& impl);
 

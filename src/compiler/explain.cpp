@@ -2,19 +2,15 @@
 #include "compiler/explain.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "compiler/sample_run.h"
 #include "quantize/magnitudes.h"
+#include "quantize/metrics.h"
 #include "quantize/solver.h"
 
 namespace tfengine::detail {
 
 namespace {
-
-double decibel(double signal, double noise) {
-  return 10.0 * std::log10(std::max(signal, 1e-300) / std::max(noise, 1e-300));
-}
 
 Explanation of_grid(const quantize::TensorReport& tensor, const quantize::Histogram& histogram) {
   Explanation row;
@@ -31,8 +27,9 @@ Explanation of_grid(const quantize::TensorReport& tensor, const quantize::Histog
   }
   // The piece of the largest values goes beyond them.
   row.clipped = tensor.max_abs >= histogram.moments().max_abs() ? 0.0 : beyond / seen;
-  const int levels = tensor.dtype == DType::U8 ? quantize::kUnsignedLevels : quantize::kSignedLevels;
-  if (bound > 0.0) row.alone_db = decibel(signal, quantize::quantization_error(magnitudes, bound, levels));
+  const int symmetric = tensor.dtype == DType::U8 ? quantize::kUnsignedLevels : quantize::kSignedLevels;
+  const int levels = tensor.zero_point == 0 ? symmetric : std::max(1, static_cast<int>(tensor.max_abs / tensor.scale));
+  if (bound > 0.0) row.alone_db = quantize::decibels(signal, quantize::quantization_error(magnitudes, bound, levels));
   return row;
 }
 
@@ -42,15 +39,16 @@ std::vector<float> values_of(const plan::TensorDesc& desc, const void* data) {
   values.reserve(static_cast<size_t>(desc.shape.elements()));
   const int64_t channels = desc.shape.rank() == 0 ? 1 : desc.shape.back();
   const float scale = desc.quant.scales.empty() ? 1.0f : desc.quant.scales[0];
+  const int zero = desc.quant.zero_point;
   for (int64_t pixel = 0; pixel < desc.shape.elements() / std::max<int64_t>(channels, 1); ++pixel) {
     for (int64_t c = 0; c < channels; ++c) {
       const int64_t at = pixel * desc.pixel_stride + c;
       switch (desc.dtype) {
         case DType::S8:
-          values.push_back(scale * static_cast<float>(static_cast<const int8_t*>(data)[at]));
+          values.push_back(scale * static_cast<float>(static_cast<const int8_t*>(data)[at] - zero));
           break;
         case DType::U8:
-          values.push_back(scale * static_cast<float>(static_cast<const uint8_t*>(data)[at]));
+          values.push_back(scale * static_cast<float>(static_cast<const uint8_t*>(data)[at] - zero));
           break;
         default:
           values.push_back(static_cast<const float*>(data)[at]);
@@ -123,7 +121,7 @@ void explain_on(std::vector<Explanation>& rows, const quantize::RewriteReport& r
     auto row = std::find_if(rows.begin(), rows.end(), [&](const Explanation& each) { return each.tensor == names[i]; });
     if (row == rows.end()) row = rows.insert(rows.end(), Explanation{names[i], {}, {}, {}, {}, {}});
     // Graph inputs and what INT8 left alone have no noise: the figure would say nothing.
-    if (seen[i].noise > 0.0) row->so_far_db = decibel(seen[i].signal, seen[i].noise);
+    if (seen[i].noise > 0.0) row->so_far_db = quantize::decibels(seen[i].signal, seen[i].noise);
     if (seen[i].alive.empty()) continue;
     row->channels = static_cast<int>(seen[i].alive.size());
     row->dead_channels = static_cast<int>(std::count(seen[i].alive.begin(), seen[i].alive.end(), false));

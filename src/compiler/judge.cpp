@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "quantize/metrics.h"
 
 namespace tfengine::detail {
 
@@ -99,9 +100,7 @@ Tensor logits_of(const Tensor& probabilities) {
 
 struct Power {
   double signal = 0.0, noise = 0.0;
-  double db() const {
-    return noise > 0.0 ? 10.0 * std::log10(signal / noise) : std::numeric_limits<double>::infinity();
-  }
+  double db() const { return quantize::decibels(signal, noise); }
   void add(const Power& other) {
     signal += other.signal;
     noise += other.noise;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/check.h"
 #include "quantize/facts.h"
@@ -51,11 +52,13 @@ class Climber {
     add_rung(measures.names().empty() ? "plain INT8" : "INT8 with the given measures", score_, true);
     // Ranges cost nothing to try, and rounding is then worked out once. What it changed may ask for other ranges.
     try_calibrators(measures);
-    for (bool Measures::*measure : {&Measures::weight_mse, &Measures::rounding, &Measures::equalization}) {
+    for (bool Measures::*measure :
+         {&Measures::asymmetric, &Measures::weight_mse, &Measures::rounding, &Measures::equalization}) {
       if (done(score_)) break;
       if (measures.*measure) continue;
       Measures more = measures;
       more.*measure = true;
+      if (more.asymmetric && !maker_.may_be_asymmetric()) continue;
       if (more.needs_samples() && !maker_.has_samples()) continue;
       Measures alone;
       alone.*measure = true;
@@ -68,9 +71,12 @@ class Climber {
   }
 
  private:
-  Score score(const Made& made, int64_t most) const {
-    return judge_.score(rewrite(made.graph, made.recipe).graph, most);
+  // What rewrites with the same measures share: their weights, and what rounding those does to biases.
+  quantize::RewriteResult rewritten(const Made& made) const {
+    return rewrite(made.graph, made.recipe, &caches_[made.measures.names()]);
   }
+
+  Score score(const Made& made, int64_t most) const { return judge_.score(rewritten(made).graph, most); }
 
   bool done(const Score& score) const { return contract_ && judge_.holds(score); }
 
@@ -103,7 +109,7 @@ class Climber {
   // Most worth for its cost first.
   std::vector<Layer> layers() const {
     std::vector<Layer> found;
-    const quantize::RewriteResult current = rewrite(made_.graph, made_.recipe);
+    const quantize::RewriteResult current = rewritten(made_);
     const double noise = noise_of(judge_.score(current.graph, kSensitivitySamples));
     std::map<std::string, ir::NodeId> nodes;
     for (const ir::NodeId id : made_.graph.order()) nodes[made_.graph.node(id).name] = id;
@@ -175,6 +181,7 @@ class Climber {
   const Judge& judge_;
   bool contract_;
   LadderReport& report_;
+  mutable std::map<std::vector<std::string>, quantize::RewriteCache> caches_;  // by measures
   Made made_;
   Score score_;
 };

@@ -17,7 +17,8 @@ struct Named {
   std::string_view name;
   bool Measures::*flag;
 };
-constexpr Named kMeasures[] = {{"equalization", &Measures::equalization},
+constexpr Named kMeasures[] = {{"asymmetric", &Measures::asymmetric},
+                               {"equalization", &Measures::equalization},
                                {"weight_mse", &Measures::weight_mse},
                                {"rounding", &Measures::rounding},
                                {"auto", &Measures::automatic}};
@@ -58,7 +59,8 @@ Measures parse_measures(const std::vector<std::string>& names) {
     const auto* found = std::find_if(std::begin(kMeasures), std::end(kMeasures),
                                      [&](const Named& measure) { return measure.name == name; });
     if (found == std::end(kMeasures)) {
-      fail<InvalidArgument>("measure '{}' is unknown, expected equalization, weight_mse, rounding or auto", name);
+      fail<InvalidArgument>("measure '{}' is unknown, expected asymmetric, equalization, weight_mse, rounding or auto",
+                            name);
     }
     measures.*found->flag = true;
   }
@@ -66,12 +68,16 @@ Measures parse_measures(const std::vector<std::string>& names) {
 }
 
 Int8Maker::Made Int8Maker::make(const Measures& measures) {
-  if (measures.needs_samples() && options_.samples == nullptr) {
+  if (measures.needs_samples() && !has_samples()) {
     fail<InvalidArgument>(
         "the measures {} run the model on samples: give calibration data that can be read more than once",
         fmt::join(measures.names(), ", "));
   }
+  if (measures.asymmetric && !may_be_asymmetric()) {
+    fail<InvalidArgument>("the measure asymmetric needs zero points, which int8_grid '{}' has not", base_.int8_grid);
+  }
   Made made{optimized_, base_, measures, calibrator_};
+  made.recipe.asymmetric = measures.asymmetric;
   quantize::HistogramSet recounted;
   if (measures.equalization) {
     const Equalized& result = equalized();
@@ -98,7 +104,7 @@ quantize::HistogramSet Int8Maker::histograms(const Made& made) const {
 const Equalized& Int8Maker::equalized() {
   if (!equalized_graph_) {
     ir::Graph graph = optimized_;
-    equalized_ = equalize_on(graph, *options_.samples, options_.max_samples, config_);
+    equalized_ = equalize_on(graph, *samples_, options_.max_samples, config_);
     equalized_graph_ = std::move(graph);
   }
   return equalized_;
@@ -117,7 +123,7 @@ const quantize::RoundedWeights& Int8Maker::rounded(const ir::Graph& graph, const
   options.centered = !recipe.means.empty();
   options.max_samples = options_.max_samples;
   options.progress = options_.progress;
-  place->second = round_weights(graph, nodes, *options_.samples, config_, options);
+  place->second = round_weights(graph, nodes, *samples_, config_, options);
   return place->second;
 }
 
@@ -149,11 +155,12 @@ void Int8Maker::merge_calibration(const ir::Graph& graph, const quantize::Histog
   }
   const std::set<std::string> unsigned_names =
       quantize::non_negative_names(graph, quantize::seen_non_negative(calibration.histograms));
-  quantize::SolvedRanges solved = solve(calibration, calibrator_, options_.percentile, unsigned_names);
+  quantize::SolvedRanges solved =
+      solve(calibration, calibrator_, options_.percentile, unsigned_names, recipe.asymmetric);
   if (!noted_) report_.notes.insert(report_.notes.end(), solved.notes.begin(), solved.notes.end());
   report_.calibration_samples = static_cast<int64_t>(calibration.histograms.samples);
   table.merge(solved.table);
-  table.merge(solve({recounted, {}}, calibrator_, options_.percentile, unsigned_names).table);
+  table.merge(solve({recounted, {}}, calibrator_, options_.percentile, unsigned_names, recipe.asymmetric).table);
   if (!options_.bias_correction) return;
   recipe.means = calibration.histograms.channel_means();
   for (auto& [name, means] : recounted.channel_means()) recipe.means[name] = means;

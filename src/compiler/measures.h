@@ -18,6 +18,7 @@
 namespace tfengine::detail {
 
 struct Measures {
+  bool asymmetric = false;
   bool equalization = false;
   bool weight_mse = false;
   bool rounding = false;
@@ -41,6 +42,7 @@ class Int8Maker {
         base_(std::move(base)),
         config_(std::move(config)),
         report_(report),
+        samples_(options.samples),
         calibrator_(options.calibrator) {}
 
   struct Made {
@@ -54,7 +56,11 @@ class Int8Maker {
 
   // What the ranges were worked out from, with the tensors that equalization changed as they are then.
   quantize::HistogramSet histograms(const Made& made) const;
-  bool has_samples() const { return options_.samples != nullptr; }
+  bool has_samples() const { return samples_ != nullptr; }
+  // What measures are fitted on, in place of the options' samples. It must outlive the maker.
+  void fit_on(BatchSource& samples) { samples_ = &samples; }
+  // Whether zero points are allowed: TensorRT has none.
+  bool may_be_asymmetric() const { return base_.int8_grid == "auto"; }
   bool has_histograms() const { return options_.calibration != nullptr; }
   const std::string& calibrator() const { return calibrator_; }
   void set_calibrator(std::string calibrator) { calibrator_ = std::move(calibrator); }
@@ -74,6 +80,7 @@ class Int8Maker {
   Recipe base_;
   runtime::EngineConfig config_;
   ConversionReport& report_;
+  BatchSource* samples_;
   std::string calibrator_;
   bool noted_ = false;  // what ranges have to be told about stands in the report
   // What took time and does not depend on ranges.

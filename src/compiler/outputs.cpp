@@ -3,11 +3,13 @@
 
 namespace tfengine::detail {
 
-OutputBuffers make_outputs(const plan::Plan& plan) {
+OutputBuffers make_outputs(const plan::Plan& plan, int64_t samples) {
   OutputBuffers buffers;
   for (const ir::GraphOutput& out : plan.graph.outputs) {
     const plan::TensorDesc& desc = plan.descs[static_cast<size_t>(out.value)];
-    buffers.tensors.push_back({out.name, Tensor(desc.dtype, desc.shape)});
+    Shape shape = desc.shape;
+    if (samples != 0 && shape.rank() > 0) shape[0] = samples;
+    buffers.tensors.push_back({out.name, Tensor(desc.dtype, shape)});
     buffers.addresses.push_back(buffers.tensors.back().tensor.mutable_data());
   }
   return buffers;

@@ -14,6 +14,7 @@ struct OutputBuffers {
   std::vector<void*> addresses;      // of their bytes
 };
 
-OutputBuffers make_outputs(const plan::Plan& plan);
+// `samples` other than 0: the first dimension in place of the plan's.
+OutputBuffers make_outputs(const plan::Plan& plan, int64_t samples = 0);
 
 }  // namespace tfengine::detail

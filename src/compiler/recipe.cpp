@@ -28,6 +28,10 @@ quantize::RewriteResult rewrite(const ir::Graph& optimized, const Recipe& recipe
   options.weights = recipe.weight_range;
   options.rounded = &recipe.rounded;
   options.float_gates = recipe.float_gates;
+  options.asymmetric = recipe.asymmetric;
+  options.zero_point_ok = [&](const ir::Graph& graph, const ir::Node& node, int input) {
+    return recipe.backend->refuses_zero_point(graph, node, input);
+  };
   options.keep_float = recipe.keep_float;
   options.prefer_float = [&](const ir::Node& node) { return recipe.slow.count(node.name) > 0; };
   return quantize::rewrite_to_int8(optimized, recipe.ranges, options);

@@ -27,6 +27,7 @@ struct Recipe {
   quantize::ChannelFactors factors;  // of equalized activations
   quantize::RoundedWeights rounded;  // in place of rounding to nearest
   bool float_gates = true;
+  bool asymmetric = false;           // activations may have zero points
   std::set<std::string> keep_float;  // nodes that stay float for accuracy
   std::set<std::string> slow;        // nodes that stay float because they are faster so
   bool bf16 = false;                 // layers that are float multiply bfloat16 numbers

@@ -115,6 +115,7 @@ std::string to_json(const ConversionReport& report) {
                    {"segments", segments_json(report.segments)},
                    {"notes", report.notes},
                    {"seconds", std::round(report.seconds * 1000.0) / 1000.0}};
+  if (!report.memory_budget.empty()) document["memory_budget"] = json::parse(report.memory_budget);
   if (!report.rewrite.nodes.empty()) {
     document["int8"] = rewrite_json(report.rewrite);
     document["calibrator"] = report.calibrator;

@@ -31,6 +31,7 @@ struct ConversionReport {
   LadderReport ladder;
   std::vector<Explanation> explanations;  // of tensors, where something is known beyond `rewrite`
   std::map<std::string, LayerTimes> times;
+  std::string memory_budget;  // what was chosen within it, and what it was chosen from (JSON); empty: there was none
   std::vector<std::string> notes;
   double seconds = 0.0;
 };

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -26,11 +27,13 @@ using Attr = std::variant<bool, int64_t, float, std::string, DType, Shape, Tenso
                           std::vector<float>, std::vector<std::string>, std::vector<Shape>, std::vector<DType>>;
 using Attrs = std::map<std::string, Attr, std::less<>>;
 
-// How an S8 or U8 value stands for real numbers: real = scale * integer, zero point 0. One scale, or one per index of
-// `axis`. Empty for values that are plain numbers.
+// How an S8 or U8 value stands for real numbers: real = scale * (integer - zero_point). One scale, or one per index of
+// `axis`. Empty for values that are plain numbers. The zero point is 0 but for U8 values with one scale, of asymmetric
+// activations.
 struct Quant {
   std::vector<float> scales;
   int axis = -1;
+  int zero_point = 0;
   bool defined() const { return !scales.empty(); }
   bool operator==(const Quant&) const = default;
 };
@@ -42,6 +45,9 @@ struct Range {
   float max_abs = 0.0f;
   RangeSource source = RangeSource::Calibrated;
   std::string origin;  // the node or method that gave it, for reports
+  // The least and the largest value that came, where that is known: an asymmetric grid covers no more.
+  float low = -std::numeric_limits<float>::infinity();
+  float high = std::numeric_limits<float>::infinity();
   bool operator==(const Range&) const = default;
 };
 

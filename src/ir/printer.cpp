@@ -70,6 +70,7 @@ std::string value_attributes(const Value& value) {
     text += scales.size() == 1 ? fmt::format(" quant(scale={}", float_text(scales[0]))
                                : " quant(scales=" + list_text("floats", scales, [](float v) { return float_text(v); });
     if (value.quant.axis >= 0) text += fmt::format(", axis={}", value.quant.axis);
+    if (value.quant.zero_point != 0) text += fmt::format(", zero_point={}", value.quant.zero_point);
     text += ")";
   }
   if (value.range) {
@@ -174,7 +175,8 @@ class Printer {
     const Value& value = graph_.value(id);
     if (!value.is_constant()) return;
     defined_[id] = true;
-    text_ += fmt::format("{}  {} = const {} {}{}\n", indent_, ref(id), type_text(value.constant.dtype(), value.constant.shape()),
+    text_ += fmt::format("{}  {} = const {} {}{}\n", indent_, ref(id),
+                         type_text(value.constant.dtype(), value.constant.shape()),
                          constant_text(value.constant, mode_ == PrintMode::Dump), value_attributes(value));
   }
 

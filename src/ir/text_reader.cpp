@@ -284,10 +284,11 @@ Quant TextReader::quant() {
     while (accept_symbol(","));
     expect_symbol("]");
   }
-  if (accept_symbol(",")) {
-    expect_word("axis");
+  while (accept_symbol(",")) {
+    int& field = accept_word("axis") ? result.axis : result.zero_point;
+    if (&field == &result.zero_point) expect_word("zero_point");
     expect_symbol("=");
-    result.axis = small_integer();
+    field = small_integer();
   }
   expect_symbol(")");
   return result;

@@ -148,6 +148,12 @@ class Verifier {
       if (!(std::isfinite(scale) && scale > 0))
         broken("'{}' has scale {}, expected a finite number above 0", value.name, scale);
     }
+    if (quant.zero_point != 0) {
+      if (value.dtype != DType::U8 || quant.axis >= 0 || quant.zero_point < 0 || quant.zero_point > 255) {
+        broken("'{}' is {} with zero point {}, expected 0, or uint8 with one scale and a zero point up to 255",
+               value.name, dtype_name(value.dtype), quant.zero_point);
+      }
+    }
     if (quant.axis < 0) {
       if (quant.scales.size() != 1)
         broken("'{}' has {} scales and no axis, expected 1", value.name, quant.scales.size());

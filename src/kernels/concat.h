@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "kernels/epilogue.h"
+#include "kernels/quantize.h"
 
 namespace tfengine::kernels {
 
@@ -15,11 +15,12 @@ struct ConcatPiece {
   int64_t src_stride = 0;  // elements between its rows
   Elem elem = Elem::F32;
   float scale = 1.0f;  // of an S8 or U8 piece
+  float zero = 0.0f;
 };
 
 // Piece i goes to columns [sum of cols before it, ...) of each of the `rows` rows of dst, dst_stride elements
-// apart. A piece of dst_elem whose scale * dst_inv_scale rounds to 1 is copied; others go through float.
-void concat_rows(int64_t rows, const ConcatPiece* pieces, int num_pieces, Elem dst_elem, float dst_inv_scale, void* dst,
+// apart. A piece whose numbers are dst's is copied; others go through float.
+void concat_rows(int64_t rows, const ConcatPiece* pieces, int num_pieces, const Format& dst_format, void* dst,
                  int64_t dst_stride, int threads);
 
 }  // namespace tfengine::kernels

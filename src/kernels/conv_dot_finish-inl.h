@@ -25,9 +25,10 @@ struct PanelFactors {
   HWY_ALIGN float bias[DotPlan::kPanel] = {};
 
   PanelFactors(const Epilogue& e, int64_t channel, int64_t channels) {
+    const float zero = e.dst_zero - e.residual_zero * e.residual_scale * e.dst_inv_scale;
     for (int64_t i = 0; i < channels; ++i) {
       scale[i] = e.scale ? e.scale[channel + i] * e.dst_inv_scale : e.dst_inv_scale;
-      bias[i] = e.bias ? e.bias[channel + i] * e.dst_inv_scale : 0.0f;
+      bias[i] = (e.bias ? e.bias[channel + i] * e.dst_inv_scale : 0.0f) + zero;
     }
   }
 };

@@ -26,6 +26,9 @@ struct DepthwiseShape {
   int64_t pad_top = 0, pad_left = 0;
   int64_t src_pixel_stride = 1;
   int64_t dst_pixel_stride = 1;
+  // INT8: what pixels beyond the image hold, as u8 or s8: the source's zero point, whose product with the weights the bias
+  // takes out again.
+  int pad_value = 0;
 };
 
 // Weights come as TensorFlow stores them: [kernel_h][kernel_w][channels][multiplier]. Packed weights do not

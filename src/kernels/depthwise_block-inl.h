@@ -142,7 +142,7 @@ void prepare_constants(const DepthwiseInt8Args& args, float* scale, float* bias,
   const auto inv_scale = hn::Set(df, e.dst_inv_scale);
   for (int64_t i = 0; i < lanes; i += half) {
     const auto vs = hn::Mul(hn::Load(df, in_order[0] + i), inv_scale);
-    const auto vb = hn::Mul(hn::Load(df, in_order[1] + i), inv_scale);
+    const auto vb = hn::MulAdd(hn::Load(df, in_order[1] + i), inv_scale, hn::Set(df, e.dst_zero));
     hn::Store(vs, df, in_order[0] + i);
     hn::Store(vb, df, in_order[1] + i);
     const auto worst = hn::MulAdd(hn::Abs(vs), hn::Set(df, most), hn::Abs(vb));
@@ -157,7 +157,7 @@ void prepare_constants(const DepthwiseInt8Args& args, float* scale, float* bias,
   }
   ClampRange range;
   b.fast = small && e.dst_elem != Elem::F32 && e.dst_inv_scale > 0 && only_clamps(e, range);
-  const ClampSteps steps = b.fast ? ClampSteps(range, e.dst_elem, e.dst_inv_scale) : ClampSteps();
+  const ClampSteps steps = b.fast ? ClampSteps(range, e.dst_elem, e.dst_inv_scale, e.dst_zero) : ClampSteps();
   b.low = steps.low;
   b.high = steps.high;
 }

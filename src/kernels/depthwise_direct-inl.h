@@ -177,8 +177,8 @@ void run_patches(const DepthwiseInt8Args& args, const Block& b, int64_t image, i
 
 inline bool runs_direct(const DepthwiseInt8Args& args, const Block& b) {
   const DepthwiseShape& s = *args.shape;
-  return b.fast && s.kernel_h == 3 && s.kernel_w == 3 && s.multiplier == 1 && s.dilation_h == 1 && s.dilation_w == 1 &&
-         s.stride_h == s.stride_w && s.stride_h <= 2;
+  return b.fast && s.pad_value == 0 && s.kernel_h == 3 && s.kernel_w == 3 && s.multiplier == 1 && s.dilation_h == 1 &&
+         s.dilation_w == 1 && s.stride_h == s.stride_w && s.stride_h <= 2;
 }
 
 template <bool kClamp, class T, class Dst>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // INT8 depthwise convolution of any kernel size. Input rows 2p and 2p + 1 are widened and interleaved once ("pair row" p)
-// into a ring that stays in the first-level cache, with the padding written as zeros, and every output row is a sum over
+// into a ring that stays in the first-level cache, with the padding written out, and every output row is a sum over
 // pair rows. An output row that starts at an odd row takes the same pair rows with weights shifted by one row.
 #if defined(TFENGINE_KERNELS_DEPTHWISE_RING_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TFENGINE_KERNELS_DEPTHWISE_RING_INL_H_
@@ -37,14 +37,16 @@ void expand_pair(const DepthwiseInt8Args& args, const DepthwisePlan::Unit& unit,
   const int64_t step = s.src_pixel_stride;
   const T* image = reinterpret_cast<const T*>(args.src) + unit.image * s.in_h * s.in_w * step;
   const T* end = reinterpret_cast<const T*>(args.src) + (s.batch * s.in_h * s.in_w - 1) * step + s.channels;
-  alignas(64) static const uint8_t zeros[64] = {};
+  alignas(64) T beyond[64];
+  std::fill_n(beyond, 64, static_cast<T>(s.pad_value));
+  const auto pad = hn::Set(d16, static_cast<int16_t>(s.pad_value));
   const T* row[2];
   int64_t row_step[2];
   int64_t safe_cols = s.in_w;  // pixels before this one may be read a whole vector at a time
   for (int i = 0; i < 2; ++i) {
     const int64_t y = unit.first_in_row + (v + i) * args.plan->row_step;
     const bool inside = y >= 0 && y < s.in_h;
-    row[i] = inside ? image + y * s.in_w * step : reinterpret_cast<const T*>(zeros);
+    row[i] = inside ? image + y * s.in_w * step : beyond;
     row_step[i] = inside ? step : 0;
     if (inside && s.multiplier == 1) {
       row[i] += b.channel;
@@ -58,14 +60,14 @@ void expand_pair(const DepthwiseInt8Args& args, const DepthwisePlan::Unit& unit,
   };
   const int64_t begin = std::clamp<int64_t>(s.pad_left - u0, 0, cols);              // first column inside the image
   const int64_t stop = std::clamp<int64_t>(s.in_w + s.pad_left - u0, begin, cols);  // first column behind it
-  for (int64_t col = 0; col < begin; ++col) store(col, hn::Zero(d16), hn::Zero(d16));
-  for (int64_t col = stop; col < cols; ++col) store(col, hn::Zero(d16), hn::Zero(d16));
+  for (int64_t col = 0; col < begin; ++col) store(col, pad, pad);
+  for (int64_t col = stop; col < cols; ++col) store(col, pad, pad);
   const int64_t x0 = u0 - s.pad_left;  // input column of ring column 0
   int64_t col = begin;
   if (s.multiplier != 1) {
     for (; col < stop; ++col) {
       const auto take = [&](int i) HWY_ATTR {
-        return row_step[i] == 0 ? hn::Zero(d16) : gather_pixel(row[i] + (x0 + col) * step, b, s.multiplier);
+        return row_step[i] == 0 ? pad : gather_pixel(row[i] + (x0 + col) * step, b, s.multiplier);
       };
       store(col, take(0), take(1));
     }

@@ -81,12 +81,14 @@ struct EltwiseInput {
   float scale = 1.0f;  // of S8 and U8
   Broadcast broadcast = Broadcast::None;
   int64_t pixel_stride = 1;  // elements between pixels, for Broadcast::None
+  float zero = 0.0f;         // of S8 and U8: real = (integer - zero) * scale
 };
 
 struct EltwiseOutput {
   Elem elem = Elem::F32;
   float inv_scale = 1.0f;
-  Act act;  // applied in float before quantisation
+  Act act;            // applied in float before quantisation
+  float zero = 0.0f;  // of S8 and U8: added behind inv_scale, before rounding
 };
 
 // dst = act(op(a, b)). op: a binary one. dst may be the memory of an input with Broadcast::None, the same
@@ -101,8 +103,9 @@ struct StridedShape {
   int64_t a_strides[8] = {};
   int64_t b_strides[8] = {};
 };
-void eltwise_binary_strided(EltwiseOp op, const StridedShape& shape, Elem a_elem, float a_scale, const void* a,
-                            Elem b_elem, float b_scale, const void* b, const EltwiseOutput& output, void* dst,
+// Of the inputs' descriptions only elem, scale and zero are looked at.
+void eltwise_binary_strided(EltwiseOp op, const StridedShape& shape, const EltwiseInput& a_info, const void* a,
+                            const EltwiseInput& b_info, const void* b, const EltwiseOutput& output, void* dst,
                             int threads);
 
 // Register numbers: 0..num_inputs-1 are the inputs (read only), num_inputs.. are temporaries that a step

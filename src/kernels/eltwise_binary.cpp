@@ -19,12 +19,14 @@
 #define TFENGINE_KERNELS_ELTWISE_BINARY_ONCE
 namespace tfengine::kernels {
 
-// Sum: dst = round(a * a_factor + b * b_factor); otherwise dst = round(a * b * a_factor). All in steps of dst, clamped.
+// Sum: dst = round(a * a_factor + b * b_factor + zero); otherwise dst = round((a - a_zero) * (b - b_zero) * a_factor +
+// zero). All in steps of dst, clamped.
 struct ByteRow {
   bool sum;
   bool a_signed, b_signed;
   bool b_scalar;
   float a_factor, b_factor;
+  float a_zero, b_zero, zero;
   float low, high;
 };
 
@@ -42,13 +44,15 @@ void byte_row_as(const ByteRow& row, int64_t n, const A* a, const B* b, uint8_t*
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(df));
   constexpr int64_t kMaxLanes = HWY_MAX_BYTES / sizeof(float);
   const auto a_factor = hn::Set(df, row.a_factor), b_factor = hn::Set(df, row.b_factor);
+  const auto a_zero = hn::Set(df, row.a_zero), b_zero = hn::Set(df, row.b_zero), zero = hn::Set(df, row.zero);
   const auto low = hn::Set(df, row.low), high = hn::Set(df, row.high);
   HWY_ALIGN B repeated[kMaxLanes];
   if (row.b_scalar) std::fill_n(repeated, kMaxLanes, *b);
   const auto one = [&](const A* pa, const B* pb, uint8_t* to) HWY_ATTR {
     const auto x = load_as_float(df, pa);
     const auto y = load_as_float(df, row.b_scalar ? repeated : pb);
-    const auto q = kSum ? hn::MulAdd(x, a_factor, hn::Mul(y, b_factor)) : hn::Mul(hn::Mul(x, y), a_factor);
+    const auto q = kSum ? hn::MulAdd(x, a_factor, hn::MulAdd(y, b_factor, zero))
+                        : hn::MulAdd(hn::Mul(hn::Sub(x, a_zero), hn::Sub(y, b_zero)), a_factor, zero);
     store_bytes(df, q, low, high, to);
   };
   int64_t i = 0;
@@ -97,13 +101,16 @@ bool byte_row_of(EltwiseOp op, const EltwiseInput& a, const EltwiseInput& b, con
   if (op != EltwiseOp::Add && op != EltwiseOp::Sub && op != EltwiseOp::Mul) return false;
   ClampRange range;
   if (!range.narrow(output.act)) return false;
-  const ClampSteps steps(range, output.elem, output.inv_scale);
+  const ClampSteps steps(range, output.elem, output.inv_scale, output.zero);
   row.sum = op != EltwiseOp::Mul;
   row.a_signed = a.elem == Elem::S8;
   row.b_signed = b.elem == Elem::S8;
   row.b_scalar = b.broadcast == Broadcast::Scalar || b.broadcast == Broadcast::Pixel;
   row.a_factor = a.scale * output.inv_scale * (row.sum ? 1.0f : b.scale);
   row.b_factor = b.scale * output.inv_scale * (op == EltwiseOp::Sub ? -1.0f : 1.0f);
+  row.a_zero = a.zero;
+  row.b_zero = b.zero;
+  row.zero = output.zero - (row.sum ? a.zero * row.a_factor + b.zero * row.b_factor : 0.0f);
   row.low = steps.low;
   row.high = steps.high;
   return true;

@@ -84,43 +84,44 @@ void step(EltwiseOp op, int64_t n, const float* a, const float* b, float alpha, 
 }
 
 template <class T>
-HWY_INLINE void load_as(int64_t n, const T* HWY_RESTRICT src, float scale, float* HWY_RESTRICT dst) {
+HWY_INLINE void load_as(int64_t n, const T* HWY_RESTRICT src, float scale, float zero, float* HWY_RESTRICT dst) {
   const DF df;
   const hn::RebindToSigned<DF> di;
   const hn::Rebind<T, DF> d8;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(df));
-  const auto factor = hn::Set(df, scale);
+  const auto factor = hn::Set(df, scale), origin = hn::Set(df, zero);
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) {
-    hn::StoreU(hn::Mul(hn::ConvertTo(df, hn::PromoteTo(di, hn::LoadU(d8, src + i))), factor), df, dst + i);
+    const auto x = hn::ConvertTo(df, hn::PromoteTo(di, hn::LoadU(d8, src + i)));
+    hn::StoreU(hn::Mul(hn::Sub(x, origin), factor), df, dst + i);
   }
-  for (; i < n; ++i) dst[i] = static_cast<float>(src[i]) * scale;
+  for (; i < n; ++i) dst[i] = (static_cast<float>(src[i]) - zero) * scale;
 }
 
-void load(Elem elem, int64_t n, const void* src, float scale, float* dst) {
+void load(Elem elem, int64_t n, const void* src, float scale, float zero, float* dst) {
   if (elem == Elem::F32) {
     std::memcpy(dst, src, static_cast<size_t>(n) * sizeof(float));
   } else if (elem == Elem::S8) {
-    load_as(n, static_cast<const int8_t*>(src), scale, dst);
+    load_as(n, static_cast<const int8_t*>(src), scale, zero, dst);
   } else {
-    load_as(n, static_cast<const uint8_t*>(src), scale, dst);
+    load_as(n, static_cast<const uint8_t*>(src), scale, zero, dst);
   }
 }
 
 template <class T>
-HWY_INLINE void store_as(int64_t n, const float* HWY_RESTRICT src, float inv_scale, T* HWY_RESTRICT dst) {
+HWY_INLINE void store_as(int64_t n, const float* HWY_RESTRICT src, float inv_scale, float zero, T* HWY_RESTRICT dst) {
   const DF df;
   const hn::RebindToSigned<DF> di;
   const hn::Repartition<int16_t, DF> d16;
   const hn::Rebind<T, DF> d8;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(df));
-  const auto factor = hn::Set(df, inv_scale);
+  const auto factor = hn::Set(df, inv_scale), origin = hn::Set(df, zero);
   // One beyond the range saturates when narrowed, and keeps what follows exact.
   const auto low = hn::Set(df, std::is_signed_v<T> ? -129.0f : -1.0f);
   const auto high = hn::Set(df, std::is_signed_v<T> ? 128.0f : 256.0f);
   (void)d16;
   const auto value = [&](hn::Vec<DF> x) HWY_ATTR {
-    x = hn::Mul(x, factor);
+    x = hn::MulAdd(x, factor, origin);
     x = hn::IfThenElseZero(hn::Eq(x, x), x);
     return hn::DemoteTo(d8, round_small(df, hn::Min(hn::Max(x, low), high)));
   };
@@ -135,13 +136,13 @@ HWY_INLINE void store_as(int64_t n, const float* HWY_RESTRICT src, float inv_sca
   std::memcpy(dst + i, bytes, static_cast<size_t>(n - i));
 }
 
-void store(Elem elem, int64_t n, const float* src, float inv_scale, void* dst) {
+void store(Elem elem, int64_t n, const float* src, float inv_scale, float zero, void* dst) {
   if (elem == Elem::F32) {
     std::memcpy(dst, src, static_cast<size_t>(n) * sizeof(float));
   } else if (elem == Elem::S8) {
-    store_as(n, src, inv_scale, static_cast<int8_t*>(dst));
+    store_as(n, src, inv_scale, zero, static_cast<int8_t*>(dst));
   } else {
-    store_as(n, src, inv_scale, static_cast<uint8_t*>(dst));
+    store_as(n, src, inv_scale, zero, static_cast<uint8_t*>(dst));
   }
 }
 
@@ -175,12 +176,12 @@ void block_op(EltwiseOp op, int64_t n, const float* a, const float* b, float alp
   HWY_DYNAMIC_DISPATCH(step)(op, n, a, b, alpha, beta, dst);
 }
 
-void block_load(Elem elem, int64_t n, const void* src, float scale, float* dst) {
-  HWY_DYNAMIC_DISPATCH(load)(elem, n, src, scale, dst);
+void block_load(Elem elem, int64_t n, const void* src, float scale, float zero, float* dst) {
+  HWY_DYNAMIC_DISPATCH(load)(elem, n, src, scale, zero, dst);
 }
 
-void block_store(Elem elem, int64_t n, const float* src, float inv_scale, void* dst) {
-  HWY_DYNAMIC_DISPATCH(store)(elem, n, src, inv_scale, dst);
+void block_store(Elem elem, int64_t n, const float* src, float inv_scale, float zero, void* dst) {
+  HWY_DYNAMIC_DISPATCH(store)(elem, n, src, inv_scale, zero, dst);
 }
 
 void block_scale_bias(int64_t n, const float* src, const float* scale, const float* bias, float* dst) {

@@ -12,11 +12,11 @@ namespace tfengine::kernels {
 // dst[i] = op(a[i], b[i]); b is not read by unary operations; dst may be a or b.
 void block_op(EltwiseOp op, int64_t n, const float* a, const float* b, float alpha, float beta, float* dst);
 
-// dst[i] = src[i] * scale (F32: copied, scale ignored).
-void block_load(Elem elem, int64_t n, const void* src, float scale, float* dst);
+// dst[i] = (src[i] - zero) * scale (F32: copied, scale and zero ignored).
+void block_load(Elem elem, int64_t n, const void* src, float scale, float zero, float* dst);
 
-// dst[i] = saturate(round_half_even(src[i] * inv_scale)), NaN to 0 (F32: copied, inv_scale ignored).
-void block_store(Elem elem, int64_t n, const float* src, float inv_scale, void* dst);
+// dst[i] = saturate(round_half_even(src[i] * inv_scale + zero)), NaN to 0 (F32: copied, inv_scale and zero ignored).
+void block_store(Elem elem, int64_t n, const float* src, float inv_scale, float zero, void* dst);
 
 // dst[i] = src[i] * scale[i] + bias[i]; null means 1 or 0. dst may be src.
 void block_scale_bias(int64_t n, const float* src, const float* scale, const float* bias, float* dst);

@@ -43,11 +43,11 @@ struct ClampSteps {
   int16_t high = 0;
 
   ClampSteps() = default;
-  ClampSteps(const ClampRange& range, Elem dst_elem, float dst_inv_scale) {
+  ClampSteps(const ClampRange& range, Elem dst_elem, float dst_inv_scale, float dst_zero) {
     const float least = dst_elem == Elem::S8 ? -128.0f : 0.0f;
     const float most = dst_elem == Elem::S8 ? 127.0f : 255.0f;
-    low = static_cast<int16_t>(std::nearbyint(std::clamp(range.low * dst_inv_scale, least, most)));
-    high = static_cast<int16_t>(std::nearbyint(std::clamp(range.high * dst_inv_scale, least, most)));
+    low = static_cast<int16_t>(std::nearbyint(std::clamp(range.low * dst_inv_scale + dst_zero, least, most)));
+    high = static_cast<int16_t>(std::nearbyint(std::clamp(range.high * dst_inv_scale + dst_zero, least, most)));
   }
 };
 

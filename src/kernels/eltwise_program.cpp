@@ -88,7 +88,7 @@ void load_input(const EltwiseShape& s, const Blocks& blocks, const EltwiseInput&
     return in.elem == Elem::F32;
   };
   const auto load = [&](int64_t n, int64_t from, float* to) {
-    block_load(in.elem, n, offset(in.elem, data, from), in.scale, to);
+    block_load(in.elem, n, offset(in.elem, data, from), in.scale, in.zero, to);
   };
   // A full block's pattern serves shorter blocks too.
   const int64_t most_pixels = std::max<int64_t>(blocks.pixels_per_block, 1);
@@ -135,14 +135,14 @@ void load_input(const EltwiseShape& s, const Blocks& blocks, const EltwiseInput&
 void store_result(const EltwiseProgram& program, const EltwiseShape& s, const Place& p, const float* result,
                   void* dst) {
   const Elem elem = program.output.elem;
-  const float inv_scale = program.output.inv_scale;
+  const float inv_scale = program.output.inv_scale, zero = program.output.zero;
   const int64_t first = (p.image * s.pixels + p.pixel) * s.dst_pixel_stride + p.channel;
   if (p.pixels == 1 || s.dst_pixel_stride == p.channels) {
-    block_store(elem, p.count(), result, inv_scale, offset(elem, dst, first));
+    block_store(elem, p.count(), result, inv_scale, zero, offset(elem, dst, first));
     return;
   }
   for (int64_t q = 0; q < p.pixels; ++q) {
-    block_store(elem, p.channels, result + q * p.channels, inv_scale,
+    block_store(elem, p.channels, result + q * p.channels, inv_scale, zero,
                 offset(elem, dst, first + q * s.dst_pixel_stride));
   }
 }

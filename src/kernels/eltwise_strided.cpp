@@ -34,20 +34,23 @@ StridedShape merge_axes(const StridedShape& s) {
   return m;
 }
 
-void load_run(Elem elem, float scale, const void* src, int64_t first, int64_t stride, int64_t n, float* to) {
-  if (stride == 1) return block_load(elem, n, offset(elem, src, first), scale, to);
+void load_run(const EltwiseInput& info, const void* src, int64_t first, int64_t stride, int64_t n, float* to) {
+  const auto load = [&](int64_t from, int64_t count, float* into) {
+    block_load(info.elem, count, offset(info.elem, src, from), info.scale, info.zero, into);
+  };
+  if (stride == 1) return load(first, n, to);
   if (stride == 0) {
-    block_load(elem, 1, offset(elem, src, first), scale, to);
+    load(first, 1, to);
     std::fill_n(to + 1, n - 1, to[0]);
     return;
   }
-  for (int64_t i = 0; i < n; ++i) block_load(elem, 1, offset(elem, src, first + i * stride), scale, to + i);
+  for (int64_t i = 0; i < n; ++i) load(first + i * stride, 1, to + i);
 }
 
 }  // namespace
 
-void eltwise_binary_strided(EltwiseOp op, const StridedShape& shape, Elem a_elem, float a_scale, const void* a,
-                            Elem b_elem, float b_scale, const void* b, const EltwiseOutput& output, void* dst,
+void eltwise_binary_strided(EltwiseOp op, const StridedShape& shape, const EltwiseInput& a_info, const void* a,
+                            const EltwiseInput& b_info, const void* b, const EltwiseOutput& output, void* dst,
                             int threads) {
   const StridedShape s = merge_axes(shape);
   int64_t runs = 1;
@@ -72,13 +75,13 @@ void eltwise_binary_strided(EltwiseOp op, const StridedShape& shape, Elem a_elem
         }
         const int64_t n = std::min(run - inside, count - i);
         const int64_t step_a = s.a_strides[s.rank - 1], step_b = s.b_strides[s.rank - 1];
-        load_run(a_elem, a_scale, a, at_a + inside * step_a, step_a, n, x + i);
-        load_run(b_elem, b_scale, b, at_b + inside * step_b, step_b, n, y + i);
+        load_run(a_info, a, at_a + inside * step_a, step_a, n, x + i);
+        load_run(b_info, b, at_b + inside * step_b, step_b, n, y + i);
         i += n;
       }
       block_op(op, count, x, y, 0.0f, 0.0f, x);
       block_act(output.act, count, x);
-      block_store(output.elem, count, x, output.inv_scale, offset(output.elem, dst, first));
+      block_store(output.elem, count, x, output.inv_scale, output.zero, offset(output.elem, dst, first));
     }
   });
 }

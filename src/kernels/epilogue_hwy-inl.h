@@ -193,22 +193,24 @@ struct ChannelFactors {
   hn::Vec<DF> scale, bias;
 };
 
+// `zero` is added to the folded bias.
 template <class DF>
-HWY_INLINE ChannelFactors<DF> load_factors(DF df, const Epilogue& e, int64_t c, float folded) {
-  const auto f = hn::Set(df, folded);
+HWY_INLINE ChannelFactors<DF> load_factors(DF df, const Epilogue& e, int64_t c, float folded, float zero) {
+  const auto f = hn::Set(df, folded), z = hn::Set(df, zero);
   return {e.scale ? hn::Mul(hn::LoadU(df, e.scale + c), f) : f,
-          e.bias ? hn::Mul(hn::LoadU(df, e.bias + c), f) : hn::Zero(df)};
+          e.bias ? hn::MulAdd(hn::LoadU(df, e.bias + c), f, z) : z};
 }
 
 // A channel run shorter than a vector goes through these: every pointer the vector code reads or writes is
 // replaced by a full vector on the stack.
 template <class DF>
-HWY_INLINE ChannelFactors<DF> load_factors_tail(DF df, const Epilogue& e, int64_t c, int64_t n, float folded) {
+HWY_INLINE ChannelFactors<DF> load_factors_tail(DF df, const Epilogue& e, int64_t c, int64_t n, float folded,
+                                                float zero) {
   HWY_ALIGN float scale[HWY_MAX_BYTES / sizeof(float)] = {};
   HWY_ALIGN float bias[HWY_MAX_BYTES / sizeof(float)] = {};
   for (int64_t i = 0; i < n; ++i) {
     scale[i] = e.scale ? e.scale[c + i] * folded : folded;
-    bias[i] = e.bias ? e.bias[c + i] * folded : 0.0f;
+    bias[i] = (e.bias ? e.bias[c + i] * folded : 0.0f) + zero;
   }
   return {hn::Load(df, scale), hn::Load(df, bias)};
 }
@@ -231,6 +233,7 @@ inline bool only_clamps(const Epilogue& e) {
 template <class DF>
 struct ClampStep {
   float folded;  // factor on scale, bias and residual_scale
+  float zero;    // the zero points of dst and residual, in steps of dst
   float low_edge, high_edge;
   hn::Vec<DF> low, high, residual_scale;
 
@@ -238,11 +241,12 @@ struct ClampStep {
     folded = e.dst_elem == Elem::F32 ? 1.0f : e.dst_inv_scale;
     low_edge = e.dst_elem == Elem::F32 ? -std::numeric_limits<float>::infinity() : lowest_of(e.dst_elem);
     high_edge = e.dst_elem == Elem::F32 ? std::numeric_limits<float>::infinity() : highest_of(e.dst_elem);
-    if (e.after_add.kind == ActKind::Relu) low_edge = std::max(low_edge, 0.0f);
+    zero = e.dst_zero - e.residual_zero * e.residual_scale * folded;
+    if (e.after_add.kind == ActKind::Relu) low_edge = std::max(low_edge, e.dst_zero);
     if (e.after_add.kind == ActKind::Clip) {
       const float high_before = high_edge;
-      high_edge = std::clamp(e.after_add.beta * folded, low_edge, high_before);
-      low_edge = std::clamp(e.after_add.alpha * folded, low_edge, high_before);
+      high_edge = std::clamp(e.after_add.beta * folded + e.dst_zero, low_edge, high_before);
+      low_edge = std::clamp(e.after_add.alpha * folded + e.dst_zero, low_edge, high_before);
     }
     low = hn::Set(df, low_edge);
     high = hn::Set(df, high_edge);
@@ -268,14 +272,16 @@ struct ClampStep {
 // Any activations: in real units, requantised last.
 template <class DF>
 struct GeneralStep {
-  static constexpr float folded = 1.0f;
+  static constexpr float folded = 1.0f, zero = 0.0f;
   float low_edge;
   Act before_add, after_add;
-  hn::Vec<DF> inv_scale, low, high, residual_scale;
+  hn::Vec<DF> inv_scale, dst_zero, low, high, residual_scale, residual_zero;
 
   GeneralStep(DF df, const Epilogue& e)
       : low_edge(lowest_of(e.dst_elem)), before_add(e.before_add), after_add(e.after_add) {
     inv_scale = hn::Set(df, e.dst_inv_scale);
+    dst_zero = hn::Set(df, e.dst_zero);
+    residual_zero = hn::Set(df, e.residual_zero);
     low = hn::Set(df, lowest_of(e.dst_elem));
     high = hn::Set(df, highest_of(e.dst_elem));
     residual_scale = hn::Set(df, e.residual_scale);
@@ -283,17 +289,19 @@ struct GeneralStep {
   template <class R>
   HWY_INLINE hn::Vec<DF> apply(DF df, hn::Vec<DF> acc, const ChannelFactors<DF>& f, const R& residual) const {
     auto r = apply_act(df, before_add, hn::MulAdd(acc, f.scale, f.bias));
-    if constexpr (!std::is_same_v<R, NoResidual>) r = hn::MulAdd(residual, residual_scale, r);
+    if constexpr (!std::is_same_v<R, NoResidual>) {
+      r = hn::MulAdd(hn::Sub(residual, residual_zero), residual_scale, r);
+    }
     return apply_act(df, after_add, r);
   }
   HWY_INLINE void store_float(DF df, hn::Vec<DF> r, float* p) const { hn::StoreU(r, df, p); }
   HWY_INLINE void store_byte(DF df, hn::Vec<DF> r, uint8_t* p) const {
-    store_bytes(df, hn::Mul(r, inv_scale), low, high, p);
+    store_bytes(df, hn::MulAdd(r, inv_scale, dst_zero), low, high, p);
   }
   HWY_INLINE void store_pair(DF df, hn::Vec<DF> r0, hn::Vec<DF> r1, uint8_t* p) const {
-    store_byte_pair(df, hn::Mul(r0, inv_scale), hn::Mul(r1, inv_scale), low, high, p);
+    store_byte_pair(df, hn::MulAdd(r0, inv_scale, dst_zero), hn::MulAdd(r1, inv_scale, dst_zero), low, high, p);
   }
-  HWY_INLINE hn::Vec<DF> in_steps(hn::Vec<DF> r) const { return hn::Min(hn::Mul(r, inv_scale), high); }
+  HWY_INLINE hn::Vec<DF> in_steps(hn::Vec<DF> r) const { return hn::Min(hn::MulAdd(r, inv_scale, dst_zero), high); }
 };
 
 // All rows of one vector of channels, of which n exist; kFull: all of them do.
@@ -303,8 +311,8 @@ HWY_INLINE void epilogue_column(DF df, const Epilogue& e, const EpilogueTile<Acc
   constexpr bool kHasResidual = !std::is_same_v<R, NoResidual>;
   using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
   const int64_t channel = t.first_channel + c;
-  const auto factors =
-      kFull ? load_factors(df, e, channel, step.folded) : load_factors_tail(df, e, channel, n, step.folded);
+  const auto factors = kFull ? load_factors(df, e, channel, step.folded, step.zero)
+                             : load_factors_tail(df, e, channel, n, step.folded, step.zero);
   // Copies: stores of bytes may alias anything, and the loop would read the strides again and again.
   const int64_t rows = t.rows, acc_stride = t.acc_stride, dst_stride = t.dst_pixel_stride;
   const int64_t residual_stride = e.residual_pixel_stride;
@@ -340,8 +348,8 @@ HWY_INLINE void epilogue_byte_pair(DF df, const Epilogue& e, const EpilogueTile<
   using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(df));
   const int64_t channel = t.first_channel + c;
-  const auto factors0 = load_factors(df, e, channel, step.folded);
-  const auto factors1 = load_factors(df, e, channel + lanes, step.folded);
+  const auto factors0 = load_factors(df, e, channel, step.folded, step.zero);
+  const auto factors1 = load_factors(df, e, channel + lanes, step.folded, step.zero);
   const int64_t rows = t.rows, acc_stride = t.acc_stride, dst_stride = t.dst_pixel_stride;
   const int64_t residual_stride = e.residual_pixel_stride;
   const Acc* acc = t.acc + c;
@@ -374,8 +382,10 @@ HWY_INLINE void epilogue_byte_quad(DF df, const Epilogue& e, const EpilogueTile<
   constexpr int64_t kLanes = hn::MaxLanes(DF());
   const int64_t channel = t.first_channel + c;
   const ChannelFactors<DF> factors[4] = {
-      load_factors(df, e, channel, step.folded), load_factors(df, e, channel + kLanes, step.folded),
-      load_factors(df, e, channel + 2 * kLanes, step.folded), load_factors(df, e, channel + 3 * kLanes, step.folded)};
+      load_factors(df, e, channel, step.folded, step.zero),
+      load_factors(df, e, channel + kLanes, step.folded, step.zero),
+      load_factors(df, e, channel + 2 * kLanes, step.folded, step.zero),
+      load_factors(df, e, channel + 3 * kLanes, step.folded, step.zero)};
   const auto low = hn::Set(hn::Repartition<Byte, DF>(), static_cast<Byte>(std::nearbyint(step.low_edge)));
   const int64_t rows = t.rows, acc_stride = t.acc_stride, dst_stride = t.dst_pixel_stride;
   const int64_t residual_stride = e.residual_pixel_stride;

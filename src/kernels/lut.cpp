@@ -8,8 +8,9 @@
 namespace tfengine::kernels {
 namespace {
 
-uint8_t to_byte(Elem elem, double real, float inv_scale) {
-  const double steps = real * static_cast<double>(inv_scale);
+uint8_t to_byte(const Format& format, double real) {
+  const Elem elem = format.elem;
+  const double steps = real / static_cast<double>(format.scale) + static_cast<double>(format.zero);
   if (std::isnan(steps)) return 0;
   const double low = elem == Elem::S8 ? -128.0 : 0.0, high = elem == Elem::S8 ? 127.0 : 255.0;
   const double q = std::nearbyint(std::min(std::max(steps, low), high));
@@ -23,21 +24,20 @@ struct Step {
 
 }  // namespace
 
-Lut make_lut(Elem src_elem, float src_scale, Elem dst_elem, float dst_inv_scale,
-             double (*function)(double, const void*), const void* context) {
+Lut make_lut(const Format& src, const Format& dst, double (*function)(double, const void*), const void* context) {
   Lut lut;
   for (int i = 0; i < 256; ++i) {
-    const int value = src_elem == Elem::S8 ? static_cast<int8_t>(i) : i;
-    lut.table[i] = to_byte(dst_elem, function(value * static_cast<double>(src_scale), context), dst_inv_scale);
+    const int value = src.elem == Elem::S8 ? static_cast<int8_t>(i) : i;
+    const double real = (value - static_cast<double>(src.zero)) * static_cast<double>(src.scale);
+    lut.table[i] = to_byte(dst, function(real, context));
   }
   return lut;
 }
 
-Lut make_lut(Elem src_elem, float src_scale, Elem dst_elem, float dst_inv_scale, EltwiseOp op, float alpha,
-             float beta) {
+Lut make_lut(const Format& src, const Format& dst, EltwiseOp op, float alpha, float beta) {
   const Step step{op, alpha, beta};
   return make_lut(
-      src_elem, src_scale, dst_elem, dst_inv_scale,
+      src, dst,
       [](double x, const void* p) {
         const Step& s = *static_cast<const Step*>(p);
         return eltwise_reference(s.op, x, 0.0, static_cast<double>(s.alpha), static_cast<double>(s.beta));

@@ -6,6 +6,7 @@
 
 #include "kernels/copy.h"
 #include "kernels/eltwise.h"
+#include "kernels/quantize.h"
 
 namespace tfengine::kernels {
 
@@ -14,14 +15,12 @@ struct Lut {
   alignas(64) uint8_t table[256];
 };
 
-// table for dst = saturate(round_half_even(f(src * src_scale) * dst_inv_scale)); f is evaluated in double by
-// the caller's function. src_elem and dst_elem are S8 or U8.
-Lut make_lut(Elem src_elem, float src_scale, Elem dst_elem, float dst_inv_scale,
-             double (*function)(double, const void*), const void* context);
+// table for dst = saturate(round_half_even(f((src - src.zero) * src.scale) / dst.scale + dst.zero)); f is evaluated in
+// double by the caller's function. Elements are S8 or U8.
+Lut make_lut(const Format& src, const Format& dst, double (*function)(double, const void*), const void* context);
 
 // The same for one unary step of eltwise.h, with that step's alpha and beta.
-Lut make_lut(Elem src_elem, float src_scale, Elem dst_elem, float dst_inv_scale, EltwiseOp op, float alpha = 0,
-             float beta = 0);
+Lut make_lut(const Format& src, const Format& dst, EltwiseOp op, float alpha = 0, float beta = 0);
 
 // src and dst may be the same memory when their strides are.
 void lut_run(const Lut& lut, const Rows& rows, const void* src, void* dst, int threads);

@@ -133,18 +133,19 @@ void add_pixels(Elem elem, const void* src, int64_t rows, int64_t row_step, int6
   }
 }
 
-// dst = act(sums * factor), stored as dst's type.
+// dst = act(sums * factor - the source's zero point), stored as dst's type.
 void finish_sums(const PoolEpilogue& e, int64_t n, const float* sums, float factor, void* dst) {
   Epilogue epilogue;
   epilogue.before_add = {};
   epilogue.after_add = e.act;
   epilogue.dst_elem = e.dst_elem;
   epilogue.dst_inv_scale = e.dst_inv_scale;
+  epilogue.dst_zero = e.dst_zero;
   HWY_ALIGN float scaled[kPoolChannels];
   const hn::ScalableTag<float> df;
-  const auto f = hn::Set(df, factor);
+  const auto f = hn::Set(df, factor), origin = hn::Set(df, -e.src_zero * e.src_scale);
   for (int64_t i = 0; i < n; i += static_cast<int64_t>(hn::Lanes(df))) {
-    hn::Store(hn::Mul(hn::Load(df, sums + i), f), df, scaled + i);
+    hn::Store(hn::MulAdd(hn::Load(df, sums + i), f, origin), df, scaled + i);
   }
   epilogue_tile<float>(epilogue, {scaled, n, 1, n, 0, 0, dst, n});
 }
@@ -163,7 +164,8 @@ HWY_EXPORT(finish_sums);
 
 bool same_grid(const PoolEpilogue& e) {
   if (e.act.kind != ActKind::None || e.src_elem != e.dst_elem) return false;
-  return e.src_elem == Elem::F32 || std::abs(e.src_scale * e.dst_inv_scale - 1.0f) < 9.5e-7f;
+  if (e.src_elem == Elem::F32) return true;
+  return std::abs(e.src_scale * e.dst_inv_scale - 1.0f) < 9.5e-7f && e.src_zero == e.dst_zero;
 }
 
 // Calls f(window, index of the output pixel) for every output pixel.
@@ -206,7 +208,7 @@ void max_pool(const PoolShape& s, const PoolEpilogue& e, const void* src, void* 
     for (int64_t c = 0; c < s.channels; c += kPoolChannels) {
       block.channels = std::min(kPoolChannels, s.channels - c);
       HWY_DYNAMIC_DISPATCH(max_window)(block, w, e.src_elem, offset(e.src_elem, src, c), maxima);
-      block_load(e.src_elem, block.channels, maxima, 1.0f, real);
+      block_load(e.src_elem, block.channels, maxima, 1.0f, 0.0f, real);
       void* to = offset(e.dst_elem, dst, pixel * s.dst_pixel_stride + c);
       HWY_DYNAMIC_DISPATCH(finish_sums)(e, block.channels, real, src_factor(e), to);
     }

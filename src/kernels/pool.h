@@ -23,15 +23,16 @@ struct PoolShape {
   int64_t dst_pixel_stride = 1;
 };
 
-// r = pooled value * src_scale (1 for F32); r = act(r); dst = dst_elem is F32 ? r :
-// saturate(round_half_even(r * dst_inv_scale)). When source and destination are the same 8-bit grid (same
-// Elem, src_scale * dst_inv_scale within 2^-20 of 1, no activation) maxima are stored as they are.
+// r = (pooled value - src_zero) * src_scale (as it is for F32); r = act(r); dst = dst_elem is F32 ? r :
+// saturate(round_half_even(r * dst_inv_scale + dst_zero)). When source and destination are the same 8-bit grid (same
+// Elem, src_scale * dst_inv_scale within 2^-20 of 1, the same zero point, no activation) maxima are stored as they are.
 struct PoolEpilogue {
   Elem src_elem = Elem::F32;
   float src_scale = 1.0f;
   Act act;
   Elem dst_elem = Elem::F32;
   float dst_inv_scale = 1.0f;
+  float src_zero = 0.0f, dst_zero = 0.0f;
 };
 
 void max_pool(const PoolShape& shape, const PoolEpilogue& epilogue, const void* src, void* dst, int threads);

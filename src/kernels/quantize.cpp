@@ -19,25 +19,26 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 template <class T>
-HWY_INLINE void requantize_as(int64_t n, const T* HWY_RESTRICT src, float factor, float low_edge, float high_edge,
-                              uint8_t* HWY_RESTRICT dst) {
+HWY_INLINE void requantize_as(int64_t n, const T* HWY_RESTRICT src, float factor, float zero, float low_edge,
+                              float high_edge, uint8_t* HWY_RESTRICT dst) {
   const hn::ScalableTag<float> df;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(df));
   constexpr int64_t kMaxLanes = HWY_MAX_BYTES / sizeof(float);
-  const auto f = hn::Set(df, factor), low = hn::Set(df, low_edge), high = hn::Set(df, high_edge);
+  const auto f = hn::Set(df, factor), z = hn::Set(df, zero), low = hn::Set(df, low_edge), high = hn::Set(df, high_edge);
   int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) store_bytes(df, hn::Mul(load_as_float(df, src + i), f), low, high, dst + i);
+  for (; i + lanes <= n; i += lanes) store_bytes(df, hn::MulAdd(load_as_float(df, src + i), f, z), low, high, dst + i);
   if (i == n) return;
   HWY_ALIGN uint8_t rest[kMaxLanes];
-  store_bytes(df, hn::Mul(load_tail(df, src + i, n - i), f), low, high, rest);
+  store_bytes(df, hn::MulAdd(load_tail(df, src + i, n - i), f, z), low, high, rest);
   std::memcpy(dst + i, rest, static_cast<size_t>(n - i));
 }
 
-void requantize_run(int64_t n, bool src_signed, const uint8_t* src, float factor, float low, float high, uint8_t* dst) {
+void requantize_run(int64_t n, bool src_signed, const uint8_t* src, float factor, float zero, float low, float high,
+                    uint8_t* dst) {
   if (src_signed) {
-    requantize_as(n, reinterpret_cast<const int8_t*>(src), factor, low, high, dst);
+    requantize_as(n, reinterpret_cast<const int8_t*>(src), factor, zero, low, high, dst);
   } else {
-    requantize_as(n, src, factor, low, high, dst);
+    requantize_as(n, src, factor, zero, low, high, dst);
   }
 }
 
@@ -113,37 +114,41 @@ void for_each_run(const Rows& rows, double ns_per_value, int threads, F&& f) {
 
 }  // namespace
 
-void quantize_f32(const Rows& rows, const float* src, float inv_scale, Elem dst_elem, void* dst, int threads) {
+void quantize_f32(const Rows& rows, const float* src, float inv_scale, Elem dst_elem, void* dst, int threads,
+                  float zero) {
   for_each_run(rows, 0.2, threads, [&](int64_t n, int64_t from, int64_t to) {
-    block_store(dst_elem, n, src + from, inv_scale, offset(dst_elem, dst, to));
+    block_store(dst_elem, n, src + from, inv_scale, zero, offset(dst_elem, dst, to));
   });
 }
 
-void dequantize_to_f32(const Rows& rows, Elem src_elem, const void* src, float scale, float* dst, int threads) {
+void dequantize_to_f32(const Rows& rows, Elem src_elem, const void* src, float scale, float* dst, int threads,
+                       float zero) {
   for_each_run(rows, 0.2, threads, [&](int64_t n, int64_t from, int64_t to) {
-    block_load(src_elem, n, offset(src_elem, src, from), scale, dst + to);
+    block_load(src_elem, n, offset(src_elem, src, from), scale, zero, dst + to);
   });
 }
 
-void requantize(const Rows& rows, Elem src_elem, const void* src, float factor, Elem dst_elem, void* dst, int threads) {
+void requantize(const Rows& rows, Elem src_elem, const void* src, float factor, Elem dst_elem, void* dst, int threads,
+                float zero) {
   const float low = dst_elem == Elem::S8 ? -128.0f : 0.0f, high = dst_elem == Elem::S8 ? 127.0f : 255.0f;
   for_each_run(rows, 0.15, threads, [&](int64_t n, int64_t from, int64_t to) {
     HWY_DYNAMIC_DISPATCH(requantize_run)
-    (n, src_elem == Elem::S8, static_cast<const uint8_t*>(src) + from, factor, low, high,
+    (n, src_elem == Elem::S8, static_cast<const uint8_t*>(src) + from, factor, zero, low, high,
      static_cast<uint8_t*>(dst) + to);
   });
 }
 
-void convert_elem(const Rows& rows, Elem src_elem, float src_scale, const void* src, Elem dst_elem, float dst_inv_scale,
-                  void* dst, int threads) {
-  if (src_elem == Elem::F32 && dst_elem == Elem::F32) {
+void convert_elem(const Rows& rows, const Format& from, const void* src, const Format& to, void* dst, int threads) {
+  const float inv_scale = 1.0f / to.scale;
+  if (from.elem == Elem::F32 && to.elem == Elem::F32) {
     copy_rows(4, rows, src, dst, threads);
-  } else if (src_elem == Elem::F32) {
-    quantize_f32(rows, static_cast<const float*>(src), dst_inv_scale, dst_elem, dst, threads);
-  } else if (dst_elem == Elem::F32) {
-    dequantize_to_f32(rows, src_elem, src, src_scale, static_cast<float*>(dst), threads);
+  } else if (from.elem == Elem::F32) {
+    quantize_f32(rows, static_cast<const float*>(src), inv_scale, to.elem, dst, threads, to.zero);
+  } else if (to.elem == Elem::F32) {
+    dequantize_to_f32(rows, from.elem, src, from.scale, static_cast<float*>(dst), threads, from.zero);
   } else {
-    requantize(rows, src_elem, src, src_scale * dst_inv_scale, dst_elem, dst, threads);
+    const float factor = from.scale * inv_scale;
+    requantize(rows, from.elem, src, factor, to.elem, dst, threads, to.zero - from.zero * factor);
   }
 }
 

@@ -124,7 +124,7 @@ std::vector<Tensor> evaluate_graph(const ir::Graph& graph, std::span<const Tenso
                                    void (*observe)(void* state, ir::ValueId, const Tensor&) = nullptr,
                                    void* state = nullptr);
 
-// real = scale * integer; round half to even, saturate. With per-axis scales, as many axes from quant.axis on as have
+// real = scale * (integer - zero_point); round half to even, saturate. With per-axis scales, as many axes from quant.axis on as have
 // scales.size() elements together are taken as one (depthwise weights).
 Tensor quantize_tensor(const Tensor& real, DType dtype, const ir::Quant& quant);
 Tensor dequantize_tensor(const Tensor& integers, const ir::Quant& quant);

@@ -47,7 +47,8 @@ Tensor quantize_tensor(const Tensor& real, DType dtype, const ir::Quant& quant) 
     for (int64_t i = 0; i < source.elements(); ++i) {
       const float scale = quant.scales[static_cast<size_t>(i / walk.inner % walk.count)];
       // nearbyint rounds half to even in the default rounding mode.
-      q[i] = convert_number<T>(scale > 0.0f ? std::nearbyint(x[i] / scale) : 0.0f);
+      const float steps = scale > 0.0f ? std::nearbyint(x[i] / scale) : 0.0f;
+      q[i] = convert_number<T>(steps + static_cast<float>(quant.zero_point));
     }
   });
   return result;
@@ -61,7 +62,7 @@ Tensor dequantize_tensor(const Tensor& integers, const ir::Quant& quant) {
     const T* q = integers.as<T>();
     for (int64_t i = 0; i < integers.elements(); ++i) {
       const double scale = quant.scales[static_cast<size_t>(i / walk.inner % walk.count)];
-      x[i] = static_cast<float>(scale * static_cast<double>(q[i]));
+      x[i] = static_cast<float>(scale * (static_cast<double>(q[i]) - quant.zero_point));
     }
   });
   return result;

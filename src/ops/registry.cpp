@@ -17,11 +17,11 @@ struct Registry {
 
 Registry make_registry() {
   constexpr std::vector<Op> (*kFamilies[])() = {
-      activation_ops, arg_reduce_ops,  batch_norm_ops, binary_ops,   cast_ops,       concat_ops, conv_ops,   einsum_ops,
-      control_flow_ops, tensor_list_ops,
-      fake_quant_ops, fill_ops,        gather_ops,     identity_ops, layer_norm_ops, lrn_ops,    matmul_ops, pad_ops,
-      pool_ops,       quantize_ops,    reduce_ops,     reshape_ops,  resize_ops,     select_ops, shape_ops,  slice_ops,
-      softmax_ops,    space_depth_ops, split_ops,      topk_ops,     transpose_ops,  unary_ops,
+      activation_ops, arg_reduce_ops,   batch_norm_ops,  binary_ops,     cast_ops,  concat_ops,   conv_ops,
+      einsum_ops,     control_flow_ops, tensor_list_ops, fake_quant_ops, fill_ops,  gather_ops,   identity_ops,
+      layer_norm_ops, lrn_ops,          matmul_ops,      pad_ops,        pool_ops,  quantize_ops, reduce_ops,
+      reshape_ops,    resize_ops,       select_ops,      shape_ops,      slice_ops, softmax_ops,  space_depth_ops,
+      split_ops,      topk_ops,         transpose_ops,   unary_ops,
   };
   Registry registry;
   for (const auto family : kFamilies) append(registry.ops, family());

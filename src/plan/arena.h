@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packs tensors with known lifetimes into one block. Greedy by size with best-fit offsets (Pisarchyk and Lee, "Efficient
-// Memory Management for Deep Neural Net Inference", arXiv 2001.03288), which is at or near the lower bound on CNNs.
+// Packs tensors with known lifetimes into one block. Tensors are placed one after another at best-fit offsets, the largest first
+// (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", arXiv 2001.03288) and in other orders;
+// where the best of these stays above the lower bound, a bounded hill climb moves what lies highest further to the front.
+// The result depends on nothing but the lifetimes.
 #pragma once
 
 #include <cstdint>
@@ -22,5 +24,8 @@ struct ArenaLayout {
 };
 
 ArenaLayout pack_arena(const std::vector<Lifetime>& lifetimes);
+
+// Bytes as an arena counts them: every tensor begins on a cache line.
+uint64_t arena_bytes(uint64_t bytes);
 
 }  // namespace tfengine::plan

@@ -88,6 +88,13 @@ class Kernel {
   virtual std::span<const std::byte> weights() const { return {}; }
 };
 
+// Where the elements of an output lie in an input: its pixels, dense rows of the innermost axis, are `pixel_stride` elements apart.
+struct View {
+  int input = 0;
+  int64_t first_element = 0;
+  int64_t pixel_stride = 0;
+};
+
 struct Tactic {
   std::string name;
   size_t workspace_bytes = 0;
@@ -99,6 +106,8 @@ struct Tactic {
   int carried = 0;
   // Copying nothing: the output is the same bytes as input 0 (Reshape, Squeeze).
   bool alias = false;
+  // By output, where each is a regular part of an input (Split, Slice): users that take it where it lies save the copy.
+  std::vector<View> views;
   std::function<std::shared_ptr<const Kernel>(PackedStore&)> prepare;
 };
 
@@ -112,6 +121,8 @@ class Backend {
   virtual std::optional<Refusal> refuses(const ir::Graph& graph, const ir::Node& node) const = 0;
   // Whether the node has an INT8 form here.
   virtual std::optional<Refusal> refuses_int8(const ir::Graph& graph, const ir::Node& node) const = 0;
+  // Whether the node's INT8 form takes input `input`, or for ir::kNone its outputs, on a grid with a zero point.
+  virtual std::optional<Refusal> refuses_zero_point(const ir::Graph& graph, const ir::Node& node, int input) const = 0;
   // Whether steps may read and write channel slices (pixel_stride) for this node: inputs and outputs respectively.
   virtual bool takes_strided_input(const StepSpec& spec, int input) const = 0;
   virtual bool takes_strided_output(const StepSpec& spec) const = 0;

@@ -18,6 +18,7 @@ struct PlanRecord {
   int threads = 1;
   std::vector<Shape> input_shapes;
   std::map<std::string, ChosenTactic> tactics;
+  std::vector<RejectedTactic> rejected;
 };
 
 struct EngineImage {

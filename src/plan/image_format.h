@@ -8,7 +8,7 @@
 namespace tfengine::plan {
 
 inline constexpr char kImageMagic[9] = "TFENGINE";
-inline constexpr uint32_t kImageVersion = 2;
+inline constexpr uint32_t kImageVersion = 3;
 
 struct ImageHeader {
   char magic[8] = {};

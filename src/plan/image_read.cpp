@@ -193,7 +193,7 @@ class Reader {
     const ir::ValueId id = v.is_constant() ? graph.add_constant(string_of(v.name()), tensor_of(v))
                                            : graph.add_value(string_of(v.name()), dtype_of(v.dtype()), shape_of(v));
     ir::Value& value = graph.value(id);
-    if (v.quant() != nullptr) value.quant = {list_of(v.quant()->scales()), v.quant()->axis()};
+    if (v.quant() != nullptr) value.quant = {list_of(v.quant()->scales()), v.quant()->axis(), v.quant()->zero_point()};
     for (const float scale : value.quant.scales) {
       if (!(scale > 0.0f) || scale > 3.0e38f) bad("tensor '{}' has scale {}", value.name, scale);
     }
@@ -257,6 +257,12 @@ class Reader {
     if (p.tactics() != nullptr) {
       for (const fb::Tactic* t : *p.tactics()) {
         record.tactics[string_of(t->node())] = {string_of(t->backend()), string_of(t->tactic()), t->time_us()};
+      }
+    }
+    if (p.rejected() != nullptr) {
+      for (const fb::Tactic* t : *p.rejected()) {
+        record.rejected.push_back({string_of(t->node()), string_of(t->backend()), string_of(t->tactic()),
+                                   t->workspace_bytes(), t->time_us()});
       }
     }
     return record;

@@ -33,10 +33,10 @@ class Writer {
     const Parts parts = parts_of(graph);
     std::vector<Offset<fb::Plan>> plans;
     for (const PlanRecord& record : image_.plans) plans.push_back(plan(record));
-    const auto engine = fb::CreateEngine(builder_, kImageVersion, text(graph.name), text(image_.model_hash),
-                                         text(image_.precision), text(image_.options), text(image_.report),
-                                         text(image_.cpu), image_.threads, parts.values, parts.nodes, parts.inputs,
-                                         parts.outputs, builder_.CreateVector(plans));
+    const auto engine =
+        fb::CreateEngine(builder_, kImageVersion, text(graph.name), text(image_.model_hash), text(image_.precision),
+                         text(image_.options), text(image_.report), text(image_.cpu), image_.threads, parts.values,
+                         parts.nodes, parts.inputs, parts.outputs, builder_.CreateVector(plans));
     builder_.Finish(engine, fb::EngineIdentifier());
     return assemble();
   }
@@ -83,7 +83,9 @@ class Writer {
     const auto name = text(v.name);
     const auto dims = builder_.CreateVector(v.shape.dims());
     Offset<fb::Quant> quant;
-    if (v.quant.defined()) quant = fb::CreateQuant(builder_, builder_.CreateVector(v.quant.scales), v.quant.axis);
+    if (v.quant.defined()) {
+      quant = fb::CreateQuant(builder_, builder_.CreateVector(v.quant.scales), v.quant.axis, v.quant.zero_point);
+    }
     Offset<fb::Range> range;
     if (v.range) {
       range = fb::CreateRange(builder_, v.range->max_abs, static_cast<uint8_t>(v.range->source), text(v.range->origin));
@@ -170,8 +172,17 @@ class Writer {
       const auto tactic = text(chosen.tactic);
       tactics.push_back(fb::CreateTactic(builder_, node_name, backend, tactic, static_cast<float>(chosen.time_us)));
     }
+    std::vector<Offset<fb::Tactic>> rejected;
+    for (const RejectedTactic& other : record.rejected) {
+      const auto node_name = text(other.node);
+      const auto backend = text(other.backend);
+      const auto tactic = text(other.tactic);
+      rejected.push_back(fb::CreateTactic(builder_, node_name, backend, tactic, static_cast<float>(other.time_us),
+                                          other.workspace_bytes));
+    }
     const auto shape_list = builder_.CreateVector(shapes);
-    return fb::CreatePlan(builder_, record.threads, shape_list, builder_.CreateVector(tactics));
+    const auto tactic_list = builder_.CreateVector(tactics);
+    return fb::CreatePlan(builder_, record.threads, shape_list, tactic_list, builder_.CreateVector(rejected));
   }
 
   ImageBytes assemble() {

@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "base/caches.h"
 #include "base/host_memory.h"
+#include "tfengine/error.h"
 
 namespace tfengine::plan {
 
@@ -93,8 +94,7 @@ int64_t lost_cores() {
 // Scratch tensors for a step, the same for all of its tactics.
 class Scratch {
  public:
-  Scratch(const StepSpec& spec, size_t workspace_bytes)
-      : workspace_(scratch_allocator(), workspace_bytes, Purpose::Temporary, "timing") {
+  explicit Scratch(const StepSpec& spec) {
     const auto tensor = [&](const TensorDesc& desc) -> void* {
       buffers_.emplace_back(scratch_allocator(), strided_bytes(desc), Purpose::Temporary, "timing");
       fill(buffers_.back().data(), desc, buffers_.back().bytes());
@@ -104,8 +104,25 @@ class Scratch {
       args_.src.push_back(spec.constants[i].defined() ? spec.constants[i].data() : tensor(spec.inputs[i]));
     }
     for (const TensorDesc& desc : spec.outputs) args_.dst.push_back(tensor(desc));
+  }
+
+  // The largest of the tactics' workspaces that there is memory for.
+  void take_workspace(std::span<const Tactic* const> tactics) {
+    std::vector<size_t> sizes;
+    for (const Tactic* tactic : tactics) sizes.push_back(tactic->workspace_bytes);
+    std::sort(sizes.begin(), sizes.end(), std::greater<>());
+    sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
+    for (const size_t bytes : sizes) {
+      try {
+        workspace_ = Buffer(scratch_allocator(), bytes, Purpose::Temporary, "timing");
+        break;
+      } catch (const OutOfMemory&) {
+        continue;
+      }
+    }
     args_.workspace = workspace_.data();
   }
+  bool has_room_for(const Tactic& tactic) const { return tactic.workspace_bytes <= workspace_.bytes(); }
 
   StepArgs args_of(const Tactic& tactic) const {
     StepArgs args = args_;
@@ -175,34 +192,51 @@ size_t constant_bytes(const StepSpec& spec) {
   return bytes;
 }
 
-}  // namespace
-
-std::vector<double> measure_tactics(const StepSpec& spec, std::span<const Tactic* const> tactics, PackedStore& packed) {
-  std::vector<double> least(tactics.size(), kUnknownUs);
-  size_t workspace_bytes = 0;
-  for (const Tactic* tactic : tactics) workspace_bytes = std::max(workspace_bytes, tactic->workspace_bytes);
-  const Scratch scratch(spec, workspace_bytes);
+// Those that there is memory for.
+void compare_tactics(const StepSpec& spec, std::span<const Tactic* const> tactics, size_t eligible,
+                     const PackedStore& packed, std::vector<double>& least) {
+  Scratch scratch(spec);
+  scratch.take_workspace(tactics);
+  PackedStore trial(scratch_allocator(), packed);
   const bool hold = constant_bytes(spec) * tactics.size() <= kMostPackedBytes;
   double best_us = kUnknownUs;
   std::vector<Contender> contenders;
   for (size_t i = 0; i < tactics.size(); ++i) {
-    Contender contender(*tactics[i], scratch, packed, &least[i]);
-    if (contender.hopeful(best_us)) contender.run(hold ? kFirstRuns : kMaxRuns, best_us);
-    best_us = std::min(best_us, least[i]);
-    if (hold) contenders.push_back(std::move(contender));
+    if (!scratch.has_room_for(*tactics[i])) continue;
+    try {
+      Contender contender(*tactics[i], scratch, trial, &least[i]);
+      if (contender.hopeful(best_us)) contender.run(hold ? kFirstRuns : kMaxRuns, best_us);
+      if (i < eligible) best_us = std::min(best_us, least[i]);
+      if (hold) contenders.push_back(std::move(contender));
+    } catch (const OutOfMemory&) {
+      least[i] = kUnknownUs;
+    }
   }
   // Those that are close take turns, so that a busy moment of the machine slows all of them.
   std::erase_if(contenders, [&](const Contender& c) { return *c.least_us > kHopeless * best_us; });
   if (spec.cold_weights) {
     for (Contender& contender : contenders) contender.go_cold();
   } else if (contenders.size() < 2) {
-    return least;
+    return;
   }
   for (int done = kFirstRuns; done < kMaxRuns; done += 2) {
     for (Contender& contender : contenders) {
       if (contender.spent_us < kBudgetUs) contender.run(2, kUnknownUs);
     }
   }
+}
+
+}  // namespace
+
+std::vector<double> measure_tactics(const StepSpec& spec, std::span<const Tactic* const> tactics, size_t eligible,
+                                    const PackedStore& packed) {
+  std::vector<double> least(tactics.size(), kUnknownUs);
+  try {
+    compare_tactics(spec, tactics, eligible, packed, least);
+  } catch (const OutOfMemory&) {
+    // No room for the step's own tensors: nothing can be said.
+  }
+  std::replace(least.begin(), least.end(), kUnknownUs, 0.0);
   return least;
 }
 

@@ -11,8 +11,9 @@ namespace tfengine::plan {
 
 // Microseconds of one run of each tactic: the minimum over repetitions, of which clearly slower tactics get few. With
 // cold_weights the close ones are compared as they run in a large network, their weights in memory (not when weights are so
-// large that tactics are measured one at a time). The
-// scratch memory is the system's and freed before returning.
-std::vector<double> measure_tactics(const StepSpec& spec, std::span<const Tactic* const> tactics, PackedStore& packed);
+// large that tactics are measured one at a time). The first `eligible` tactics are what is chosen from: they say what is slow. 0 for a tactic that there was no memory to time. Scratch memory is that of
+// scratch_allocator(), and freed before returning; `packed` is looked at for weights that are packed already.
+std::vector<double> measure_tactics(const StepSpec& spec, std::span<const Tactic* const> tactics, size_t eligible,
+                                    const PackedStore& packed);
 
 }  // namespace tfengine::plan

@@ -52,17 +52,33 @@ PackedStore::Key PackedStore::key_of(const Tensor& source, const std::string& fo
 
 std::shared_ptr<const void> PackedStore::get(const Tensor& source, const std::string& form, size_t bytes,
                                              const std::function<void(void*)>& fill) {
-  Key key = key_of(source, form);
+  const Key key = key_of(source, form);
+  std::shared_ptr<Buffer> block = known_ == nullptr ? nullptr : known_->find(key);
+  if (block == nullptr) block = find_or_pack(key, bytes, fill);
+  return std::shared_ptr<const void>(block, block->data());
+}
+
+std::shared_ptr<Buffer> PackedStore::find_or_pack(const Key& key, size_t bytes,
+                                                  const std::function<void(void*)>& fill) {
   const std::lock_guard lock(mutex_);
   forget_freed();
-  std::weak_ptr<Buffer>& slot = blocks_[std::move(key)];
+  std::weak_ptr<Buffer>& slot = blocks_[key];
   std::shared_ptr<Buffer> block = slot.lock();
-  if (block == nullptr) {
-    block = std::make_shared<Buffer>(allocator_, bytes, Purpose::Weights, "packed weights");
+  if (block != nullptr) return block;
+  if (shared_ != nullptr) {
+    block = shared_->find_or_pack(key, bytes, fill);
+  } else {
+    block = std::make_shared<Buffer>(allocator_, bytes, purpose_, "packed weights");
     fill(block->data());
-    slot = block;
   }
-  return std::shared_ptr<const void>(block, block->data());
+  slot = block;
+  return block;
+}
+
+std::shared_ptr<Buffer> PackedStore::find(const Key& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = blocks_.find(key);
+  return found == blocks_.end() ? nullptr : found->second.lock();
 }
 
 // Shapes come and go, and with them forms: the names of those that are gone must not fill the memory.

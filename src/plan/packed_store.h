@@ -19,6 +19,12 @@ namespace tfengine::plan {
 class PackedStore {
  public:
   explicit PackedStore(Allocator& allocator) : allocator_(allocator) {}
+  // The part of `shared` that one engine uses: blocks are found and packed there, and counted here.
+  PackedStore(Allocator& allocator, std::shared_ptr<PackedStore> shared)
+      : allocator_(allocator), shared_(std::move(shared)) {}
+  // For a trial: what `known` has is taken from there, and only the rest is packed, for a while.
+  PackedStore(Allocator& allocator, const PackedStore& known)
+      : allocator_(allocator), purpose_(Purpose::Temporary), known_(&known) {}
 
   // The block for (source constant, form): `fill` writes `bytes` bytes at 64-byte alignment on the first request.
   // `form` names layout and everything else that the bytes depend on; alone, where `source` is an undefined tensor.
@@ -37,9 +43,14 @@ class PackedStore {
     auto operator<=>(const Key&) const = default;
   };
   static Key key_of(const Tensor& source, const std::string& form);
+  std::shared_ptr<Buffer> find(const Key& key) const;
+  std::shared_ptr<Buffer> find_or_pack(const Key& key, size_t bytes, const std::function<void(void*)>& fill);
   void forget_freed();
 
   Allocator& allocator_;
+  Purpose purpose_ = Purpose::Weights;
+  const PackedStore* known_ = nullptr;
+  std::shared_ptr<PackedStore> shared_;
   mutable std::mutex mutex_;
   std::map<Key, std::weak_ptr<Buffer>> blocks_;
   size_t forget_at_ = 256;

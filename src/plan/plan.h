@@ -45,11 +45,22 @@ struct Step {
   RegionPlans regions;         // of nodes that have any
 };
 
-// A tactic that was not eligible under the workspace limit.
+// A tactic that was not eligible under the workspace limit, and how long it takes: 0 where it was not timed.
 struct RejectedTactic {
   std::string node;
+  std::string backend;
   std::string tactic;
-  size_t workspace_bytes = 0;
+  uint64_t workspace_bytes = 0;
+  double time_us = 0.0;
+};
+
+// A block of the arena, and the steps during which its value, and those that share its memory, live.
+struct ArenaBlock {
+  ir::ValueId value = ir::kNone;
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+  int first_step = 0;
+  int last_step = 0;
 };
 
 struct Plan {
@@ -58,11 +69,13 @@ struct Plan {
   std::vector<Location> locations;  // by ValueId
   std::vector<Step> steps;
   std::vector<RejectedTactic> rejected;
+  std::vector<ArenaBlock> arena;
   int threads = 1;
   uint64_t arena_bytes = 0;
   uint64_t workspace_bytes = 0;  // maximum over the steps' tactics
   uint64_t arena_lower_bound_bytes = 0;
   uint64_t naive_activation_bytes = 0;  // every tensor in memory of its own
+  uint64_t own_order_arena_bytes = 0;   // with the steps in the graph's own order
   int peak_step = 0;                    // index into steps
 };
 

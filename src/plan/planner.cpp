@@ -2,8 +2,10 @@
 #include "plan/planner.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/check.h"
+#include "base/host_memory.h"
 #include "plan/measure.h"
 #include "plan/regions.h"
 #include "plan/storage.h"
@@ -43,6 +45,9 @@ namespace {
 // what a machine runs beside takes its share.
 constexpr size_t kMostCachedBytes = size_t{12} << 20;
 
+// An order of steps other than the graph's has to save one part in so many of the arena.
+constexpr uint64_t kLeastGain = 64;
+
 size_t constant_bytes(const ir::Graph& whole) {
   size_t bytes = 0;
   ir::for_each_graph(whole, [&](const ir::Graph& graph) {
@@ -50,6 +55,9 @@ size_t constant_bytes(const ir::Graph& whole) {
   });
   return bytes;
 }
+
+// What the workspace limit keeps out is timed all the same, if that takes no more than this.
+constexpr uint64_t kMostTrialBytes = uint64_t{256} << 20;
 
 struct Choice {
   const Backend* backend = nullptr;
@@ -77,20 +85,21 @@ class Planner {
     const std::vector<ir::NodeId> order = plan_.graph.order();
     check_static();
     plan_.descs = describe_values(plan_.graph);
+    const bool share = options_.share_memory && !options_.keep_all;
     Storage storage(plan_.graph);
-    if (options_.share_memory && !options_.keep_all) place_views(storage, order);
+    if (share) storage.place_concat_views(order, plan_.descs, strided_input(), strided_output());
     int done = 0;
     for (const ir::NodeId id : order) {
       plan_.steps.push_back(choose(id));
-      if (options_.progress && !inner_) options_.progress(++done, static_cast<int>(order.size()), plan_.graph.node(id).name);
+      if (share) storage.place_views(plan_.steps.back(), plan_.descs, strided_input());
+      if (options_.progress && !inner_) {
+        options_.progress(++done, static_cast<int>(order.size()), plan_.graph.node(id).name);
+      }
     }
-    storage.share(plan_.steps, plan_.descs, options_.share_memory && !options_.keep_all);
-    storage.finish(plan_);
+    arrange(storage, share);
+    drop_elided_from_survey();
     for (const Step& step : plan_.steps) {
       if (!step.elided) plan_.workspace_bytes = std::max<uint64_t>(plan_.workspace_bytes, step.tactic.workspace_bytes);
-      for (const Plan& region : step.regions.plans) {
-        plan_.workspace_bytes = std::max(plan_.workspace_bytes, region.workspace_bytes);
-      }
     }
     return std::move(plan_);
   }
@@ -110,21 +119,49 @@ class Planner {
     }
   }
 
-  void place_views(Storage& storage, const std::vector<ir::NodeId>& order) {
-    storage.place_concat_views(
-        order, plan_.descs,
-        [&](ir::NodeId id, int input, const std::vector<TensorDesc>& descs) {
-          return options_.backends[0]->takes_strided_input(
-              step_spec(plan_.graph, plan_.graph.node(id), descs, options_.threads), input);
-        },
-        [&](ir::NodeId id, const std::vector<TensorDesc>& descs) {
-          return options_.backends[0]->takes_strided_output(
-              step_spec(plan_.graph, plan_.graph.node(id), descs, options_.threads));
-        });
+  StridedInput strided_input() const {
+    return [this](ir::NodeId id, int input, const std::vector<TensorDesc>& descs) {
+      return options_.backends[0]->takes_strided_input(
+          step_spec(plan_.graph, plan_.graph.node(id), descs, options_.threads), input);
+    };
+  }
+  StridedOutput strided_output() const {
+    return [this](ir::NodeId id, const std::vector<TensorDesc>& descs) {
+      return options_.backends[0]->takes_strided_output(
+          step_spec(plan_.graph, plan_.graph.node(id), descs, options_.threads));
+    };
   }
 
+  // The graph's own order of steps, which neighbours in memory and in time are used to, unless another one saves more than
+  // a little.
+  void arrange(const Storage& storage, bool share) {
+    Placement best = storage.place(plan_.steps, plan_.descs, share);
+    plan_.own_order_arena_bytes = best.arena_bytes;
+    if (share && options_.reorder) {
+      const StepOrder found = find_step_order(storage.order_problem(plan_.steps, plan_.descs));
+      if (found.peak_bytes < found.own_peak_bytes) {
+        std::vector<Step> steps;
+        for (const int at : found.order) steps.push_back(plan_.steps[static_cast<size_t>(at)]);
+        Placement other = storage.place(std::move(steps), plan_.descs, share);
+        const bool copies_no_more = other.copied_bytes <= best.copied_bytes;
+        if (copies_no_more && other.arena_bytes < best.arena_bytes - best.arena_bytes / kLeastGain) {
+          best = std::move(other);
+        }
+      }
+    }
+    plan_.steps = std::move(best.steps);
+    plan_.locations = std::move(best.locations);
+    plan_.arena = std::move(best.arena);
+    plan_.arena_bytes = best.arena_bytes;
+    plan_.arena_lower_bound_bytes = best.lower_bound_bytes;
+    plan_.naive_activation_bytes = best.naive_bytes;
+    plan_.peak_step = best.peak_step;
+  }
+
+  // Leaves in `rejected_` what the limit keeps out.
   std::vector<Choice> eligible(const StepSpec& spec) {
     std::string reasons;
+    rejected_.clear();
     for (const Backend* backend : options_.backends) {
       auto answer = backend->tactics(spec);
       if (const Refusal* refusal = std::get_if<Refusal>(&answer)) {
@@ -133,11 +170,8 @@ class Planner {
       }
       std::vector<Choice> choices;
       for (Tactic& tactic : std::get<std::vector<Tactic>>(answer)) {
-        if (tactic.workspace_bytes > options_.max_workspace_size_bytes) {
-          plan_.rejected.push_back({spec.node->name, tactic.name, tactic.workspace_bytes});
-          continue;
-        }
-        choices.push_back({backend, std::move(tactic), 0.0});
+        auto& list = tactic.workspace_bytes > options_.max_workspace_size_bytes ? rejected_ : choices;
+        list.push_back({backend, std::move(tactic), 0.0});
       }
       if (!choices.empty()) return choices;
     }
@@ -145,10 +179,30 @@ class Planner {
                        options_.max_workspace_size_bytes, reasons);
   }
 
-  const ChosenTactic* earlier_choice(const std::string& node) const {
-    if (options_.recorded == nullptr) return nullptr;
+  // The earlier plan's choice for the node, or what its limit kept out and was faster, where this one's has room for it.
+  std::optional<ChosenTactic> earlier_choice(const std::string& node) const {
+    if (options_.recorded == nullptr) return std::nullopt;
     const auto found = options_.recorded->find(node);
-    return found == options_.recorded->end() ? nullptr : &found->second;
+    if (found == options_.recorded->end()) return std::nullopt;
+    ChosenTactic choice = found->second;
+    if (options_.recorded_rejected == nullptr) return choice;
+    for (const RejectedTactic& other : *options_.recorded_rejected) {
+      const bool fits = other.node == node && other.workspace_bytes <= options_.max_workspace_size_bytes;
+      if (fits && other.time_us > 0.0 && other.time_us < choice.time_us) {
+        choice = {other.backend, other.tactic, other.time_us};
+      }
+    }
+    return choice;
+  }
+
+  // The earlier plan's, as far as they still are.
+  void recall_rejected(const std::string& node) {
+    if (options_.recorded_rejected == nullptr) return;
+    for (const RejectedTactic& other : *options_.recorded_rejected) {
+      if (other.node == node && other.workspace_bytes > options_.max_workspace_size_bytes) {
+        plan_.rejected.push_back(other);
+      }
+    }
   }
 
   static Choice* find(std::vector<Choice>& choices, const ChosenTactic& wanted) {
@@ -179,19 +233,25 @@ class Planner {
     const ir::Node& node = plan_.graph.node(id);
     StepSpec spec = step_spec(plan_.graph, node, plan_.descs, options_.threads);
     spec.cold_weights = cold_weights_;
-    const ChosenTactic* earlier = earlier_choice(node.name);
-    if (earlier != nullptr) spec.wanted = earlier->tactic;
+    const std::optional<ChosenTactic> earlier = options_.survey != nullptr ? std::nullopt : earlier_choice(node.name);
+    if (earlier) spec.wanted = earlier->tactic;
     std::vector<Choice> choices = eligible(spec);
-    Choice* best = earlier == nullptr ? nullptr : find(choices, *earlier);
+    Choice* best = earlier ? find(choices, *earlier) : nullptr;
     if (best != nullptr) {
       best->time_us = earlier->time_us;
+      recall_rejected(node.name);
     } else {
       if (!spec.wanted.empty()) {
         spec.wanted.clear();
         choices = eligible(spec);
       }
       best = options_.measure && !choices[0].tactic.alias ? fastest(choices, spec) : &choices[0];
+      for (const Choice& other : rejected_) {
+        plan_.rejected.push_back(
+            {node.name, other.backend->name(), other.tactic.name, other.tactic.workspace_bytes, other.time_us});
+      }
     }
+    if (options_.survey != nullptr) options_.survey->push_back(options_of(node, choices));
     Step step;
     step.node = id;
     step.backend = best->backend->name();
@@ -200,31 +260,68 @@ class Planner {
     return step;
   }
 
+  StepOptions options_of(const ir::Node& node, const std::vector<Choice>& choices) const {
+    StepOptions step{node.name, {}};
+    for (const Choice& choice : choices) {
+      // Untimed, the backend's list is the order of preference.
+      const double time_us = options_.measure ? choice.time_us : static_cast<double>(step.options.size());
+      PackedStore alone(scratch_allocator());
+      const std::shared_ptr<const Kernel> kernel = choice.tactic.prepare(alone);
+      const bool overwrites =
+          choice.tactic.inplace_input != ir::kNone || choice.tactic.may_overwrite != 0 || choice.tactic.alias;
+      step.options.push_back({choice.backend->name(), choice.tactic.name, time_us, choice.tactic.workspace_bytes,
+                              alone.bytes(), overwrites});
+    }
+    drop_beaten(step);
+    return step;
+  }
+
+  void drop_elided_from_survey() const {
+    if (options_.survey == nullptr) return;
+    std::set<std::string> elided;
+    for (const Step& step : plan_.steps) {
+      if (step.elided) elided.insert(plan_.graph.node(step.node).name);
+    }
+    std::erase_if(*options_.survey, [&](const StepOptions& step) { return elided.count(step.node) > 0; });
+  }
+
   Choice* fastest(std::vector<Choice>& choices, const StepSpec& spec) {
     const std::string key = step_key(spec);
-    const auto name_of = [](const Choice& choice) { return choice.backend->name() + ":" + choice.tactic.name; };
     const auto known = [&](Choice& choice) {
       std::optional<double> time_us = session_.find(key, name_of(choice));
       if (!time_us && options_.timing_cache != nullptr) time_us = options_.timing_cache->find(key, name_of(choice));
       choice.time_us = time_us.value_or(0.0);
       return time_us.has_value();
     };
-    // Times that were taken apart do not compare well: one unknown means that all are measured.
-    if (!std::all_of(choices.begin(), choices.end(), known)) {
-      std::vector<const Tactic*> tactics;
-      for (const Choice& choice : choices) tactics.push_back(&choice.tactic);
-      const std::vector<double> times_us = measure_tactics(spec, tactics, packed_);
-      for (size_t i = 0; i < choices.size(); ++i) choices[i].time_us = times_us[i];
-      if (options_.timing_cache != nullptr) {
-        for (const Choice& choice : choices) options_.timing_cache->add(key, name_of(choice), choice.time_us);
-      }
+    std::vector<Choice*> all;
+    for (Choice& choice : choices) all.push_back(&choice);
+    for (Choice& choice : rejected_) {  // to say what the limit costs
+      if (choice.tactic.workspace_bytes <= kMostTrialBytes) all.push_back(&choice);
     }
-    for (const Choice& choice : choices) session_.add(key, name_of(choice), choice.time_us);
-    return &*std::min_element(choices.begin(), choices.end(),
-                              [](const Choice& a, const Choice& b) { return a.time_us < b.time_us; });
+    // Times that were taken apart do not compare well: one unknown means that all are measured.
+    if (!std::all_of(all.begin(), all.end(), [&](Choice* choice) { return known(*choice); })) {
+      std::vector<const Tactic*> tactics;
+      for (const Choice* choice : all) tactics.push_back(&choice->tactic);
+      const std::vector<double> times_us = measure_tactics(spec, tactics, choices.size(), packed_);
+      for (size_t i = 0; i < all.size(); ++i) all[i]->time_us = times_us[i];
+      if (options_.timing_cache != nullptr) remember(*options_.timing_cache, key, all);
+    }
+    remember(session_, key, all);
+    // What there was no memory to time comes last.
+    return &*std::min_element(choices.begin(), choices.end(), [](const Choice& a, const Choice& b) {
+      return a.time_us > 0.0 && (b.time_us <= 0.0 || a.time_us < b.time_us);
+    });
+  }
+
+  static std::string name_of(const Choice& choice) { return choice.backend->name() + ":" + choice.tactic.name; }
+  static void remember(TimingCache& times, const std::string& key, const std::vector<Choice*>& choices) {
+    for (const Choice* choice : choices) {
+      if (choice->time_us > 0.0) times.add(key, name_of(*choice), choice->time_us);
+    }
   }
 
   Plan plan_;
+  std::vector<Choice> rejected_;  // of the step that is being looked at
   bool cold_weights_ = false;
   bool inner_ = false;  // plans a region
   PackedStore& packed_;

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "plan/plan.h"
+#include "plan/selection.h"
 #include "plan/timing_cache.h"
 
 namespace tfengine::plan {
@@ -28,10 +29,18 @@ struct PlanOptions {
   TimingCache* timing_cache = nullptr;
   // Choices of an earlier plan by node name: taken without measuring where they still exist and are eligible.
   const std::map<std::string, ChosenTactic>* recorded = nullptr;
+  // What that plan's limit kept out: taken instead where it is eligible now and was measured to be faster.
+  const std::vector<RejectedTactic>* recorded_rejected = nullptr;
   // Concat inputs are written in place and elementwise results over their operands.
   bool share_memory = true;
+  // Looks for an order of steps that needs less memory; off: the graph's own.
+  bool reorder = true;
   // Observers need every tensor after the run: no tensor shares memory with another.
   bool keep_all = false;
+  // When given: what each step could be run by, with times, workspace and bytes of packed weights, in the order of
+  // the graph's steps; those that are left where their bytes are, and tactics that another one beats in everything, are left
+  // out. `recorded` does not count then.
+  std::vector<StepOptions>* survey = nullptr;
   std::function<void(int done, int total, const std::string& node)> progress;
 };
 

@@ -19,6 +19,8 @@ class DeviceAllocator : public Allocator {
   // What was asked of TensorFlow through this object.
   uint64_t bytes_in_use() const noexcept override { return in_use_bytes_; }
   uint64_t limit_bytes() const noexcept override;
+  // TensorFlow's numbers for all that it gave, to whomever.
+  MemoryShortage shortage(size_t bytes) const noexcept override;
 
  private:
   tensorflow::Allocator* allocator_;

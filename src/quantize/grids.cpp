@@ -2,8 +2,10 @@
 #include "quantize/grids.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
+#include "quantize/asymmetric.h"
 #include "quantize/facts.h"
 
 namespace tfengine::quantize {
@@ -84,12 +86,17 @@ struct Assigner {
     return std::any_of(inputs.begin(), inputs.end(), [&](int index) { return cuts.count({producer, index}) == 0; });
   }
 
-  // By ValueId of the group's root: the widest range of its sources.
+  // By ValueId of the group's root: the widest range of its sources, from the least of their values to the largest.
   Ranges group_ranges(Groups& groups) const {
     Ranges widest(at(graph.value_count()));
     const auto widen = [&](ir::ValueId group, const std::optional<ir::Range>& range) {
       std::optional<ir::Range>& slot = widest[at(groups.find(group))];
-      if (range && (!slot || range->max_abs > slot->max_abs)) slot = range;
+      if (!range) return;
+      const Interval own = interval_of(*range);
+      const Interval both = slot ? Interval{std::min(own.low, slot->low), std::max(own.high, slot->high)} : own;
+      if (!slot || range->max_abs > slot->max_abs) slot = range;
+      slot->low = both.low;
+      slot->high = both.high;
     };
     for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
       if (has_form(id) && !derived(id)) widen(id, ranges[at(id)]);
@@ -131,7 +138,37 @@ struct Assigner {
   }
 };
 
+// By ValueId of the group's root: every node that makes one of its values, or reads one in INT8, takes a zero point.
+std::vector<bool> takes_zero_point(const Assigner& assigner, Groups& groups, const RewriteOptions& options) {
+  const ir::Graph& graph = assigner.graph;
+  const Decision& decision = assigner.decision;
+  std::vector<bool> takes(at(graph.value_count()), true);
+  const auto ask = [&](ir::ValueId id, const ir::Node& node, int input) {
+    if (options.zero_point_ok && options.zero_point_ok(graph, node, input)) takes[at(groups.find(id))] = false;
+  };
+  for (const ir::NodeId id : graph.order()) {
+    if (!decision.int8(id)) continue;
+    const ir::Node& node = graph.node(id);
+    for (const ir::ValueId out : node.outputs) {
+      if (decision.stored(out)) ask(out, node, ir::kNone);
+    }
+    for (int i = 0; i < static_cast<int>(node.inputs.size()); ++i) {
+      const ir::ValueId input = node.inputs[at(i)];
+      if (assigner.has_form(input) && decision.accepts(id, i)) ask(input, node, i);
+    }
+  }
+  return takes;
+}
+
 }  // namespace
+
+Grid make_asymmetric_grid(const ir::Range& range) {
+  Grid grid = make_grid(range, true);
+  const Interval interval = interval_of(range);
+  grid.scale = std::max(interval.width() / static_cast<float>(kUnsignedLevels), kLeastScale);
+  grid.zero_point = std::clamp(static_cast<int>(std::nearbyint(-interval.low / grid.scale)), 0, kUnsignedLevels);
+  return grid;
+}
 
 Grid make_grid(const ir::Range& range, bool unsigned_grid) {
   Grid grid;
@@ -145,7 +182,7 @@ Grid make_grid(const ir::Range& range, bool unsigned_grid) {
 }
 
 Grids assign_grids(const ir::Graph& graph, const Decision& decision, const Ranges& ranges,
-                   const std::vector<bool>& non_negative, Int8Grid grid) {
+                   const std::vector<bool>& non_negative, const RewriteOptions& options) {
   Assigner assigner{graph, decision, ranges, non_negative, {}, {}};
   for (const ir::NodeId id : graph.order()) {
     if (decision.int8(id) && shares_grid(graph.node(id))) assigner.sharing.push_back(id);
@@ -154,17 +191,20 @@ Grids assign_grids(const ir::Graph& graph, const Decision& decision, const Range
   assigner.cut_narrow();
   Groups groups = assigner.build();
   const Ranges widest = assigner.group_ranges(groups);
-  std::vector<bool> unsigned_group(at(graph.value_count()), grid == Int8Grid::Best);
+  std::vector<bool> unsigned_group(at(graph.value_count()), options.grid == Int8Grid::Best);
   for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
     if (assigner.has_form(id) && !non_negative[at(id)]) unsigned_group[at(groups.find(id))] = false;
   }
+  std::vector<bool> asymmetric(at(graph.value_count()), false);
+  if (options.asymmetric && options.grid == Int8Grid::Best) asymmetric = takes_zero_point(assigner, groups, options);
   Grids result;
   result.of_value.resize(at(graph.value_count()));
   for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
     const ir::ValueId root = groups.find(id);
-    if (assigner.has_form(id) && widest[at(root)]) {
-      result.of_value[at(id)] = make_grid(*widest[at(root)], unsigned_group[at(root)]);
-    }
+    if (!assigner.has_form(id) || !widest[at(root)]) continue;
+    const ir::Range& range = *widest[at(root)];
+    const bool zero_point = asymmetric[at(root)] && !unsigned_group[at(root)] && is_lopsided(range);
+    result.of_value[at(id)] = zero_point ? make_asymmetric_grid(range) : make_grid(range, unsigned_group[at(root)]);
   }
   result.cuts = std::move(assigner.cuts);
   return result;

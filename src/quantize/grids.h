@@ -14,10 +14,14 @@ namespace tfengine::quantize {
 struct Grid {
   DType dtype = DType::Invalid;  // S8, U8; Invalid: no INT8 form
   float scale = 0.0f;
+  int zero_point = 0;  // of an asymmetric grid, which is U8
   float max_abs = 0.0f;
   ir::RangeSource source = ir::RangeSource::Rule;
   std::string origin;
-  bool same(const Grid& other) const { return dtype == other.dtype && scale == other.scale; }
+  bool same(const Grid& other) const {
+    return dtype == other.dtype && scale == other.scale && zero_point == other.zero_point;
+  }
+  ir::Quant quant() const { return {{scale}, -1, zero_point}; }
 };
 
 struct Grids {
@@ -28,9 +32,11 @@ struct Grids {
 
 // Scale and type for a range; a range of 0 (only zeros were seen) is taken as 1.
 Grid make_grid(const ir::Range& range, bool unsigned_grid);
+// A grid of 256 steps from the least to the largest value, zero among them.
+Grid make_asymmetric_grid(const ir::Range& range);
 
 Grids assign_grids(const ir::Graph& graph, const Decision& decision,
                    const std::vector<std::optional<ir::Range>>& ranges, const std::vector<bool>& non_negative,
-                   Int8Grid grid);
+                   const RewriteOptions& options);
 
 }  // namespace tfengine::quantize

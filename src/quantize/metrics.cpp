@@ -8,6 +8,12 @@
 
 namespace tfengine::quantize {
 
+double decibels(double signal, double noise) {
+  if (noise == 0.0) return std::numeric_limits<double>::infinity();
+  const double ratio = 10.0 * std::log10(signal / noise);
+  return std::isnan(ratio) ? -std::numeric_limits<double>::infinity() : ratio;
+}
+
 double signal_to_noise_db(std::span<const float> reference, std::span<const float> test) {
   if (reference.size() != test.size()) {
     fail<InvalidArgument>("signal to noise of {} values against {}", reference.size(), test.size());
@@ -20,9 +26,7 @@ double signal_to_noise_db(std::span<const float> reference, std::span<const floa
     signal += expected * expected;
     noise += difference * difference;
   }
-  if (noise == 0.0) return std::numeric_limits<double>::infinity();
-  const double ratio = 10.0 * std::log10(signal / noise);
-  return std::isnan(ratio) ? -std::numeric_limits<double>::infinity() : ratio;
+  return decibels(signal, noise);
 }
 
 double signal_to_noise_db(const Tensor& reference, const Tensor& test) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "quantize/asymmetric.h"
 
 namespace tfengine::quantize {
 
@@ -37,14 +38,27 @@ RangeTable custom_ranges(const ir::Graph& graph) {
     for (ir::ValueId id = 0; id < part.value_count(); ++id) {
       const ir::Value& value = part.value(id);
       if (!value.range || part.use_count(id) == 0) continue;
-      table.set(value.name, {value.range->max_abs, value.range->source, false, value.range->origin});
+      table.set(value.name,
+                {.max_abs = value.range->max_abs, .source = value.range->source, .origin = value.range->origin});
     }
   });
   return table;
 }
 
+namespace {
+
+// Grid steps from 0 to the largest magnitude.
+int levels_of(const Moments& moments, bool non_negative, bool asymmetric) {
+  if (non_negative) return kUnsignedLevels;
+  const ir::Range seen{moments.max_abs(), ir::RangeSource::Calibrated, "", moments.min, moments.max};
+  if (!asymmetric || !is_lopsided(seen)) return kSignedLevels;
+  return asymmetric_levels(seen);
+}
+
+}  // namespace
+
 SolvedRanges solve_ranges(const HistogramSet& set, const SolverOptions& options,
-                          const std::set<std::string>& non_negative) {
+                          const std::set<std::string>& non_negative, bool asymmetric) {
   check_solver_options(options);
   SolvedRanges result;
   SolverOptions per_tensor = options;
@@ -63,15 +77,19 @@ SolvedRanges solve_ranges(const HistogramSet& set, const SolverOptions& options,
     if (moments.nonzero() == 0) {
       result.notes.push_back(fmt::format("tensor '{}' was zero in all {} values seen", name, moments.count));
     }
-    per_tensor.levels = non_negative.count(name) > 0 ? kUnsignedLevels : kSignedLevels;
+    per_tensor.levels = levels_of(moments, non_negative.count(name) > 0, asymmetric);
     const auto in_log = logged.find(name);
     const bool averages = options.calibrator == "moving_average" && in_log != logged.end();
     per_tensor.mean_peak = !averages ? 0.0 : set.samples_seen.mean_peak(in_log->second);
     const float max_abs = solve_max_abs(histogram, per_tensor);
-    result.table.set(name, {max_abs, ir::RangeSource::Calibrated, moments.min >= 0.0f, options.calibrator});
+    result.table.set(name, {max_abs, ir::RangeSource::Calibrated, moments.min >= 0.0f, options.calibrator, moments.min,
+                            moments.max});
   }
   for (const auto& [name, given] : set.given) {
-    result.table.set(name, {given.max_abs, ir::RangeSource::Custom, given.non_negative, given.origin});
+    result.table.set(name, {.max_abs = given.max_abs,
+                            .source = ir::RangeSource::Custom,
+                            .non_negative = given.non_negative,
+                            .origin = given.origin});
   }
   return result;
 }

@@ -3,6 +3,7 @@
 // wins over a calibrated one, which wins over one by rule. Text forms: JSON here, TensorRT's in calibration_cache.h.
 #pragma once
 
+#include <limits>
 #include <map>
 #include <set>
 #include <string>
@@ -20,6 +21,9 @@ struct RangeEntry {
   ir::RangeSource source = ir::RangeSource::Calibrated;
   bool non_negative = false;  // no negative value can be, or was, seen
   std::string origin = {};    // the node or calibrator that gave it
+  // The least and the largest value seen, infinite where that is not known: what an asymmetric grid covers.
+  float low = -std::numeric_limits<float>::infinity();
+  float high = std::numeric_limits<float>::infinity();
   bool operator==(const RangeEntry&) const = default;
 };
 
@@ -52,9 +56,10 @@ struct SolvedRanges {
   std::vector<std::string> notes;  // tensors that were all zero, held NaN or infinities, or had no finite value
 };
 // Every histogram of `set` through the calibrator. `non_negative`: names of tensors that will use the unsigned grid;
-// options.levels is ignored.
+// options.levels is ignored. `asymmetric`: others whose values lie mostly on one side of zero will have the finer steps of a
+// grid with a zero point.
 SolvedRanges solve_ranges(const HistogramSet& set, const SolverOptions& options,
-                          const std::set<std::string>& non_negative);
+                          const std::set<std::string>& non_negative, bool asymmetric = false);
 
 std::string to_json(const RangeTable& table);
 // InvalidModel, with `what` naming the source, when it is malformed.

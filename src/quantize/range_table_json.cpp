@@ -36,6 +36,12 @@ RangeEntry entry_from(const Json& json, const std::string& name, const std::stri
   if (json.contains("source")) entry.source = source_from_name(json["source"].get<std::string>(), what);
   if (json.contains("non_negative")) entry.non_negative = json["non_negative"].get<bool>();
   if (json.contains("origin")) entry.origin = json["origin"].get<std::string>();
+  if (json.contains("low")) entry.low = json["low"].get<float>();
+  if (json.contains("high")) entry.high = json["high"].get<float>();
+  if (!(entry.low <= entry.high)) {
+    fail<InvalidModel>("{}: the values of {} go from {} to {}, expected numbers in order", what, where, entry.low,
+                       entry.high);
+  }
   return entry;
 }
 
@@ -48,6 +54,9 @@ std::string to_json(const RangeTable& table) {
                      {"source", source_name(entry.source)},
                      {"non_negative", entry.non_negative},
                      {"origin", entry.origin}};
+    // JSON has no infinity.
+    if (std::isfinite(entry.low)) tensors[name]["low"] = entry.low;
+    if (std::isfinite(entry.high)) tensors[name]["high"] = entry.high;
   }
   const Json document = {{"format", kFormat}, {"version", kVersion}, {"tensors", std::move(tensors)}};
   // Names of tensors come from untrusted graphs and need not be UTF-8.

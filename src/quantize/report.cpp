@@ -27,8 +27,9 @@ std::string why_float(const ir::Graph& graph, const Decision& decision, ir::Valu
 
 std::string why_int8(const ir::Graph& graph, const Decision& decision, const Grid& grid, ir::ValueId id) {
   const std::string_view form = grid.dtype == DType::U8 ? "unsigned" : "signed";
-  const std::string how = fmt::format("{} grid of scale {:.6g}, range {:.6g} ({}, {})", form, grid.scale, grid.max_abs,
-                                      source_name(grid.source), grid.origin);
+  const std::string zero = grid.zero_point == 0 ? "" : fmt::format(" and zero point {}", grid.zero_point);
+  const std::string how = fmt::format("{} grid of scale {:.6g}{}, range {:.6g} ({}, {})", form, grid.scale, zero,
+                                      grid.max_abs, source_name(grid.source), grid.origin);
   if (decision.stored(id)) return "INT8: " + how;
   const bool input = graph.value(id).producer == ir::kNone;
   return fmt::format("float with an INT8 copy: {}{}", how, input ? "; a graph input" : "; its producer is float");
@@ -50,6 +51,7 @@ TensorReport tensor_report(const ir::Graph& graph, const std::vector<std::option
   }
   report.dtype = grid.dtype;
   report.scale = grid.scale;
+  report.zero_point = grid.zero_point;
   report.max_abs = grid.max_abs;
   report.source = grid.source;
   report.origin = grid.origin;

@@ -95,7 +95,7 @@ class Builder {
   void set_grid(ir::ValueId id, const Grid& grid) {
     check(grid.dtype != DType::Invalid, "value '{}' has no grid", graph_.value(id).name);
     graph_.value(id).dtype = grid.dtype;
-    graph_.value(id).quant = {{grid.scale}, -1};
+    graph_.value(id).quant = grid.quant();
   }
 
   ir::ValueId convert(std::string_view op, ir::ValueId value, std::string_view suffix) {
@@ -118,7 +118,8 @@ class Builder {
   // Quantizes a float value or requantizes an INT8 one, once per grid.
   ir::ValueId integer_copy(ir::ValueId value, const Grid& grid) {
     if (decision_.stored(value) && grid.same(grids_.of_value[at(value)])) return value;
-    const auto [place, added] = integer_copies_.try_emplace({value, grid.dtype, grid.scale}, ir::kNone);
+    const auto [place, added] =
+        integer_copies_.try_emplace({value, grid.dtype, grid.scale, grid.zero_point}, ir::kNone);
     if (added) {
       const bool stored = decision_.stored(value);
       place->second = convert(stored ? "Requantize" : "Quantize", value, "int8");
@@ -129,9 +130,10 @@ class Builder {
   }
 
   ir::ValueId constant_copy(ir::ValueId value, const Grid& grid) {
-    const auto [place, added] = integer_copies_.try_emplace({value, grid.dtype, grid.scale}, ir::kNone);
+    const auto [place, added] =
+        integer_copies_.try_emplace({value, grid.dtype, grid.scale, grid.zero_point}, ir::kNone);
     if (added) {
-      const ir::Quant quant{{grid.scale}, -1};
+      const ir::Quant quant = grid.quant();
       place->second =
           add_constant(value, ops::quantize_tensor(source_.value(value).constant, grid.dtype, quant), quant);
     }
@@ -171,7 +173,7 @@ class Builder {
   RewriteCache& cache_;
   ir::Graph graph_;
   std::map<ir::ValueId, ir::ValueId> float_copies_;
-  std::map<std::tuple<ir::ValueId, DType, float>, ir::ValueId> integer_copies_;
+  std::map<std::tuple<ir::ValueId, DType, float, int>, ir::ValueId> integer_copies_;  // by value and grid
   std::map<std::pair<ir::ValueId, ChannelAxis>, ir::ValueId> weights_;
   int corrected_biases_ = 0;
   int quantize_nodes_ = 0;
@@ -233,7 +235,7 @@ RewriteResult rewrite_to_int8(const ir::Graph& graph, const RangeTable& table, c
   const std::vector<std::optional<ir::Range>> ranges = resolve_ranges(graph, table);
   const Decision decision = decide(graph, ranges, options);
   if (options.missing == MissingRange::Error && !decision.missing.empty()) fail_for_missing(decision.missing);
-  const Grids grids = assign_grids(graph, decision, ranges, unsigned_candidates(graph, table), options.grid);
+  const Grids grids = assign_grids(graph, decision, ranges, unsigned_candidates(graph, table), options);
   RewriteResult result;
   result.report = make_report(graph, table, ranges, decision, grids);
   result.graph = Builder(graph, decision, grids, options).build(result.report);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The INT8 rewrite: a fused float graph and the ranges of its tensors become a graph whose values carry S8 or U8 with
-// their scales, weights as S8 constants with a scale per output channel, biases in float, and Quantize, Dequantize and
+// their scales and zero points, weights as S8 constants with a scale per output channel, biases in float, and Quantize, Dequantize and
 // Requantize nodes where precisions meet. Every tensor and node says whether it is INT8, and why.
 #pragma once
 
@@ -44,6 +44,11 @@ struct RewriteOptions {
   const ChannelMeans* means = nullptr;
   std::set<std::string> keep_float;  // names of nodes
   bool float_gates = true;           // squeeze-and-excitation branches stay in float (gates.h)
+  // Activations whose values lie mostly on one side of zero get a zero point, with `grid` Best.
+  bool asymmetric = false;
+  // The backend's say about a node whose input of this index (ir::kNone: whose outputs) has a zero point: nullopt when it
+  // can run it. Unset: all.
+  std::function<std::optional<Refusal>(const ir::Graph&, const ir::Node&, int)> zero_point_ok;
   // The backend's say about a node of the float graph, or of a region: nullopt when it can run it in INT8. Unset: all.
   std::function<std::optional<Refusal>(const ir::Graph&, const ir::Node&)> int8_ok;
   // True where INT8 is possible and expected to be slower than float. Unset: nowhere.
@@ -77,8 +82,9 @@ struct NodeReport {
 
 struct TensorReport {
   std::string name;
-  DType dtype = DType::F32;               // S8 or U8 when INT8
-  float scale = 0.0f;                     // 0 for float
+  DType dtype = DType::F32;  // S8 or U8 when INT8
+  float scale = 0.0f;        // 0 for float
+  int zero_point = 0;
   float max_abs = 0.0f;                   // of the grid; for float tensors of their own range, or 0
   std::optional<ir::RangeSource> source;  // empty: no range
   std::string origin;

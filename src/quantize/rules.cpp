@@ -64,7 +64,9 @@ std::optional<ir::Range> own_range(const ir::Graph& graph, const ir::Value& valu
   }
   std::optional<ir::Range> range = value.range;
   if (const RangeEntry* entry = table.find(value.name)) {
-    if (!range || entry->source < range->source) range = ir::Range{entry->max_abs, entry->source, entry->origin};
+    if (!range || entry->source < range->source) {
+      range = ir::Range{entry->max_abs, entry->source, entry->origin, entry->low, entry->high};
+    }
   }
   if (!bound) return range;
   if (!range) return ir::Range{*bound, ir::RangeSource::Rule, "bounded by its op"};
@@ -152,7 +154,10 @@ void forward(const ir::Graph& graph, const ir::Node& node, Ranges& ranges) {
   if (!moves && kind != Int8Kind::Average) return;
   std::optional<ir::Range> input = widest_input(graph, node, ranges);
   if (!input) return;
-  if (kind == Int8Kind::Average) *input = {input->max_abs, ir::RangeSource::Rule, "average of its input"};
+  if (kind == Int8Kind::Average) {
+    input->source = ir::RangeSource::Rule;
+    input->origin = "average of its input";
+  }
   for (const ir::ValueId id : node.outputs) {
     if (!is_float_activation(graph.value(id))) continue;
     std::optional<ir::Range>& out = ranges[at(id)];

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/memory_label.h"
 #include "runtime/region_kernel.h"
 
 namespace tfengine::runtime {
@@ -82,6 +83,7 @@ std::shared_ptr<const PreparedPlan> prepare(plan::Plan plan, plan::PackedStore& 
   ir::Graph& graph = prepared->plan.graph;
   ConstantUse use(prepared->plan);
   for (plan::Step& step : prepared->plan.steps) {
+    const MemoryLabel label(graph.name, graph.node(step.node).name);
     auto& regions = prepared->regions.emplace_back();
     for (plan::Plan& region : step.regions.plans) regions.push_back(prepare(std::move(region), packed));
     step.regions.plans.clear();
@@ -114,23 +116,56 @@ void for_each_plan(const PreparedPlan& prepared, const std::function<void(const 
   }
 }
 
-Context::Context(std::shared_ptr<const PreparedPlan> prepared, Allocator& allocator)
+namespace {
+
+const std::string& step_name(const plan::Plan& plan, const plan::Step& step) { return plan.graph.node(step.node).name; }
+
+std::string workspace_name(const plan::Plan& plan) {
+  for (const plan::Step& step : plan.steps) {
+    if (step.tactic.workspace_bytes == plan.workspace_bytes && !step.elided) {
+      return fmt::format("the workspace, which step '{}' needs", step_name(plan, step));
+    }
+  }
+  return "the workspace";
+}
+
+std::string arena_name(const plan::Plan& plan) {
+  if (plan.steps.empty()) return "the activation arena";
+  return fmt::format("the activation arena, which is fullest at step '{}'",
+                     step_name(plan, plan.steps[static_cast<size_t>(plan.peak_step)]));
+}
+
+Buffer taken(Allocator& allocator, uint64_t bytes, Purpose purpose, std::string (*name)(const plan::Plan&),
+             const plan::Plan& plan) {
+  const MemoryLabel label(plan.graph.name, {});
+  return bytes == 0 ? Buffer() : Buffer(allocator, bytes, purpose, name(plan));
+}
+
+}  // namespace
+
+Context::Context(std::shared_ptr<const PreparedPlan> prepared, const ContextMemory& memory)
     : prepared_(std::move(prepared)),
-      own_arena_(allocator, prepared_->plan.arena_bytes, Purpose::Activations,
-                 "the activation arena of '" + prepared_->plan.graph.name + "'"),
-      own_workspace_(allocator, prepared_->plan.workspace_bytes, Purpose::Workspace,
-                     "the workspace of '" + prepared_->plan.graph.name + "'"),
-      arena_(own_arena_.data()),
-      workspace_(own_workspace_.data()),
+      arena_(taken(*memory.allocator, prepared_->plan.arena_bytes, Purpose::Activations, arena_name, prepared_->plan)),
       inputs_(prepared_->plan.graph.inputs.size(), nullptr),
       outputs_(prepared_->plan.graph.outputs.size(), nullptr) {
+  const uint64_t workspace_bytes = prepared_->plan.workspace_bytes;
+  workspace_name_ = workspace_name(prepared_->plan);
+  if (workspace_bytes > 0 && memory.shared != nullptr) {
+    shared_workspace_ = memory.shared;
+  } else if (workspace_bytes > 0 && memory.workspace == WorkspaceUse::WhileRunning) {
+    shared_workspace_ = std::make_shared<detail::WorkspaceBlock>(*memory.allocator, memory.workspace);
+  } else {
+    workspace_ = taken(*memory.allocator, workspace_bytes, Purpose::Workspace, workspace_name, prepared_->plan);
+    workspace_at_ = workspace_.data();
+  }
+  arena_at_ = arena_.data();
   add_steps();
 }
 
 Context::Context(std::shared_ptr<const PreparedPlan> prepared, std::byte* arena, std::byte* workspace)
     : prepared_(std::move(prepared)),
-      arena_(arena),
-      workspace_(workspace),
+      arena_at_(arena),
+      workspace_at_(workspace),
       inputs_(prepared_->plan.graph.inputs.size(), nullptr),
       outputs_(prepared_->plan.graph.outputs.size(), nullptr) {
   add_steps();
@@ -149,6 +184,7 @@ void Context::add_steps() {
     bound.step = static_cast<int>(i);
     bound.touches_border = std::any_of(node.inputs.begin(), node.inputs.end(), border) ||
                            std::any_of(node.outputs.begin(), node.outputs.end(), border);
+    bound.has_workspace = plan.steps[i].tactic.workspace_bytes > 0;
     steps_.push_back(std::move(bound));
   }
 }
@@ -157,7 +193,7 @@ void* Context::mutable_address(ir::ValueId id) const {
   const plan::Location& where = prepared_->plan.locations[static_cast<size_t>(id)];
   switch (where.place) {
     case Place::Arena:
-      return arena_ + where.offset;
+      return arena_at_ + where.offset;
     case Place::Input:
       return static_cast<std::byte*>(const_cast<void*>(inputs_[static_cast<size_t>(where.index)])) + where.offset;
     case Place::Output:
@@ -177,8 +213,8 @@ plan::StepArgs Context::args_of(size_t step) const {
   plan::StepArgs args;
   for (const ir::ValueId id : node.inputs) args.src.push_back(mutable_address(id));
   for (const ir::ValueId id : node.outputs) args.dst.push_back(mutable_address(id));
-  args.workspace = workspace_;
-  args.scratch = arena_ + prepared_->plan.steps[step].regions.scratch_offset;
+  args.workspace = workspace_at_;
+  args.scratch = arena_at_ + prepared_->plan.steps[step].regions.scratch_offset;
   args.ahead = prepared_->ahead[step];
   return args;
 }
@@ -206,15 +242,32 @@ void Context::bind_step(size_t index) {
 void Context::point_to(std::span<const void* const> inputs, std::span<void* const> outputs) {
   check(inputs.size() == inputs_.size() && outputs.size() == outputs_.size(), "a run needs {} inputs and {} outputs",
         inputs_.size(), outputs_.size());
-  const bool first = !steps_.empty() && steps_[0].kernel == nullptr;
   const bool moved = !std::equal(inputs.begin(), inputs.end(), inputs_.begin()) ||
                      !std::equal(outputs.begin(), outputs.end(), outputs_.begin());
-  if (!first && !moved) return;
+  if (bound_ && !moved && !workspace_moved_) return;
+  // What fails half-way, for want of memory, is begun anew by the next run.
+  const bool all = !bound_;
+  bound_ = false;
   std::copy(inputs.begin(), inputs.end(), inputs_.begin());
   std::copy(outputs.begin(), outputs.end(), outputs_.begin());
   for (size_t i = 0; i < steps_.size(); ++i) {
-    if (first || steps_[i].touches_border) bind_step(i);
+    if (all || (moved && steps_[i].touches_border) || (workspace_moved_ && steps_[i].has_workspace)) bind_step(i);
   }
+  workspace_moved_ = false;
+  bound_ = true;
+}
+
+void Context::take_workspace(std::optional<detail::WorkspaceBlock::Turn>& turn) {
+  if (shared_workspace_ == nullptr) return;
+  const MemoryLabel label(prepared_->plan.graph.name, {});
+  turn.emplace(*shared_workspace_, prepared_->plan.workspace_bytes, workspace_name_);
+  workspace_moved_ = workspace_moved_ || turn->data() != workspace_at_;
+  workspace_at_ = turn->data();
+}
+
+void Context::move_workspace(std::byte* workspace) {
+  workspace_moved_ = workspace_moved_ || workspace != workspace_at_;
+  workspace_at_ = workspace;
 }
 
 void Context::copy_outputs() {
@@ -229,6 +282,8 @@ void Context::copy_outputs() {
 }
 
 void Context::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
+  std::optional<detail::WorkspaceBlock::Turn> workspace;
+  take_workspace(workspace);
   point_to(inputs, outputs);
   // Thread-local and cheap; oneDNN takes its team size from here.
   omp_set_num_threads(prepared_->plan.threads);
@@ -241,6 +296,8 @@ void Context::run(std::span<const void* const> inputs, std::span<void* const> ou
 
 void Context::run_observed(std::span<const void* const> inputs, std::span<void* const> outputs,
                            const plan::Watch& watch) {
+  std::optional<detail::WorkspaceBlock::Turn> workspace;
+  take_workspace(workspace);
   point_to(inputs, outputs);
   omp_set_num_threads(prepared_->plan.threads);
   watch(*this, -1, 0.0);

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// A plan bound to memory: one arena, one workspace, every step's addresses fixed. One context serves one call at a time;
-// contexts of one plan share the prepared kernels and with them the weights.
+// A plan bound to memory: one arena, one workspace (its own, or one that engines share), every step's addresses fixed. One
+// context serves one call at a time; contexts of one plan share the prepared kernels and with them the weights.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/buffer.h"
+#include "base/workspace.h"
 #include "plan/plan.h"
 
 namespace tfengine::runtime {
@@ -31,9 +33,18 @@ Tensor without_bytes(const Tensor& constant);
 // Smaller constants are kept: they cost nothing, and shapes and axes are looked at later.
 inline constexpr size_t kLargeConstantBytes = 4096;
 
+// Where a context's memory comes from.
+struct ContextMemory {
+  Allocator* allocator = nullptr;
+  WorkspaceUse workspace = WorkspaceUse::Kept;
+  std::shared_ptr<detail::WorkspaceBlock> shared;  // null: a workspace of its own
+};
+
 class Context : public plan::RunningPlan {
  public:
-  Context(std::shared_ptr<const PreparedPlan> prepared, Allocator& allocator);
+  Context(std::shared_ptr<const PreparedPlan> prepared, const ContextMemory& memory);
+  Context(std::shared_ptr<const PreparedPlan> prepared, Allocator& allocator)
+      : Context(std::move(prepared), ContextMemory{&allocator, WorkspaceUse::Kept, nullptr}) {}
   // In memory that the caller has: an arena and a workspace of the plan's sizes, which outlive the context.
   Context(std::shared_ptr<const PreparedPlan> prepared, std::byte* arena, std::byte* workspace);
 
@@ -43,13 +54,19 @@ class Context : public plan::RunningPlan {
   void run_observed(std::span<const void* const> inputs, std::span<void* const> outputs, const plan::Watch& watch);
   // Sets the addresses, which run() then finds set: what a later run would allocate for that is allocated here.
   void point_to(std::span<const void* const> inputs, std::span<void* const> outputs);
+  // For the next run, of a context in its caller's memory.
+  void move_workspace(std::byte* workspace);
   // The tensor's address during or after a run (plans made with keep_all: valid for all values).
   const void* address(ir::ValueId id) const override;
   const plan::Plan& plan() const override { return prepared_->plan; }
   const PreparedPlan& prepared() const { return *prepared_; }
+  // That it holds now.
+  uint64_t held_bytes() const { return arena_.bytes() + workspace_.bytes(); }
 
  private:
   void add_steps();
+  // The workspace for one run: waits for it where others share it, takes it where it is not kept.
+  void take_workspace(std::optional<detail::WorkspaceBlock::Turn>& turn);
   void bind_step(size_t step);
   void copy_outputs();
   plan::StepArgs args_of(size_t step) const;
@@ -64,14 +81,19 @@ class Context : public plan::RunningPlan {
     std::unique_ptr<plan::BoundKernel> kernel;
     OverwriteCopy copy{nullptr, nullptr, 0};
     bool touches_border = false;  // reads a graph input or writes a graph output
+    bool has_workspace = false;
     int step = 0;
   };
 
   std::shared_ptr<const PreparedPlan> prepared_;
-  Buffer own_arena_;
-  Buffer own_workspace_;
-  std::byte* arena_;
-  std::byte* workspace_;
+  Buffer arena_;  // empty where the caller has one
+  std::byte* arena_at_ = nullptr;
+  Buffer workspace_;  // empty where it is shared or not kept
+  std::shared_ptr<detail::WorkspaceBlock> shared_workspace_;
+  std::byte* workspace_at_ = nullptr;  // of this run
+  bool workspace_moved_ = false;
+  std::string workspace_name_;  // for messages
+  bool bound_ = false;
   std::vector<const void*> inputs_;
   std::vector<void*> outputs_;
   std::vector<BoundStep> steps_;

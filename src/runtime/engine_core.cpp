@@ -30,15 +30,44 @@ ShapeEntry::Lease ShapeEntry::lease() {
       return {*this, std::move(context)};
     }
     // The handle's return must not need memory.
-    free_.reserve(free_.capacity() + 1);
+    free_.reserve(static_cast<size_t>(contexts_) + 1);
   }
-  return {*this, std::make_unique<Context>(prepared_, allocator_)};
+  auto made = std::make_unique<Context>(prepared_, memory_);
+  const std::lock_guard lock(mutex_);
+  free_.reserve(static_cast<size_t>(contexts_) + 1);
+  ++contexts_;
+  held_bytes_ += made->held_bytes();
+  return {*this, std::move(made)};
+}
+
+void ShapeEntry::release_idle() {
+  std::vector<std::unique_ptr<Context>> idle;  // freed behind the lock
+  const std::lock_guard lock(mutex_);
+  idle.reserve(static_cast<size_t>(contexts_));  // what is left keeps its room to return to
+  for (std::unique_ptr<Context>& context : free_) {
+    --contexts_;
+    held_bytes_ -= context->held_bytes();
+    idle.push_back(std::move(context));
+  }
+  free_.clear();
+}
+
+int ShapeEntry::contexts() const {
+  const std::lock_guard lock(mutex_);
+  return contexts_;
+}
+
+uint64_t ShapeEntry::held_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return held_bytes_;
 }
 
 EngineCore::EngineCore(ir::Graph graph, EngineConfig config)
     : graph_(std::move(graph)),
       config_(std::move(config)),
-      packed_(*config_.allocator),
+      account_(std::make_unique<LimitedAllocator>(*config_.allocator, config_.memory_limit_bytes,
+                                                  "the engine's memory_limit_bytes")),
+      packed_(*account_, config_.shared_weights),
       entries_(static_cast<size_t>(std::max(1, config_.maximum_cached_engines))) {
   check(config_.specialize != nullptr && !config_.backends.empty(),
         "an engine needs backends and a specialize function");
@@ -53,14 +82,92 @@ std::shared_ptr<ShapeEntry> EngineCore::entry(const std::vector<Shape>& shapes) 
   if (auto found = known()) return found;
   const std::lock_guard planning(planning_);
   if (auto found = known()) return found;  // another thread planned it meanwhile
-  auto made = make_entry(shapes);
+  auto made = with_room(nullptr, [&] { return make_entry(shapes); });
+  std::shared_ptr<ShapeEntry> dropped;  // freed behind the lock
+  std::shared_ptr<ShapeEntry> inserted;
+  {
+    const std::lock_guard lock(mutex_);
+    if (entries_.full()) {
+      ++evictions_;
+      dropped = entries_.entries().back().second;
+    }
+    inserted = entries_.insert(shapes, std::move(made));
+  }
+  dropped.reset();
+  drop_beyond_limit();
+  return inserted;
+}
+
+ShapeEntry::Lease EngineCore::lease(ShapeEntry& entry) {
+  return with_room(&entry, [&] { return entry.lease(); });
+}
+
+// Memory that only waits for calls with other shapes is given back before a request is refused.
+template <typename Make>
+auto EngineCore::with_room(const ShapeEntry* wanted, const Make& make) -> decltype(make()) {
+  try {
+    return make();
+  } catch (const OutOfMemory&) {
+    if (!release_idle_but(wanted)) throw;
+  }
+  return make();
+}
+
+bool EngineCore::release_idle_but(const ShapeEntry* wanted) {
+  bool released = false;
+  for (const auto& entry : all_entries()) {
+    if (entry.get() == wanted) continue;
+    const uint64_t held = entry->held_bytes();
+    entry->release_idle();
+    released = released || entry->held_bytes() < held;
+  }
+  return released;
+}
+
+void EngineCore::release_memory() {
+  const std::lock_guard planning(planning_);
+  release_idle_but(nullptr);
+  while (drop_oldest([] { return true; })) continue;
+}
+
+// Frees the least recently used plan but the last one, if `wanted` says so.
+template <typename Wanted>
+bool EngineCore::drop_oldest(const Wanted& wanted) {
   std::shared_ptr<ShapeEntry> dropped;  // freed behind the lock
   const std::lock_guard lock(mutex_);
-  if (entries_.full()) {
+  if (entries_.entries().size() <= 1 || !wanted()) return false;
+  dropped = entries_.pop_oldest();
+  return true;
+}
+
+void EngineCore::drop_beyond_limit() {
+  if (config_.maximum_cached_bytes == UINT64_MAX) return;
+  const auto too_large = [&] { return bytes_of_entries() > config_.maximum_cached_bytes; };
+  while (drop_oldest(too_large)) {
+    const std::lock_guard lock(mutex_);
     ++evictions_;
-    dropped = entries_.entries().back().second;
   }
-  return entries_.insert(shapes, std::move(made));
+}
+
+// With mutex_ held. A new plan's memory is taken next, and counts already.
+uint64_t EngineCore::bytes_of_entries() const {
+  uint64_t bytes = packed_.bytes();
+  for (const auto& [shapes, entry] : entries_.entries()) {
+    const uint64_t own_workspace = config_.shared_workspace == nullptr ? entry->plan().workspace_bytes : 0;
+    bytes += std::max(entry->held_bytes(), entry->plan().arena_bytes + own_workspace);
+  }
+  return bytes;
+}
+
+uint64_t EngineCore::cached_bytes() const {
+  uint64_t bytes = packed_.bytes();
+  for (const auto& entry : entries()) bytes += entry->held_bytes();
+  return bytes;
+}
+
+uint64_t EngineCore::workspace_limit() const {
+  const uint64_t own = config_.max_workspace_size_bytes;
+  return config_.shared_workspace == nullptr ? own : std::min(own, config_.shared_workspace->limit_bytes());
 }
 
 std::shared_ptr<ShapeEntry> EngineCore::latest() const {
@@ -97,21 +204,42 @@ ir::Graph EngineCore::whole_graph() {
   return graph;
 }
 
-plan::Plan EngineCore::make_plan(const std::vector<Shape>& shapes) {
+plan::PlanOptions EngineCore::plan_options() const {
   plan::PlanOptions options;
   options.backends = config_.backends;
   options.threads = config_.threads;
-  options.max_workspace_size_bytes = config_.max_workspace_size_bytes;
+  options.max_workspace_size_bytes = workspace_limit();
   options.measure = config_.measure;
   options.keep_all = config_.keep_all;
   options.timing_cache = config_.timing_cache.get();
   options.progress = config_.progress;
+  return options;
+}
+
+plan::Plan EngineCore::make_plan(const std::vector<Shape>& shapes) {
+  plan::PlanOptions options = plan_options();
   std::optional<plan::PlanRecord> known;
   {
     const std::lock_guard lock(mutex_);
     if (const plan::PlanRecord* record = find_record(shapes)) known = *record;
   }
-  if (known) options.recorded = &known->tactics;
+  if (known) {
+    options.recorded = &known->tactics;
+    options.recorded_rejected = &known->rejected;
+  }
+  return plan::make_plan(config_.specialize(whole_graph(), shapes), packed_, options);
+}
+
+plan::Plan EngineCore::make_plan(const plan::PlanRecord& record) {
+  plan::PlanOptions options = plan_options();
+  options.recorded = &record.tactics;
+  options.progress = nullptr;
+  return plan::make_plan(config_.specialize(whole_graph(), record.input_shapes), packed_, options);
+}
+
+plan::Plan EngineCore::survey(const std::vector<Shape>& shapes, std::vector<plan::StepOptions>& steps) {
+  plan::PlanOptions options = plan_options();
+  options.survey = &steps;
   return plan::make_plan(config_.specialize(whole_graph(), shapes), packed_, options);
 }
 
@@ -129,9 +257,14 @@ std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& sha
     plan::for_each_step(plan, [&](const plan::Plan& at, const plan::Step& step) {
       record.tactics[at.graph.node(step.node).name] = {step.backend, step.tactic.name, step.time_us};
     });
+    record.rejected = plan.rejected;
     recall(std::move(record));
   }
-  return std::make_shared<ShapeEntry>(shapes, prepare(std::move(plan), packed_), *config_.allocator);
+  ContextMemory memory{account_.get(), config_.workspace, nullptr};
+  if (config_.shared_workspace != nullptr) memory.shared = config_.shared_workspace->block();
+  auto prepared = prepare(std::move(plan), packed_);
+  if (config_.packed) config_.packed();
+  return std::make_shared<ShapeEntry>(shapes, std::move(prepared), std::move(memory));
 }
 
 void EngineCore::recall(plan::PlanRecord record) {
@@ -155,8 +288,13 @@ bool EngineCore::planned(const std::vector<Shape>& shapes) const {
 }
 
 std::vector<std::shared_ptr<const ShapeEntry>> EngineCore::entries() const {
+  const auto all = all_entries();
+  return {all.begin(), all.end()};
+}
+
+std::vector<std::shared_ptr<ShapeEntry>> EngineCore::all_entries() const {
   const std::lock_guard lock(mutex_);
-  std::vector<std::shared_ptr<const ShapeEntry>> all;
+  std::vector<std::shared_ptr<ShapeEntry>> all;
   for (const auto& [shapes, entry] : entries_.entries()) all.push_back(entry);
   return all;
 }

@@ -51,6 +51,7 @@ class BoundLoop : public plan::BoundKernel {
       next_.push_back(offset == RegionPlans::kInPlace ? args.dst[state] : bytes_at(args.scratch, offset));
     }
     flag_ = {bytes_at(args.scratch, layout_.condition)};
+    for (const auto& context : contexts_) context->move_workspace(static_cast<std::byte*>(args.workspace));
     contexts_[0]->point_to(inputs_, flag_);
     contexts_[1]->point_to(inputs_, next_);
   }
@@ -109,13 +110,14 @@ class BoundBranch : public plan::BoundKernel {
     chosen_by_ = args.src[0];
     inputs_.assign(args.src.begin() + 1, args.src.end());
     outputs_ = args.dst;
-    for (const auto& context : contexts_) context->point_to(inputs_, outputs_);
+    for (const auto& context : contexts_) {
+      context->move_workspace(static_cast<std::byte*>(args.workspace));
+      context->point_to(inputs_, outputs_);
+    }
   }
 
   void run() override { contexts_[chosen()]->run(inputs_, outputs_); }
-  void run_watched(const plan::Watch& watch) override {
-    contexts_[chosen()]->run_observed(inputs_, outputs_, watch);
-  }
+  void run_watched(const plan::Watch& watch) override { contexts_[chosen()]->run_observed(inputs_, outputs_, watch); }
 
  private:
   size_t chosen() const {

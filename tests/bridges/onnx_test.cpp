@@ -113,11 +113,13 @@ std::string error_of(const std::string& text) {
 }
 
 TEST(OnnxModel, NodesWithoutCounterpartAreNamed) {
-  EXPECT_EQ(error_of(R"(graph @g(%x: f32[2,4,4,8]) {
-    %y = DepthToSpace(%x) {block_size=2}
+  EXPECT_EQ(error_of(R"(graph @g(%x: f32[4,4,4,8]) {
+    %shape = const s32[2] [2, 2]
+    %crops = const s32[2,2] [0, 0, 0, 0]
+    %y = BatchToSpaceND(%x, %shape, %crops)
     return %y
   })"),
-            "[export] DepthToSpace 'y' cannot be written as ONNX: the op has no counterpart here");
+            "[export] BatchToSpaceND 'y' cannot be written as ONNX: the op has no counterpart here");
   EXPECT_EQ(error_of(R"(graph @g(%x: f32[2,4,4,8], %w: f32[1,1,8,8]) {
     %y = Conv2D(%x, %w) {strides=[1,1,1,1], padding="SAME"}
     return %y
@@ -128,6 +130,62 @@ TEST(OnnxModel, NodesWithoutCounterpartAreNamed) {
     return %y
   })"),
             "[export] Mean 'y' cannot be written as ONNX: its input 1 is computed at run time, expected a constant");
+}
+
+// Names of ONNX nodes, with how often they are there, but for transpositions and the identity behind the result.
+std::string written(const std::string& body, const std::string& input = "%x: f32[2,4,6,8]") {
+  ir::Graph graph = ir::parse("graph @g(" + input + ") {\n" + body + "\n}");
+  ops::infer_graph(graph);
+  std::string text;
+  for (const auto& [op, count] : contents_of(write_model(graph)).ops) {
+    if (op == "Transpose" || op == "Identity") continue;
+    text += (text.empty() ? "" : ", ") + op + (count > 1 ? " x" + std::to_string(count) : "");
+  }
+  return text;
+}
+
+// python/tests/test_onnx_ops.py compares their results.
+TEST(OnnxModel, WhatMovesDataHasCounterparts) {
+  const std::string slice = R"(
+    %begin = const s32[4] [0, 1, 0, 2]
+    %end = const s32[4] [2, 3, 0, 5]
+    %strides = const s32[4] [1, 1, 2, 1]
+  )";
+  EXPECT_EQ(written(slice + "%y = StridedSlice(%x, %begin, %end, %strides) {end_mask=4} return %y"), "Slice");
+  EXPECT_EQ(written(slice + "%y = StridedSlice(%x, %begin, %end, %strides) {end_mask=4, shrink_axis_mask=2} return %y"),
+            "Slice, Squeeze");
+  EXPECT_EQ(written(slice + "%y = StridedSlice(%x, %begin, %end, %strides) {end_mask=4, new_axis_mask=2} return %y"),
+            "Slice, Unsqueeze");
+  EXPECT_EQ(written("%b = const s32[4] [0, 1, 0, 2] %s = const s32[4] [2, 2, -1, 3] %y = Slice(%x, %b, %s) return %y"),
+            "Slice");
+  EXPECT_EQ(written("%a = const s32[] [3] %y, %z = Split(%a, %x) {num_split=2} return %y, %z"), "Split");
+  EXPECT_EQ(
+      written("%a = const s32[] [3] %s = const s32[2] [3, -1] %y, %z = SplitV(%x, %s, %a) {num_split=2} return %y, %z"),
+      "Split");
+  EXPECT_EQ(written("%y, %z = Unpack(%x) {num=2, axis=0} %p = Pack(%z, %y) {N=2, axis=1} return %p"),
+            "Concat, Split, Squeeze x2, Unsqueeze x2");
+  EXPECT_EQ(written("%k = const s32[] [3] %y, %z = TopKV2(%x, %k) return %y, %z"), "Cast, TopK");
+  EXPECT_EQ(written("%s = const s32[2] [8, 9] %y = ResizeBilinear(%x, %s) {half_pixel_centers=true} return %y"),
+            "Resize");
+  EXPECT_EQ(written("%s = const s32[2] [8, 9] %y = ResizeNearestNeighbor(%x, %s) return %y"), "Resize");
+  EXPECT_EQ(written("%y = SpaceToDepth(%x) {block_size=2} %z = DepthToSpace(%y) {block_size=2} return %z"),
+            "DepthToSpace, SpaceToDepth");
+  EXPECT_EQ(
+      written("%w = const f32[8,5] uniform(1, -1.0, 1.0) %y = Einsum(%x, %w) {equation=\"abcd,de->abce\"} return %y"),
+      "Einsum");
+  EXPECT_EQ(written("%s = const s32[4] [2, 8, 12, 3] %w = const f32[3,3,3,8] uniform(1, -1.0, 1.0) "
+                    "%y = Conv2DBackpropInput(%s, %w, %x) {strides=[1,2,2,1], padding=\"SAME\"} return %y"),
+            "ConvTranspose");
+}
+
+TEST(OnnxModel, ZeroPointsAreWritten) {
+  const Contents contents = contents_of(write_model(ir::parse(R"(graph @g(%x: f32[2,4]) {
+    %q = Quantize(%x) -> u8[2,4] quant(scale=0.1, zero_point=40)
+    %y = Dequantize(%q) -> f32[2,4]
+    return %y
+  })")));
+  EXPECT_EQ(contents.ops.at("QuantizeLinear"), 1);
+  EXPECT_EQ(contents.ops.at("DequantizeLinear"), 1);
 }
 
 TEST(Permuted, MovesElements) {

@@ -25,11 +25,13 @@ void observe(void* state, ir::ValueId id, const Tensor& tensor) {
 }
 
 // By definition: everything in INT8 that can be.
-ir::Graph int8_graph(const ir::Graph& graph, const std::vector<Tensor>& inputs, quantize::Int8Grid grid) {
+ir::Graph int8_graph(const ir::Graph& graph, const std::vector<Tensor>& inputs, quantize::Int8Grid grid,
+                     bool asymmetric = false) {
   std::pair<const ir::Graph*, quantize::HistogramSet> state{&graph, {}};
   ops::evaluate_graph(graph, inputs, observe, &state);
   quantize::RewriteOptions options;
   options.grid = grid;
+  options.asymmetric = asymmetric;
   options.missing = quantize::MissingRange::KeepFloat;
   const auto solved = quantize::solve_ranges(state.second, {"minmax"}, quantize::non_negative_names(graph));
   return quantize::rewrite_to_int8(graph, solved.table, options).graph;
@@ -63,8 +65,12 @@ TEST(Simulated, ComputesWhatTheInt8GraphMeans) {
   ops::infer_graph(graph);
   testing::Random random(7);
   const std::vector<Tensor> inputs = testing::random_inputs(random, graph);
-  for (const auto grid : {quantize::Int8Grid::Best, quantize::Int8Grid::TensorRT}) {
-    const ir::Graph quantized = int8_graph(graph, inputs, grid);
+  using quantize::Int8Grid;
+  for (const auto& [grid, asymmetric] :
+       {std::pair(Int8Grid::Best, false), {Int8Grid::Best, true}, {Int8Grid::TensorRT, false}}) {
+    const ir::Graph quantized = int8_graph(graph, inputs, grid, asymmetric);
+    // The tensors around the concatenation come from a leaky relu and a hard swish.
+    EXPECT_EQ(quantized.value(quantized.find_value("j")).quant.zero_point != 0, asymmetric);
     const ir::Graph plain = simulated(quantized);
     ir::verify(plain);
     for (ir::NodeId id = 0; id < plain.node_count(); ++id) EXPECT_TRUE(plain.node(id).epilogue.empty());

@@ -269,8 +269,8 @@ TEST(Eltwise, StridedBroadcast) {
       for (int threads : {1, 2}) {
         AnyTensor dst(elems[rng() % 3], 1.0f, size_t(total));
         const EltwiseOutput out{dst.elem, dst.elem == Elem::F32 ? 1.0f : 20.0f, {}};
-        eltwise_binary_strided(EltwiseOp::Sub, s, a.elem, a.scale, a.data(), b.elem, b.scale, b.data(), out, dst.data(),
-                               threads);
+        eltwise_binary_strided(EltwiseOp::Sub, s, {a.elem, a.scale}, a.data(), {b.elem, b.scale}, b.data(), out,
+                               dst.data(), threads);
         for (int64_t i = 0; i < total; ++i) {
           int64_t index = i, at_a = 0, at_b = 0;
           for (int k = s.rank - 1; k >= 0; --k) {

@@ -40,7 +40,7 @@ TEST(Quantize, EveryPairOfTypesAndEveryLength) {
               dst(to, 1.0f, size_t(6 * rows.dst_stride + cols));
           src.fill(rng);
           const AnyTensor before = dst;
-          convert_elem(rows, from, src.scale, src.data(), to, 29.0f, dst.data(), 2);
+          convert_elem(rows, {from, src.scale}, src.data(), {to, 1.0f / 29.0f}, dst.data(), 2);
           for (size_t i = 0; i < dst.size(); ++i) {
             const int64_t r = int64_t(i) / rows.dst_stride, c = int64_t(i) % rows.dst_stride;
             const double expected =
@@ -114,7 +114,7 @@ TEST(Quantize, Bfloat16) {
 TEST(Lut, EveryEntry) {
   for (Elem from : {Elem::S8, Elem::U8}) {
     for (Elem to : {Elem::S8, Elem::U8}) {
-      const Lut lut = make_lut(from, 0.05f, to, 127.0f, EltwiseOp::Tanh);
+      const Lut lut = make_lut({from, 0.05f}, {to, 1.0f / 127.0f}, EltwiseOp::Tanh);
       std::vector<uint8_t> src(256 * 3 + 5), dst(src.size());
       for (size_t i = 0; i < src.size(); ++i) src[i] = uint8_t(i);
       lut_run(lut, {1, int64_t(src.size()), 0, 0}, src.data(), dst.data(), 1);
@@ -128,7 +128,7 @@ TEST(Lut, EveryEntry) {
 }
 
 TEST(Lut, RowsInPlaceAndInThreads) {
-  const Lut lut = make_lut(Elem::U8, 1.0f, Elem::U8, 1.0f, EltwiseOp::Affine, -1.0f, 255.0f);
+  const Lut lut = make_lut({Elem::U8}, {Elem::U8}, EltwiseOp::Affine, -1.0f, 255.0f);
   std::vector<uint8_t> data(200 * 301);
   for (size_t i = 0; i < data.size(); ++i) data[i] = uint8_t(i * 7);
   const std::vector<uint8_t> before = data;
@@ -149,7 +149,7 @@ TEST(Concat, CopiesAndRequantises) {
                                     {d.data(), 1, 1, d.elem, d.scale}};
       AnyTensor dst(to, 0.05f, 5 * 64);
       const AnyTensor before = dst;
-      concat_rows(5, pieces, 4, to, 20.0f, dst.data(), 64, 1);
+      concat_rows(5, pieces, 4, {to, 0.05f}, dst.data(), 64, 1);
       for (size_t r = 0; r < 5; ++r) {
         for (size_t i = 0; i < 64; ++i) {
           const double got = dst.raw(r * 64 + i);

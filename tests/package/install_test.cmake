@@ -15,7 +15,8 @@ endfunction()
 
 run("installing" ${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix})
 # The examples alone, so that nothing of the build lies near.
-file(COPY ${SOURCE}/examples/CMakeLists.txt ${SOURCE}/examples/classify.cpp DESTINATION ${project}/source)
+file(COPY ${SOURCE}/examples/CMakeLists.txt ${SOURCE}/examples/bounded_memory.cpp ${SOURCE}/examples/classify.cpp
+  DESTINATION ${project}/source)
 run("configuring" ${CMAKE_COMMAND} -S ${project}/source -B ${project}/build -G ${GENERATOR}
   -D CMAKE_CXX_COMPILER=${CXX} -D CMAKE_PREFIX_PATH=${prefix})
 run("building" ${CMAKE_COMMAND} --build ${project}/build)
@@ -24,6 +25,12 @@ string(REGEX MATCHALL "image +[0-9]+ is a [0-9] \\(" lines "${output}")
 list(LENGTH lines count)
 if(NOT count EQUAL 16)
   message(FATAL_ERROR "classify told ${count} images, expected 16:\n${output}")
+endif()
+
+run("bounded_memory" ${project}/build/example_bounded_memory)
+string(REGEX MATCH "in use ([0-9]+) of 4194304 bytes, reported ([0-9]+)\n" line "${output}")
+if(NOT line OR NOT CMAKE_MATCH_1 EQUAL CMAKE_MATCH_2)
+  message(FATAL_ERROR "bounded_memory uses something else than it reports:\n${output}")
 endif()
 
 run("the installed command line" ${prefix}/bin/tfengine inspect examples/digits/cnn.pb)

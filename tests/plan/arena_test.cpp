@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <numeric>
 #include <random>
 
 namespace tfengine::plan {
@@ -59,6 +61,62 @@ TEST(Arena, RandomLifetimesNeverOverlap) {
     expect_valid(lifetimes, layout);
     EXPECT_GE(layout.bytes, layout.lower_bound_bytes);
   }
+}
+
+// The best that placing one after another can do: all orders are tried.
+uint64_t least_bytes(const std::vector<Lifetime>& lifetimes) {
+  std::vector<size_t> order(lifetimes.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  uint64_t least = UINT64_MAX;
+  do {
+    std::vector<uint64_t> offsets(lifetimes.size(), 0);
+    std::vector<bool> placed(lifetimes.size(), false);
+    uint64_t bytes = 0;
+    for (const size_t index : order) {
+      uint64_t at = 0;
+      for (bool moved = true; moved;) {
+        moved = false;
+        for (size_t other = 0; other < lifetimes.size(); ++other) {
+          const Lifetime &a = lifetimes[index], &b = lifetimes[other];
+          const bool together = a.first_step <= b.last_step && b.first_step <= a.last_step;
+          if (!placed[other] || !together || at + a.bytes <= offsets[other] || offsets[other] + b.bytes <= at) continue;
+          at = offsets[other] + b.bytes;
+          moved = true;
+        }
+      }
+      offsets[index] = at;
+      placed[index] = true;
+      bytes = std::max(bytes, at + lifetimes[index].bytes);
+    }
+    least = std::min(least, bytes);
+  } while (std::next_permutation(order.begin(), order.end()));
+  return least;
+}
+
+TEST(Arena, SmallOnesAreAsSmallAsCanBe) {
+  std::mt19937 random(1);
+  int above_bound = 0;
+  for (int round = 0; round < 60; ++round) {
+    std::vector<Lifetime> lifetimes(6);
+    for (Lifetime& item : lifetimes) {
+      const int first = static_cast<int>(random() % 6);
+      item = {(random() % 9 + 1) * 64, first, first + static_cast<int>(random() % 4)};
+    }
+    const ArenaLayout layout = pack_arena(lifetimes);
+    EXPECT_EQ(layout.bytes, least_bytes(lifetimes)) << "round " << round;
+    above_bound += layout.bytes > layout.lower_bound_bytes ? 1 : 0;
+  }
+  EXPECT_LT(above_bound, 10);
+}
+
+TEST(Arena, IsTheSameEveryTime) {
+  std::mt19937 random(2);
+  std::vector<Lifetime> lifetimes(80);
+  for (Lifetime& item : lifetimes) {
+    const int first = static_cast<int>(random() % 60);
+    item = {random() % 5000 + 1, first, first + static_cast<int>(random() % 20)};
+  }
+  EXPECT_EQ(pack_arena(lifetimes).offsets, pack_arena(lifetimes).offsets);
 }
 
 }  // namespace

@@ -96,13 +96,52 @@ TEST(SolveRanges, TellsOfDeadAndBrokenTensors) {
   set.tensors["partly"].add(data + 2, 2);
   const SolvedRanges solved = solve_ranges(set, {"minmax"}, {"live"});
   EXPECT_EQ(solved.table.find("broken"), nullptr);
-  EXPECT_EQ(*solved.table.find("live"), (RangeEntry{2.0f, RangeSource::Calibrated, true, "minmax"}));
+  EXPECT_EQ(*solved.table.find("live"), (RangeEntry{2.0f, RangeSource::Calibrated, true, "minmax", 0.0f, 2.0f}));
   EXPECT_EQ(solved.table.find("dead")->max_abs, 0.0f);
   EXPECT_EQ(solved.notes,
             (std::vector<std::string>{"tensor 'broken': 1 NaN and 0 infinite of 1 values were left out",
                                       "tensor 'broken' never had a finite value: it has no range",
                                       "tensor 'dead' was zero in all 1 values seen",
                                       "tensor 'partly': 1 NaN and 0 infinite of 2 values were left out"}));
+}
+
+TEST(RangeTable, JsonKeepsExtremes) {
+  RangeTable table;
+  table.set("seen", {2.0f, RangeSource::Calibrated, false, "mse", -0.25f, 2.5f});
+  table.set("given", {1.0f, RangeSource::Custom, false, "fq"});
+  const std::string text = to_json(table);
+  EXPECT_EQ(range_table_from_json(text, "memory"), table);
+  try {
+    range_table_from_json(
+        R"({"format": "tfengine ranges", "version": 1, "tensors": {"x": {"max_abs": 1, "low": 2, "high": 1}}})", "t");
+    FAIL();
+  } catch (const InvalidModel& error) {
+    EXPECT_STREQ(error.what(), "t: the values of tensor 'x' go from 2 to 1, expected numbers in order");
+  }
+}
+
+TEST(SolveRanges, LopsidedTensorsHaveFinerStepsToWeighClippingBy) {
+  // Most values are small; with 127 steps it pays to clip the large ones sooner than with 255.
+  HistogramSet set;
+  std::vector<float> values;
+  for (int i = 0; i < 20000; ++i) values.push_back(0.05f * static_cast<float>(i % 100) / 100.0f);
+  for (int i = 0; i < 40; ++i) values.push_back(0.1f * static_cast<float>(i));
+  values.push_back(-0.25f);
+  set.tensors["x"].add(values.data(), values.size());
+  const auto bound = [&](bool asymmetric) {
+    return solve_ranges(set, {"mse"}, {}, asymmetric).table.find("x")->max_abs;
+  };
+  EXPECT_GT(bound(true), bound(false));
+  EXPECT_EQ(solve_ranges(set, {"mse"}, {}).table.find("x")->low, -0.25f);
+}
+
+TEST(Metrics, Decibels) {
+  EXPECT_NEAR(decibels(100.0, 1.0), 20.0, 1e-12);
+  EXPECT_EQ(decibels(1.0, 0.0), std::numeric_limits<double>::infinity());
+  EXPECT_EQ(decibels(0.0, 0.0), std::numeric_limits<double>::infinity());
+  EXPECT_EQ(decibels(0.0, 1.0), -std::numeric_limits<double>::infinity());
+  EXPECT_EQ(decibels(1.0, std::numeric_limits<double>::infinity()), -std::numeric_limits<double>::infinity());
+  EXPECT_EQ(decibels(1.0, std::nan("")), -std::numeric_limits<double>::infinity());
 }
 
 TEST(Metrics, SignalToNoise) {

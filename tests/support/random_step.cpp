@@ -24,13 +24,15 @@ class StepBuilder {
   Random& random() { return random_; }
   bool int8() const { return int8_; }
 
-  // An activation: a graph input, behind a Quantize node in INT8. Non-negative ones may be U8.
+  // An activation: a graph input, behind a Quantize node in INT8. U8 ones may have a zero point.
   ValueId data(const Shape& shape) { return data_with_scale(shape, random_.real(0.005f, 0.02f)); }
   ValueId data_with_scale(const Shape& shape, float scale) {
     const ValueId input = graph_.add_input(fmt::format("x{}", graph_.inputs.size()), DType::F32, shape);
     if (!int8_) return input;
     const ir::NodeId node = graph_.add_node("Quantize", fmt::format("q{}", graph_.inputs.size()), {input});
-    set_quant(graph_.output(node), random_.chance(0.5) ? DType::U8 : DType::S8, {{scale}});
+    const bool is_unsigned = random_.chance(0.6);
+    const int zero_point = is_unsigned && random_.chance(0.5) ? static_cast<int>(random_.integer(1, 255)) : 0;
+    set_quant(graph_.output(node), is_unsigned ? DType::U8 : DType::S8, {{scale}, -1, zero_point});
     return graph_.output(node);
   }
   ValueId constant(const Shape& shape, float low = -1.0f, float high = 1.0f) {
@@ -41,6 +43,7 @@ class StepBuilder {
     const Shape shape = scalar ? Shape{} : Shape{static_cast<int64_t>(values.size())};
     return graph_.add_constant(name("i"), Tensor::of<int32_t>(DType::S32, shape, narrow));
   }
+  ValueId constant_of(const Tensor& tensor) { return graph_.add_constant(name("t"), tensor); }
   // S8 with a scale per output channel in INT8.
   ValueId weights(const Shape& shape, int axis, int64_t channels) {
     if (!int8_) return constant(shape);
@@ -109,6 +112,10 @@ class StepBuilder {
     for (int64_t i = 0; i < real.elements(); ++i) {
       low = std::min(low, real.as<float>()[i]);
       high = std::max({high, real.as<float>()[i], -real.as<float>()[i]});
+    }
+    if (low < 0.0f && random_.chance(0.5)) {
+      const float scale = (high - low) / 255.0f;
+      return set_quant(out, DType::U8, {{scale}, -1, static_cast<int>(std::nearbyint(-low / scale))});
     }
     set_quant(out, low < 0.0f ? DType::S8 : DType::U8, {{high / (low < 0.0f ? 127.0f : 255.0f)}});
   }
@@ -237,7 +244,7 @@ ir::Graph movement_step(StepBuilder& b) {
   Random& random = b.random();
   const Shape shape = image(random, channel_count(random));
   const ValueId x = b.data(shape);
-  switch (random.integer(0, 3)) {
+  switch (random.integer(0, 4)) {
     case 0:
       b.node("Transpose", {x, b.integers(random.chance(0.5) ? List{0, 3, 1, 2} : List{0, 2, 1, 3})});
       break;
@@ -247,6 +254,11 @@ ir::Graph movement_step(StepBuilder& b) {
     case 2:
       b.node("ResizeNearestNeighbor", {x, b.integers({shape[1] * 2, shape[2] * 2})}, {{"half_pixel_centers", true}});
       break;
+    case 3: {
+      const Tensor pads = Tensor::of<int32_t>(DType::S32, Shape{4, 2}, {0, 0, 1, 2, 0, 1, 0, 0});
+      b.node("Pad", {x, b.constant_of(pads)});
+      break;
+    }
     default:
       b.node("Squeeze", {x}, {{"squeeze_dims", List{}}});
       break;

@@ -8,6 +8,7 @@
 #include "backends/onednn/concat.h"
 #include "backends/onednn/conv.h"
 #include "backends/onednn/counters.h"
+#include "backends/onednn/dnnl_errors.h"
 #include "backends/onednn/dnnl_kernel.h"
 #include "backends/onednn/eltwise.h"
 #include "backends/onednn/layout.h"
@@ -104,7 +105,15 @@ class OnednnBackend : public plan::Backend {
     if (touches_int8(spec) && !lowering->int8) {
       return Refusal{fmt::format("{} has no fast form here for tensors of 8-bit integers", spec.node->op)};
     }
-    return lowering->tactics(spec);
+    auto answer = translated([&] { return lowering->tactics(spec); });
+    if (auto* tactics = std::get_if<std::vector<Tactic>>(&answer)) {
+      for (Tactic& tactic : *tactics) {
+        tactic.prepare = [prepare = std::move(tactic.prepare)](PackedStore& store) {
+          return translated([&] { return prepare(store); });
+        };
+      }
+    }
+    return answer;
   }
 
   std::optional<Refusal> refuses(const ir::Graph&, const ir::Node& node) const override {
@@ -118,6 +127,16 @@ class OnednnBackend : public plan::Backend {
     if (!find(node.op)->int8) return Refusal{fmt::format("{} has no INT8 form here", node.op)};
     if (node.op == "Mean") return mean_refusal(graph, node);
     return std::nullopt;
+  }
+
+  // Padding of a depthwise convolution is filled with the zero point; other convolutions have no such filling.
+  std::optional<Refusal> refuses_zero_point(const ir::Graph& graph, const ir::Node& node, int input) const override {
+    if (node.op != "Conv2D" || input != 0) return std::nullopt;
+    const Shape& weights = graph.input_value(node, 1).shape;
+    const bool window = weights.rank() == 4 && (weights[0] != 1 || weights[1] != 1);
+    const std::string padding = node.attr_or<std::string>("padding", "VALID");
+    if (padding == "VALID" || (padding == "SAME" && !window)) return std::nullopt;
+    return Refusal{"its padding would have to hold the zero point"};
   }
 
   bool takes_strided_input(const StepSpec& spec, int input) const override {

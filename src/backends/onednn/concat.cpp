@@ -40,6 +40,7 @@ std::optional<Pieces> pieces_of(const StepSpec& spec, int64_t axis) {
     piece.src_stride = result.last_axis ? src.pixel_stride : piece.cols;
     piece.elem = *elem;
     piece.scale = scale_of(src);
+    piece.zero = zero_of(src);
     result.pieces.push_back(piece);
   }
   return result;
@@ -55,7 +56,7 @@ Tactics concat_tactics(const StepSpec& spec) {
   }
   const auto layout = pieces_of(spec, (*axis)[0]);
   if (!layout || (!layout->last_axis && !spec.outputs[0].dense())) return Refusal{"its tensors are slices"};
-  const float inv_scale = 1.0f / scale_of(spec.outputs[0]);
+  const kernels::Format format{*dst_elem, scale_of(spec.outputs[0]), zero_of(spec.outputs[0])};
   const size_t elem_bytes = dtype_bytes(spec.outputs[0].dtype);
   const int threads = spec.threads;
   return std::vector<Tactic>{plain_tactic("own:concat", [=, pieces = *layout](const StepArgs& args) {
@@ -64,7 +65,7 @@ Tactics concat_tactics(const StepSpec& spec) {
       kernels::ConcatPiece piece = pieces.pieces[i];
       piece.src = args.src[i];
       if (piece.src != dst) {
-        kernels::concat_rows(pieces.rows, &piece, 1, *dst_elem, inv_scale, dst, pieces.dst_stride, threads);
+        kernels::concat_rows(pieces.rows, &piece, 1, format, dst, pieces.dst_stride, threads);
       }
       dst += static_cast<size_t>(piece.cols) * elem_bytes;
     }

@@ -48,12 +48,20 @@ memory::desc weights_desc(const ConvProblem& p, memory::data_type type) {
                       memory::dims{per_group, 1, p.out_c, w.kernel_w * tap, tap});
 }
 
+// The last window may end before the image does.
+bool is_padded(const ops::Window& w, const Shape& src) {
+  const int64_t rows = (w.out_h - 1) * w.stride_h + (w.kernel_h - 1) * w.dilation_h + 1;
+  const int64_t cols = (w.out_w - 1) * w.stride_w + (w.kernel_w - 1) * w.dilation_w + 1;
+  return w.pad_top > 0 || w.pad_left > 0 || rows > src[1] || cols > src[2];
+}
+
 memory::desc any_layout(const memory::desc& given, memory::data_type type) {
   return memory::desc(given.get_dims(), type, memory::format_tag::any);
 }
 
 // Every implementation that oneDNN lists for the problem.
 void add_dnnl_tactics(const StepSpec& spec, const ConvProblem& p, std::vector<Tactic>& tactics) {
+  if (has_zero_point(spec)) return;
   const bool int8 = is_int8(spec.inputs[0].dtype);
   const int per_channel = p.groups > 1 || p.depthwise ? 3 : 1;
   const DnnlFusion fusion = fuse(spec, int8, spec.inputs[1].quant.scales.size() > 1 ? per_channel : 0);
@@ -90,6 +98,7 @@ kernels::DepthwiseShape depthwise_shape(const StepSpec& spec, const ConvProblem&
   auto shape = kernel_shape<kernels::DepthwiseShape>(spec, p);
   shape.channels = p.in_c;
   shape.multiplier = p.out_c / p.in_c;
+  shape.pad_value = spec.inputs[0].quant.zero_point;
   return shape;
 }
 
@@ -104,6 +113,7 @@ void add_own_depthwise(const StepSpec& spec, const ConvProblem& p, std::vector<T
   if (!int8 && spec.inputs[0].dtype != DType::F32) return;
   auto fused = FusedEpilogue::make(spec, int8 ? products(spec) : std::vector<float>{}, p.out_c);
   if (!fused) return;
+  if (int8) fused->remove_source_zero(spec, spec.constants[1]);
   const kernels::DepthwiseShape shape = depthwise_shape(spec, p);
   const int threads = spec.threads;
   Tactic tactic;
@@ -195,6 +205,9 @@ Tactics conv_tactics(const StepSpec& spec) {
   }
   const ConvProblem p = problem_of(spec);
   const bool int8 = is_int8(spec.inputs[0].dtype);
+  if (!p.depthwise && spec.inputs[0].quant.zero_point != 0 && is_padded(p.window, spec.inputs[0].shape)) {
+    return Refusal{"its input has a zero point, and padding"};
+  }
   std::vector<Tactic> tactics;
   const bool depthwise_last = dnnl_depthwise_is_likely(spec, p);
   bool winograd_last = false;

@@ -6,6 +6,7 @@
 
 #include <fmt/core.h>
 
+#include "backends/onednn/dnnl_errors.h"
 #include "base/check.h"
 
 namespace tfengine::onednn {
@@ -49,6 +50,7 @@ memory::desc matrix_desc(const TensorDesc& desc, int64_t rows, int64_t cols) {
 namespace {
 
 void expect(dnnl_status_t status, const char* what) {
+  if (status == dnnl_out_of_memory) throw OutOfMemory(fmt::format("out of memory: oneDNN: {} failed", what), 0, UINT64_MAX);
   if (status != dnnl_success)
     throw BackendFailure(fmt::format("oneDNN: {} failed with status {}", what, static_cast<int>(status)), status);
 }
@@ -67,7 +69,9 @@ class BoundPrimitive : public plan::BoundKernel {
            "execution");
   }
   void rebind(const StepArgs& addresses) override {
-    for (size_t i = 0; i < args_.size(); ++i) memories_[i].set_data_handle(address(args_[i], addresses));
+    translated([&] {
+      for (size_t i = 0; i < args_.size(); ++i) memories_[i].set_data_handle(address(args_[i], addresses));
+    });
   }
 
  private:
@@ -96,7 +100,7 @@ class PrimitiveKernel : public plan::Kernel {
   PrimitiveKernel(dnnl::primitive primitive, std::vector<DnnlArg> args)
       : primitive_(std::move(primitive)), args_(std::move(args)) {}
   std::unique_ptr<plan::BoundKernel> bind(const StepArgs& addresses) const override {
-    return std::make_unique<BoundPrimitive>(primitive_, args_, addresses);
+    return translated([&] { return std::make_unique<BoundPrimitive>(primitive_, args_, addresses); });
   }
   bool reads(int input) const override {
     return std::any_of(args_.begin(), args_.end(),

@@ -117,7 +117,11 @@ std::optional<kernels::EltwiseInput> input_of(const TensorDesc& operand, const T
   const auto elem = elem_of(operand.dtype);
   const auto broadcast = broadcast_of(operand, dst);
   if (!elem || !broadcast) return std::nullopt;
-  return kernels::EltwiseInput{*elem, scale_of(operand), *broadcast, operand.pixel_stride};
+  return kernels::EltwiseInput{*elem, scale_of(operand), *broadcast, operand.pixel_stride, zero_of(operand)};
+}
+
+kernels::EltwiseOutput output_of(const TensorDesc& dst, kernels::Elem elem, const Act& act) {
+  return {elem, 1.0f / scale_of(dst), act, zero_of(dst)};
 }
 
 kernels::StridedShape strided_shape(const TensorDesc& a, const TensorDesc& b, const TensorDesc& dst) {
@@ -165,8 +169,7 @@ kernels::EltwiseStep unary_step(const ir::Node& node, EltwiseOp op) {
 Tactic table_tactic(const StepSpec& spec, const kernels::EltwiseStep& step) {
   const TensorDesc& src = spec.inputs[0];
   const TensorDesc& dst = spec.outputs[0];
-  const kernels::Lut lut = kernels::make_lut(*elem_of(src.dtype), scale_of(src), *elem_of(dst.dtype),
-                                             1.0f / scale_of(dst), step.op, step.alpha, step.beta);
+  const kernels::Lut lut = kernels::make_lut(*format_of(src), *format_of(dst), step.op, step.alpha, step.beta);
   const kernels::Rows rows = rows_of(src, dst);
   const int threads = spec.threads;
   Tactic tactic = plain_tactic(
@@ -208,7 +211,7 @@ Tactics unary_tactics(const StepSpec& spec) {
   program.num_steps = 1;
   program.steps[0] = step;
   program.steps[0].dst = 1;
-  program.output = {*dst, 1.0f / scale_of(spec.outputs[0]), *act};
+  program.output = output_of(spec.outputs[0], *dst, *act);
   return std::vector<Tactic>{program_tactic(spec, program)};
 }
 
@@ -219,7 +222,7 @@ Tactics binary_tactics(const StepSpec& spec) {
   const auto a_elem = elem_of(a.dtype), b_elem = elem_of(b.dtype), dst_elem = elem_of(dst.dtype);
   if (row == nullptr || !act || !a_elem || !b_elem || !dst_elem)
     return Refusal{"only float and INT8 tensors are lowered"};
-  const kernels::EltwiseOutput output{*dst_elem, 1.0f / scale_of(dst), *act};
+  const kernels::EltwiseOutput output = output_of(dst, *dst_elem, *act);
   const EltwiseOp op = row->op;
   const int threads = spec.threads;
   const auto a_info = input_of(a, dst), b_info = input_of(b, dst);
@@ -233,10 +236,11 @@ Tactics binary_tactics(const StepSpec& spec) {
   }
   if (dst.shape.rank() > 8 || !a.dense() || !b.dense() || !dst.dense()) return Refusal{"broadcast of rank above 8"};
   const kernels::StridedShape shape = strided_shape(a, b, dst);
-  const float a_scale = scale_of(a), b_scale = scale_of(b);
+  const kernels::EltwiseInput a_plain{*a_elem, scale_of(a), Broadcast::None, 1, zero_of(a)};
+  const kernels::EltwiseInput b_plain{*b_elem, scale_of(b), Broadcast::None, 1, zero_of(b)};
   return std::vector<Tactic>{plain_tactic("own:broadcast", [=](const StepArgs& args) {
-    kernels::eltwise_binary_strided(op, shape, *a_elem, a_scale, args.src[0], *b_elem, b_scale, args.src[1], output,
-                                    args.dst[0], threads);
+    kernels::eltwise_binary_strided(op, shape, a_plain, args.src[0], b_plain, args.src[1], output, args.dst[0],
+                                    threads);
   })};
 }
 
@@ -253,7 +257,7 @@ Tactics affine_tactics(const StepSpec& spec) {
   program.num_steps = 2;
   program.steps[0] = {EltwiseOp::Mul, 3, 0, 1, 0, 0};
   program.steps[1] = {EltwiseOp::Add, 4, 3, 2, 0, 0};
-  program.output = {*dst, 1.0f / scale_of(spec.outputs[0]), *act};
+  program.output = output_of(spec.outputs[0], *dst, *act);
   return std::vector<Tactic>{program_tactic(spec, program)};
 }
 

@@ -7,9 +7,10 @@ namespace tfengine::onednn {
 
 void add_int8_conv_tactics(const StepSpec& spec, const kernels::ConvShape& shape, const Tensor& weights,
                            const std::vector<float>& scales, std::vector<Tactic>& tactics) {
-  const auto fused = FusedEpilogue::make(spec, scales, shape.out_c);
+  auto fused = FusedEpilogue::make(spec, scales, shape.out_c);
   const auto elem = elem_of(spec.inputs[0].dtype);
   if (!fused || !elem || weights.dtype() != DType::S8) return;
+  fused->remove_source_zero(spec, weights);
   const int threads = spec.threads;
   for (const kernels::ConvInt8Algo algo : kernels::kConvInt8Algos) {
     Tactic tactic;

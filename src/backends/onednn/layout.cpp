@@ -50,6 +50,27 @@ std::optional<std::vector<kernels::CopyShape>> picked_boxes(const StepSpec& spec
   return boxes;
 }
 
+// The part as a view of the input: one dense piece, or rows of the innermost axis at equal distances.
+std::optional<plan::View> view_of(const kernels::CopyShape& box, size_t input, int64_t first) {
+  plan::View view{static_cast<int>(input), first, box.rank == 0 ? 1 : box.dims[box.rank - 1]};
+  const auto matches = [&](int64_t pixel_stride) {
+    int64_t pixels = 1;
+    for (int i = box.rank - 2; i >= 0; --i) {
+      if (box.dims[i] > 1 && box.src_strides[i] != pixels * pixel_stride) return false;
+      pixels *= box.dims[i];
+    }
+    return true;
+  };
+  if (box.rank > 0 && box.dims[box.rank - 1] > 1 && box.src_strides[box.rank - 1] != 1) return std::nullopt;
+  if (matches(view.pixel_stride)) return view;
+  for (int i = box.rank - 2; i >= 0; --i) {
+    if (box.dims[i] == 1) continue;
+    view.pixel_stride = box.src_strides[i];
+    return view.pixel_stride > 0 && matches(view.pixel_stride) ? std::optional(view) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
 Tactics pick(const StepSpec& spec, size_t data_input, const char* name) {
   std::vector<int64_t> bases;
   const TensorDesc& src = spec.inputs[data_input];
@@ -59,12 +80,19 @@ Tactics pick(const StepSpec& spec, size_t data_input, const char* name) {
   if (!boxes) return Refusal{"its bounds are computed at run time; they must be constant"};
   const auto bytes = static_cast<int64_t>(dtype_bytes(src.dtype));
   const int threads = spec.threads;
-  return std::vector<Tactic>{plain_tactic(name, [=, boxes = *boxes](const StepArgs& args) {
+  Tactic tactic = plain_tactic(name, [=, boxes = *boxes](const StepArgs& args) {
     for (size_t i = 0; i < boxes.size(); ++i) {
       const auto* from = static_cast<const std::byte*>(args.src[data_input]) + bases[i] * bytes;
       kernels::copy_strided(bytes, boxes[i], from, args.dst[i], threads);
     }
-  })};
+  });
+  for (size_t i = 0; i < boxes->size(); ++i) {
+    const auto view = view_of((*boxes)[i], data_input, bases[i]);
+    if (!view) break;
+    tactic.views.push_back(*view);
+  }
+  if (tactic.views.size() < boxes->size()) tactic.views.clear();
+  return std::vector<Tactic>{std::move(tactic)};
 }
 
 }  // namespace
@@ -108,15 +136,16 @@ Tactics pad_tactics(const StepSpec& spec) {
     shape.before[i] = (*pads)[2 * i];
     shape.after[i] = (*pads)[2 * i + 1];
   }
-  // Zero has the same bytes in every dtype. PadV2's own value, quantized, would need its tensor's scale.
+  // Zero has the same bytes in every dtype, but for a zero point. PadV2's own value, quantized, would need its tensor's scale.
   const bool has_value = spec.inputs.size() > 2;
   if (has_value && is_int8(spec.inputs[0].dtype)) return Refusal{"a pad value in INT8"};
   const auto bytes = static_cast<int64_t>(dtype_bytes(spec.inputs[0].dtype));
   const int threads = spec.threads;
-  return std::vector<Tactic>{plain_tactic("own:pad", [=](const StepArgs& args) {
-    const int64_t zero = 0;
-    kernels::pad_constant(bytes, shape, args.src[0], has_value ? args.src[2] : &zero, args.dst[0], threads);
-  })};
+  return std::vector<Tactic>{
+      plain_tactic("own:pad", [=, zero_point = spec.inputs[0].quant.zero_point](const StepArgs& args) {
+        const int64_t zero = zero_point;
+        kernels::pad_constant(bytes, shape, args.src[0], has_value ? args.src[2] : &zero, args.dst[0], threads);
+      })};
 }
 
 Tactics slice_tactics(const StepSpec& spec) {

@@ -75,7 +75,7 @@ memory::desc batched_desc(const Shape& shape, bool transposed, size_t rank) {
 
 void add_dnnl_matmul(const StepSpec& spec, const MatrixProblem& p, std::vector<Tactic>& tactics) {
   const bool int8 = is_int8(spec.inputs[0].dtype);
-  if (int8 && !int8_is_exact()) return;
+  if (int8 && (!int8_is_exact() || has_zero_point(spec))) return;
   const DnnlFusion fusion = fuse(spec, int8, spec.inputs[1].quant.scales.size() > 1 ? 2 : 0);
   if (fusion.refusal) return;
   const memory::desc given = given_weights(p, spec.inputs[1].dtype);

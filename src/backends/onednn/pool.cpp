@@ -23,6 +23,8 @@ std::optional<kernels::PoolEpilogue> epilogue_of(const StepSpec& spec) {
   epilogue.act = fused.before_add.kind != ActKind::None ? fused.before_add : fused.after_add;
   epilogue.dst_elem = *dst;
   epilogue.dst_inv_scale = 1.0f / scale_of(spec.outputs[0]);
+  epilogue.src_zero = zero_of(spec.inputs[0]);
+  epilogue.dst_zero = zero_of(spec.outputs[0]);
   return epilogue;
 }
 

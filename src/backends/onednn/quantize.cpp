@@ -6,17 +6,15 @@
 namespace tfengine::onednn {
 
 Tactics convert_tactics(const StepSpec& spec) {
-  const auto src = elem_of(spec.inputs[0].dtype);
-  const auto dst = elem_of(spec.outputs[0].dtype);
+  const auto src = format_of(spec.inputs[0]);
+  const auto dst = format_of(spec.outputs[0]);
   if (!src || !dst || spec.inputs[0].quant.scales.size() > 1 || spec.outputs[0].quant.scales.size() > 1) {
     return Refusal{"only float and per-tensor INT8 tensors are lowered"};
   }
   const kernels::Rows rows = rows_of(spec.inputs[0], spec.outputs[0]);
-  const float src_scale = scale_of(spec.inputs[0]);
-  const float inv_scale = 1.0f / scale_of(spec.outputs[0]);
   const int threads = spec.threads;
   return std::vector<Tactic>{plain_tactic("own:convert", [=](const StepArgs& args) {
-    kernels::convert_elem(rows, *src, src_scale, args.src[0], *dst, inv_scale, args.dst[0], threads);
+    kernels::convert_elem(rows, *src, args.src[0], *dst, args.dst[0], threads);
   })};
 }
 

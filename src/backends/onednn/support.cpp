@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/onednn/support.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <fmt/core.h>
@@ -23,6 +24,20 @@ std::optional<kernels::Elem> elem_of(DType dtype) {
 }
 
 float scale_of(const TensorDesc& desc) { return desc.quant.defined() ? desc.quant.scales[0] : 1.0f; }
+
+float zero_of(const TensorDesc& desc) { return static_cast<float>(desc.quant.zero_point); }
+
+bool has_zero_point(const StepSpec& spec) {
+  const auto shifted = [](const TensorDesc& desc) { return desc.quant.zero_point != 0; };
+  return std::any_of(spec.inputs.begin(), spec.inputs.end(), shifted) ||
+         std::any_of(spec.outputs.begin(), spec.outputs.end(), shifted);
+}
+
+std::optional<kernels::Format> format_of(const TensorDesc& desc) {
+  const auto elem = elem_of(desc.dtype);
+  if (!elem) return std::nullopt;
+  return kernels::Format{*elem, scale_of(desc), zero_of(desc)};
+}
 
 int64_t channels_of(const TensorDesc& desc) { return desc.shape.rank() == 0 ? 1 : desc.shape.back(); }
 
@@ -53,6 +68,7 @@ std::optional<FusedEpilogue> FusedEpilogue::make(const StepSpec& spec, std::vect
   epilogue.plain_.after_add = fused.after_add;
   epilogue.plain_.dst_elem = *dst_elem;
   epilogue.plain_.dst_inv_scale = 1.0f / scale_of(dst);
+  epilogue.plain_.dst_zero = zero_of(dst);
   if (fused.bias != ir::kNone) {
     epilogue.bias_ = spec.constants[static_cast<size_t>(fused.bias)];
     if (!epilogue.bias_.defined() || epilogue.bias_.dtype() != DType::F32 || epilogue.bias_.elements() != channels) {
@@ -66,9 +82,26 @@ std::optional<FusedEpilogue> FusedEpilogue::make(const StepSpec& spec, std::vect
     epilogue.residual_input_ = fused.residual;
     epilogue.plain_.residual_elem = *elem;
     epilogue.plain_.residual_scale = scale_of(residual);
+    epilogue.plain_.residual_zero = zero_of(residual);
     epilogue.plain_.residual_pixel_stride = residual.pixel_stride;
   }
   return epilogue;
+}
+
+void FusedEpilogue::remove_source_zero(const StepSpec& spec, const Tensor& weights) {
+  const int zero_point = spec.inputs[0].quant.zero_point;
+  if (zero_point == 0) return;
+  const auto channels = static_cast<size_t>(channels_);
+  std::vector<int64_t> sums(channels, 0);
+  const int8_t* w = weights.as<int8_t>();
+  for (int64_t i = 0; i < weights.elements(); ++i) sums[static_cast<size_t>(i) % channels] += w[i];
+  Tensor shifted(DType::F32, Shape{channels_});
+  for (size_t c = 0; c < channels; ++c) {
+    const double bias = bias_.defined() ? static_cast<double>(bias_.as<float>()[c]) : 0.0;
+    shifted.mutable_as<float>()[c] =
+        static_cast<float>(bias - static_cast<double>(scales_[c]) * zero_point * static_cast<double>(sums[c]));
+  }
+  bias_ = std::move(shifted);
 }
 
 void FusedEpilogue::pack(PackedStore& packed) {

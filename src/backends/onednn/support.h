@@ -10,6 +10,7 @@
 
 #include "kernels/copy.h"
 #include "kernels/epilogue.h"
+#include "kernels/quantize.h"
 #include "ops/geometry.h"
 #include "plan/backend.h"
 
@@ -27,6 +28,10 @@ bool is_int8(DType dtype);
 std::optional<kernels::Elem> elem_of(DType dtype);
 // Scale of a tensor: 1 unless quantized per tensor.
 float scale_of(const TensorDesc& desc);
+float zero_of(const TensorDesc& desc);
+bool has_zero_point(const StepSpec& spec);  // some input or output of the step
+// nullopt for dtypes that are no Elem.
+std::optional<kernels::Format> format_of(const TensorDesc& desc);
 
 // A tensor as pixels x channels: rows of shape.back() elements, pixel_stride apart.
 int64_t channels_of(const TensorDesc& desc);
@@ -59,6 +64,9 @@ class FusedEpilogue {
   // nullopt when the epilogue holds what the kernels cannot take (a bias that is no constant).
   // acc_scales: per channel, or one for all, or empty for 1 (float).
   static std::optional<FusedEpilogue> make(const StepSpec& spec, std::vector<float> acc_scales, int64_t channels);
+  // Takes the source's zero point out of the sums: `weights` are S8 with the output channel last (depthwise: channel and
+  // multiplier). Every output has to see all of them, be it as padding that holds the zero point.
+  void remove_source_zero(const StepSpec& spec, const Tensor& weights);
   // Puts scale and bias into the store.
   void pack(PackedStore& packed);
   kernels::Epilogue bound(const StepArgs& args) const;

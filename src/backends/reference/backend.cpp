@@ -76,6 +76,9 @@ class ReferenceBackend : public plan::Backend {
   std::optional<Refusal> refuses_int8(const ir::Graph& graph, const ir::Node& node) const override {
     return refuses(graph, node);
   }
+  std::optional<Refusal> refuses_zero_point(const ir::Graph&, const ir::Node&, int) const override {
+    return std::nullopt;
+  }
   bool takes_strided_input(const StepSpec&, int) const override { return false; }
   bool takes_strided_output(const StepSpec&) const override { return false; }
 };

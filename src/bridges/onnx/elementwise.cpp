@@ -69,7 +69,7 @@ std::string rounded(const NodeContext& context, const std::string& x) {
   const std::string scale = tensors.floats(context.part("scale"), {}, {context.node.attr<float>(kScale)});
   const DType dtype = context.node.attr<bool>(kUnsigned) ? DType::U8 : DType::S8;
   Tensor zero(dtype, Shape{});
-  *static_cast<char*>(zero.mutable_data()) = 0;
+  *zero.mutable_as<uint8_t>() = static_cast<uint8_t>(context.node.attr<int64_t>(kZeroPoint));
   const std::string zero_point = tensors.constant(context.part("zero_point"), zero);
   const std::string integers = tensors.append("QuantizeLinear", {x, scale, zero_point}, context.part("quantized"));
   return tensors.append("DequantizeLinear", {integers, scale, zero_point}, context.node.name);

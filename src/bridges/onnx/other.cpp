@@ -12,18 +12,6 @@ namespace {
 // Where an axis of [n, h, w, c] is in [n, c, h, w].
 int64_t first_axis(int64_t axis) { return axis == 0 ? 0 : axis == 3 ? 1 : axis + 1; }
 
-size_t rank_of(const NodeContext& context, int index) {
-  const Shape& shape = context.input(index).shape;
-  if (!shape.ranked()) context.refuse("the rank of its input is not known");
-  return shape.rank();
-}
-
-int64_t positive_axis(const NodeContext& context, int64_t axis, size_t rank) {
-  const int64_t result = axis < 0 ? axis + static_cast<int64_t>(rank) : axis;
-  if (result < 0 || result >= static_cast<int64_t>(rank)) context.refuse("its axis is out of range");
-  return result;
-}
-
 std::string last_two_swapped(const NodeContext& context, const std::string& name, size_t rank) {
   std::vector<int64_t> perm(rank);
   std::iota(perm.begin(), perm.end(), 0);
@@ -39,7 +27,7 @@ std::string matmul_operand(const NodeContext& context, int index, bool transpose
     return context.tensors.permuted_constant(id, {1, 0}, {shape[1], shape[0]}, 1);
   }
   const std::string name = context.tensors.read(id);
-  return transposed ? last_two_swapped(context, name, rank_of(context, index)) : name;
+  return transposed ? last_two_swapped(context, name, context.rank(index)) : name;
 }
 
 Written matmul(const NodeContext& context) {
@@ -53,8 +41,8 @@ Written matmul(const NodeContext& context) {
 // All inputs in one layout: channels first if the first of them is.
 Written concat(const NodeContext& context) {
   const int count = static_cast<int>(context.node.inputs.size()) - 1;
-  const size_t rank = rank_of(context, 0);
-  int64_t axis = positive_axis(context, context.int_input(count).at(0), rank);
+  const size_t rank = context.rank(0);
+  auto axis = static_cast<int64_t>(context.axis(context.int_input(count).at(0), 0));
   const Layout layout = rank == 4 ? context.tensors.layout_of(context.node.inputs[0]) : Layout::ChannelsLast;
   if (layout == Layout::ChannelsFirst) axis = first_axis(axis);
   std::vector<std::string> inputs;
@@ -65,11 +53,13 @@ Written concat(const NodeContext& context) {
 }
 
 Written reduce(const NodeContext& context, const char* op) {
-  const size_t rank = rank_of(context, 0);
+  const size_t rank = context.rank(0);
   const bool keep = context.node.attr_or<bool>("keep_dims", false);
   const ir::ValueId input = context.node.inputs[0];
   std::vector<int64_t> axes;
-  for (const int64_t axis : context.int_input(1)) axes.push_back(positive_axis(context, axis, rank));
+  for (const int64_t axis : context.int_input(1)) {
+    axes.push_back(static_cast<int64_t>(context.axis(axis, 0)));
+  }
   const bool spatial = axes.size() == 2 && axes[0] + axes[1] == 3 && axes[0] * axes[1] == 2;
   // Over the picture, what is left does not depend on the layout.
   const Layout layout = rank == 4 && spatial ? context.tensors.layout_of(input) : Layout::ChannelsLast;
@@ -96,7 +86,7 @@ Written reshape(const NodeContext& context) {
 }
 
 Written pad(const NodeContext& context) {
-  const size_t rank = rank_of(context, 0);
+  const size_t rank = context.rank(0);
   const std::vector<int64_t> pairs = context.int_input(1);
   if (pairs.size() != 2 * rank) context.refuse("its paddings are not two for each axis");
   const Layout layout = rank == 4 ? context.tensors.layout_of(context.node.inputs[0]) : Layout::ChannelsLast;
@@ -153,6 +143,26 @@ Written layer_norm(const NodeContext& context) {
   return {tensors.append("Add", {scaled, tensors.read(context.node.inputs[2])}, context.node.name)};
 }
 
+// Both write equations alike.
+Written einsum(const NodeContext& context) {
+  std::vector<std::string> inputs;
+  for (const ir::ValueId id : context.node.inputs) inputs.push_back(context.tensors.read(id));
+  return {context.tensors.append("Einsum", inputs, context.node.name,
+                                 {string_attr("equation", context.node.attr<std::string>("equation"))})};
+}
+
+// Every input with an axis of its own, which are joined.
+Written pack(const NodeContext& context) {
+  Tensors& tensors = context.tensors;
+  const int64_t axis = context.node.attr_or<int64_t>("axis", 0);
+  const std::string axes = tensors.ints(context.part("axes"), {axis});
+  std::vector<std::string> inputs;
+  for (const ir::ValueId id : context.node.inputs) {
+    inputs.push_back(tensors.append("Unsqueeze", {tensors.read(id), axes}, context.part("member")));
+  }
+  return {tensors.append("Concat", inputs, context.node.name, {int_attr("axis", axis)})};
+}
+
 }  // namespace
 
 std::optional<Written> write_other(const NodeContext& context) {
@@ -170,6 +180,8 @@ std::optional<Written> write_other(const NodeContext& context) {
   if (op == "GatherV2" || op == "Gather") return gather(context);
   if (op == "Cast") return cast(context);
   if (op == "LayerNorm") return layer_norm(context);
+  if (op == "Einsum") return einsum(context);
+  if (op == "Pack") return pack(context);
   return std::nullopt;
 }
 

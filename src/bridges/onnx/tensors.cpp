@@ -71,6 +71,13 @@ std::string Tensors::append(std::string_view op, const std::vector<std::string>&
   return output;
 }
 
+std::vector<std::string> Tensors::append_many(std::string_view op, const std::vector<std::string>& inputs,
+                                              std::vector<std::string> names, const Attrs& attrs) {
+  for (std::string& name : names) name = fresh(name);
+  writer_.node(op, inputs, names, attrs);
+  return names;
+}
+
 std::string Tensors::constant(const std::string& name, const Tensor& tensor) {
   std::string used = fresh(name);
   writer_.initializer(used, tensor);
@@ -123,7 +130,7 @@ std::string Tensors::permuted_constant(ir::ValueId id, const std::vector<size_t>
   const bool per_channel = scales.size() > 1;
   const Shape one_or_more = per_channel ? Shape{static_cast<int64_t>(scales.size())} : Shape{};
   Tensor zeros(value.dtype, one_or_more);
-  std::memset(zeros.mutable_data(), 0, zeros.bytes());
+  std::memset(zeros.mutable_data(), value.quant.zero_point, zeros.bytes());
   return append("DequantizeLinear",
                 {name, floats(value.name + "/scale", one_or_more, scales), constant(value.name + "/zero_point", zeros)},
                 value.name + "/dequantized", per_channel ? Attrs{int_attr("axis", channel_axis)} : Attrs{});

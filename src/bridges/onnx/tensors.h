@@ -29,6 +29,9 @@ class Tensors {
   // Appends a node with one output, whose name is made of `name`, and returns that.
   std::string append(std::string_view op, const std::vector<std::string>& inputs, const std::string& name,
                      const Attrs& attrs = {});
+  // The same for a node with several outputs.
+  std::vector<std::string> append_many(std::string_view op, const std::vector<std::string>& inputs,
+                                       std::vector<std::string> names, const Attrs& attrs = {});
   std::string constant(const std::string& name, const Tensor& tensor);
   std::string floats(const std::string& name, const Shape& shape, const std::vector<float>& values);
   std::string ints(const std::string& name, const std::vector<int64_t>& values);

@@ -12,10 +12,11 @@ namespace {
 constexpr int64_t kOpset = 13;  // the first with a scale per channel in QuantizeLinear and DequantizeLinear
 
 void write_node(const NodeContext& context) {
+  if (write_parts(context)) return;
   for (size_t i = 1; i < context.node.outputs.size(); ++i) {
     if (context.graph.use_count(context.node.outputs[i]) > 0) context.refuse("it has several outputs");
   }
-  for (const auto write : {write_windowed, write_elementwise, write_other}) {
+  for (const auto write : {write_windowed, write_elementwise, write_pixels, write_other}) {
     if (const std::optional<Written> written = write(context)) {
       return context.tensors.set(context.node.outputs[0], *written);
     }
@@ -39,6 +40,19 @@ std::vector<int64_t> NodeContext::int_input(int index) const {
     }
   }
   return values;
+}
+
+size_t NodeContext::rank(int index) const {
+  const Shape& shape = input(index).shape;
+  if (!shape.ranked()) refuse("the rank of its input is not known");
+  return shape.rank();
+}
+
+size_t NodeContext::axis(int64_t axis, int index) const {
+  const auto count = static_cast<int64_t>(rank(index));
+  const int64_t result = axis < 0 ? axis + count : axis;
+  if (result < 0 || result >= count) refuse("its axis is out of range");
+  return static_cast<size_t>(result);
 }
 
 std::string NodeContext::part(std::string_view suffix) const { return fmt::format("{}/{}", node.name, suffix); }

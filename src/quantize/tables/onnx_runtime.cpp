@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/tables/onnx_runtime.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -23,7 +24,8 @@ void add(RangeTable& table, const std::string& name, double low, double high, co
                        high);
   }
   if (table.find(name) != nullptr) fail<InvalidModel>("{}: tensor '{}' is there twice", what, name);
-  table.set(name, {max_abs, ir::RangeSource::Calibrated, low >= 0.0, kOrigin});
+  table.set(name, {max_abs, ir::RangeSource::Calibrated, low >= 0.0, kOrigin, static_cast<float>(low),
+                   static_cast<float>(high)});
 }
 
 // The magnitude as text and flatbuffer have it.
@@ -125,8 +127,8 @@ std::string format_onnx_runtime_json(const RangeTable& table) {
   Json data = Json::object();
   for (const auto& [name, entry] : table.entries()) {
     data[name] = {{"CLS", "TensorData"},
-                  {"lowest", numpy_number(entry.non_negative ? 0.0f : -entry.max_abs)},
-                  {"highest", numpy_number(entry.max_abs)}};
+                  {"lowest", numpy_number(entry.non_negative ? 0.0f : std::max(entry.low, -entry.max_abs))},
+                  {"highest", numpy_number(std::min(entry.high, entry.max_abs))}};
   }
   const Json document = {{"CLS", "TensorsData"},
                          {"data", std::move(data)},

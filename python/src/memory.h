@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <vector>
+
+#include "tfengine/engine.h"
+
+namespace tfengine::python {
+
+// What Engine.memory() gives. Called with the GIL, which it releases while a plan is made.
+nanobind::dict memory_of(const Engine& engine, const std::vector<std::vector<int64_t>>& input_shapes);
+
+}  // namespace tfengine::python

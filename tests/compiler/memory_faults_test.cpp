@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each request for memory refused in turn, while a model is converted, calibrated, loaded and run: a clean error each time,
+// nothing lost, and the next try gives the right answer.
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "base/host_memory.h"
+#include "support/digits.h"
+#include "support/memory_testing.h"
+#include "tfengine/error.h"
+
+namespace tfengine {
+namespace {
+
+using testing::digits_model;
+using testing::digits_options;
+using testing::digits_scores;
+using testing::EngineBytes;
+
+constexpr int kMostRequests = 3000;
+
+class MemoryFaults : public ::testing::Test {
+ protected:
+  // Runs `attempt` with the first, the second, ... request refused, until none is; returns how many there were.
+  // `after`: what has to hold after each refusal.
+  int refuse_each(
+      const std::function<void()>& attempt, const std::function<void()>& after = [] {}) {
+    const HostMemoryScope scope(memory_);
+    for (int number = 0; number < kMostRequests; ++number) {
+      memory_->fail_at(number);
+      try {
+        attempt();
+        if (!memory_->refused()) return number;
+        // Timing goes on without what it cannot have; anything else must not.
+        ADD_FAILURE() << "request " << number << " was refused without anyone saying so";
+      } catch (const OutOfMemory& error) {
+        EXPECT_TRUE(memory_->refused()) << error.what();
+        EXPECT_GT(error.requested_bytes(), 0u);
+      }
+      memory_->fail_at(-1);
+      after();
+    }
+    ADD_FAILURE() << "it never ends";
+    return kMostRequests;
+  }
+
+  SystemAllocator system_;
+  // Shared with tensors that are made in the scope.
+  std::shared_ptr<testing::FaultyAllocator> memory_ = std::make_shared<testing::FaultyAllocator>(system_);
+};
+
+TEST_F(MemoryFaults, Converting) {
+  const Calibration calibration = testing::digits_calibration();
+  for (const Calibration* ranges : {static_cast<const Calibration*>(nullptr), &calibration}) {
+    ConvertOptions options = digits_options(ranges);
+    const std::vector<float> want = digits_scores(convert(digits_model(), options), 1);
+    options.engine.allocator = memory_.get();
+    const Model model = digits_model();
+    std::vector<float> got;
+    const int requests = refuse_each(
+        [&] {
+          const Engine engine = convert(model, options);
+          memory_->fail_at(-1);
+          got = digits_scores(engine, 1);
+        },
+        [&] { EXPECT_EQ(system_.bytes_in_use(), 0u); });
+    EXPECT_GT(requests, 10);
+    EXPECT_EQ(got, want);
+  }
+}
+
+TEST_F(MemoryFaults, Calibrating) {
+  CalibrateOptions options;
+  options.threads = 1;
+  const std::string want = testing::digits_calibration().table("entropy");
+  options.allocator = memory_.get();
+  std::string got;
+  const NamedTensor images = testing::digits_images(16);
+  EXPECT_GT(refuse_each(
+                [&] {
+                  Calibrator calibrator(digits_model(), options);
+                  calibrator.run({images});
+                  got = calibrator.result().table("entropy");
+                },
+                [&] { EXPECT_EQ(system_.bytes_in_use(), 0u); }),
+            5);
+  EXPECT_EQ(got, want);
+}
+
+TEST_F(MemoryFaults, CalibratingGoesOnAfterARefusal) {
+  CalibrateOptions options;
+  options.threads = 1;
+  options.allocator = memory_.get();
+  Calibrator calibrator(digits_model(), options);
+  const NamedTensor images = testing::digits_images(16);
+  refuse_each([&] { calibrator.run({images}); });
+  EXPECT_EQ(calibrator.samples(), 16);
+  EXPECT_EQ(calibrator.result().table("entropy"), testing::digits_calibration().table("entropy"));
+}
+
+TEST_F(MemoryFaults, Loading) {
+  const Engine made = convert(digits_model(), digits_options());
+  const EngineBytes bytes(made);
+  EngineOptions options = digits_options().engine;
+  options.allocator = memory_.get();
+  const std::vector<float> want = digits_scores(made, 1);
+  std::vector<float> got;
+  refuse_each(
+      [&] {
+        const Engine engine = bytes.load(options);
+        engine.prepare({testing::digits_shape(1)});
+        memory_->fail_at(-1);
+        got = digits_scores(engine, 1);
+      },
+      [&] { EXPECT_EQ(system_.bytes_in_use(), 0u); });
+  EXPECT_EQ(got, want);
+}
+
+// One engine through all of it: it answers as before after each refusal.
+TEST_F(MemoryFaults, Running) {
+  const EngineBytes bytes(convert(digits_model(), digits_options()));
+  for (const WorkspaceUse use : {WorkspaceUse::Kept, WorkspaceUse::WhileRunning}) {
+    EngineOptions options = digits_options().engine;
+    options.allocator = memory_.get();
+    options.workspace = use;
+    const Engine engine = bytes.load(options);
+    const std::vector<float> want = digits_scores(engine, 1);
+    const NamedTensor images = testing::digits_images(3);
+    std::vector<NamedTensor> outputs;
+    EXPECT_GT(refuse_each([&] { outputs = engine.run({images}); }, [&] { EXPECT_EQ(digits_scores(engine, 1), want); }),
+              0);
+    for (int i = 0; i < 10; ++i) EXPECT_NEAR(outputs.at(0).tensor.as<float>()[i], want[static_cast<size_t>(i)], 1e-5);
+  }
+}
+
+// What timing cannot have, it does without; what the engine cannot have is an error.
+TEST_F(MemoryFaults, ConvertingWithTiming) {
+  ConvertOptions options = digits_options();
+  options.engine.time_tactics = true;
+  options.engine.allocator = memory_.get();
+  const Model model = digits_model();
+  const std::vector<float> want = digits_scores(convert(model, options), 1);
+  const HostMemoryScope scope(memory_);
+  int refusals = 0, engines = 0;
+  for (int number = 0; number < 400; number += 7) {
+    memory_->fail_at(number);
+    try {
+      const Engine engine = convert(model, options);
+      const bool refused = memory_->refused();
+      memory_->fail_at(-1);
+      const std::vector<float> got = digits_scores(engine, 1);
+      for (size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], 1e-4) << number;
+      ++engines;
+      if (!refused) break;
+    } catch (const OutOfMemory&) {
+      ++refusals;
+    }
+  }
+  EXPECT_GT(engines, 1);
+  EXPECT_GT(refusals, 0);
+  memory_->fail_at(-1);
+  EXPECT_EQ(system_.bytes_in_use(), 0u);
+}
+
+}  // namespace
+}  // namespace tfengine
