@@ -2,9 +2,9 @@
 """Activation memory, measured: how many bytes one more sample of a batch takes while a network runs.
 
 Each engine runs alone in a process in which all memory is counted (`peers/heap.c`, preloaded): the most that it holds during
-a run, once it is warm, for a batch of 1 and of 3. Weights are the same for both, so half the difference is what activations of
-one sample take, scratch memory of kernels that grows with the batch included; images and results, which the caller has, are
-subtracted. Peers get the setting in which they hold least: ONNX Runtime without its arena, which keeps what it once had.
+a run, once it is warm, for a batch of 1 and of 17. Weights are the same for both, so a sixteenth of the difference is what
+activations of one sample take, scratch memory of kernels that grows with the batch included; images and results, which the
+caller has, are subtracted. Peers get the setting in which they hold least: ONNX Runtime without its arena, which keeps what it once had.
 
     .venv-bench/bin/python bench/memory.py --models resnet50,mobilenetv2
 
@@ -29,7 +29,7 @@ from peers.model import Model  # noqa: E402
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "build" / "bench" / "models"
 CACHE = ROOT / "build" / "bench" / "memory"
-BATCHES = (1, 3)
+BATCHES = (1, 17)
 PRECISIONS = ("fp32", "int8")
 PEERS = {
     "openvino": with_openvino,
@@ -42,8 +42,13 @@ MIB = 1 << 20
 
 
 class FewImages(Model):
+    """The same images again, where a batch of more is calibrated on."""
+
+    images_wanted = CALIBRATION_IMAGES
+
     def calibration(self):
-        return super().calibration()[:CALIBRATION_IMAGES]
+        images = super().calibration()[:CALIBRATION_IMAGES]
+        return np.resize(images, (self.images_wanted, *images.shape[1:]))
 
 
 def main():
@@ -51,6 +56,7 @@ def main():
     parser.add_argument("--models", default="resnet50,mobilenetv2,inceptionv3,densenet121")
     parser.add_argument("--models-dir", type=Path, default=MODELS)
     parser.add_argument("--contenders", default="tfengine," + ",".join(PEERS))
+    parser.add_argument("--precisions", default=",".join(PRECISIONS))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--arenas", action="store_true")
     parser.add_argument("--json", type=Path, help="figures for other programs; extended when it is there")
@@ -79,7 +85,7 @@ def peers(arguments, name):
     subprocess.run(["gcc", "-O2", "-shared", "-fPIC", str(source), "-o", str(preload)], check=True)
     figures = {}
     for engine in arguments.contenders.split(","):
-        for precision in PRECISIONS:
+        for precision in arguments.precisions.split(","):
             contender = contender_name(engine, precision)
             model = FewImages(arguments.models_dir, name)
             prepare(engine, contender, model, arguments.threads)
@@ -107,7 +113,9 @@ def prepare(engine, contender, model, threads):
             np.save(few, model.calibration())
             convert(contender, model, few, threads)
         return
-    PEERS[engine].prepare(contender, model, CACHE, BATCHES, threads)
+    for batch in BATCHES:
+        model.images_wanted = batch if engine == "litert" else CALIBRATION_IMAGES
+        PEERS[engine].prepare(contender, model, CACHE, (batch,), threads)
 
 
 def convert(contender, model, calibration, threads, batches=BATCHES, timed=True):

@@ -10,7 +10,7 @@ PICTURE = (16, 16, 8)
 def _weights(rng, *shape):
     import tensorflow as tf
 
-    return tf.constant(rng.standard_normal(shape).astype(np.float32) / np.sqrt(np.prod(shape[:-1])))
+    return tf.constant((rng.standard_normal(shape) / np.sqrt(np.prod(shape[:-1]))).astype(np.float32))
 
 
 def graph_def():

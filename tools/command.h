@@ -13,6 +13,7 @@ struct Output {
   bool quiet = false;  // no progress, no notes
 };
 
+void add_check(CLI::App& app, Output& output);
 void add_convert(CLI::App& app, Output& output);
 void add_convert_graph(CLI::App& app, Output& output);
 void add_calibrate(CLI::App& app, Output& output);
@@ -23,6 +24,7 @@ void add_inspect(CLI::App& app, Output& output);
 void add_dump(CLI::App& app, Output& output);
 void add_export(CLI::App& app, Output& output);
 void add_tune(CLI::App& app, Output& output);
+void add_ops(CLI::App& app, Output& output);
 void add_table(CLI::App& app, Output& output);
 
 }  // namespace tfengine::tools

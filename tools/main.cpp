@@ -33,6 +33,8 @@ int main(int argc, char** argv) {
   tools::add_export(app, output);
   tools::add_table(app, output);
   tools::add_tune(app, output);
+  tools::add_check(app, output);
+  tools::add_ops(app, output);
   for (CLI::App* command : app.get_subcommands({})) {
     add_flags(*command, output);
     for (CLI::App* below : command->get_subcommands({})) add_flags(*below, output);

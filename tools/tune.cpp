@@ -49,12 +49,14 @@ void print_engine(const std::string& path, const Engine& engine) {
   const MemoryReport memory = engine.memory();
   const auto budget = nlohmann::json::parse(engine.report_json())["memory_budget"];
   const int64_t chunk = budget["chunk"].get<int64_t>();
-  fmt::print(
-      "{}: {} engine{}, {} of {} (weights {}, activations {}, workspace {}), {:.3f} ms as the sum of its steps\n", path,
-      engine.precision(), chunk > 0 ? fmt::format(", in chunks of {}", chunk) : "", bytes_text(memory.peak_bytes),
-      bytes_text(budget["budget_bytes"].get<uint64_t>()), bytes_text(memory.weights_bytes),
-      bytes_text(memory.activation_bytes), bytes_text(memory.workspace_bytes),
-      budget["predicted"]["time_us"].get<double>() / 1000.0);
+  const std::string time =
+      budget["timed"].get<bool>()
+          ? fmt::format(", {:.3f} ms as the sum of its steps", budget["predicted"]["time_us"].get<double>() / 1000.0)
+          : "";
+  fmt::print("{}: {} engine{}, {} of {} (weights {}, activations {}, workspace {}){}\n", path, engine.precision(),
+             chunk > 0 ? fmt::format(", in chunks of {}", chunk) : "", bytes_text(memory.peak_bytes),
+             bytes_text(budget["budget_bytes"].get<uint64_t>()), bytes_text(memory.weights_bytes),
+             bytes_text(memory.activation_bytes), bytes_text(memory.workspace_bytes), time);
 }
 
 void run(Options& options, const Output& output) {

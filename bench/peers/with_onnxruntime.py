@@ -45,8 +45,31 @@ def _export(model, path):
     import tf2onnx
 
     tf2onnx.convert.from_graph_def(
-        model.graph_def(), input_names=[model.input], output_names=[model.output], opset=17, output_path=str(path)
+        _without_erfc(model.graph_def()),
+        input_names=[model.input],
+        output_names=[model.output],
+        opset=17,
+        output_path=str(path),
     )
+
+
+def _without_erfc(graph_def):
+    """tf2onnx hands TensorFlow's Erfc on, which gelu in Keras has and ONNX does not know: 1 - Erf in its place."""
+    from tensorflow.core.framework.node_def_pb2 import NodeDef
+
+    for node in [node for node in graph_def.node if node.op == "Erfc"]:
+        one, difference = NodeDef(), NodeDef()
+        one.name, one.op = f"{node.name}/one", "Const"
+        one.attr["dtype"].CopyFrom(node.attr["T"])
+        one.attr["value"].tensor.dtype = node.attr["T"].type
+        one.attr["value"].tensor.float_val.append(1.0)
+        one.attr["value"].tensor.tensor_shape.SetInParent()
+        difference.name, difference.op = node.name, "Sub"
+        difference.attr["T"].CopyFrom(node.attr["T"])
+        node.name, node.op = f"{node.name}/erf", "Erf"
+        difference.input.extend([one.name, node.name])
+        graph_def.node.extend([one, difference])
+    return graph_def
 
 
 def _quantize(setting, model, float_path, path):

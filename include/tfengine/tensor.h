@@ -15,7 +15,7 @@
 
 namespace tfengine {
 
-enum class DType : uint8_t { Invalid, F32, F16, BF16, F64, S8, U8, S16, U16, S32, U32, S64, U64, Bool, String };
+enum class DType : uint8_t { Invalid, F32, F16, BF16, F64, S8, U8, S16, U16, S32, U32, S64, U64, Bool, String, C64 };
 
 // Bytes per element; 0 for Invalid and String.
 TFE_API size_t dtype_bytes(DType dtype);

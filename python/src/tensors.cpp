@@ -21,7 +21,7 @@ struct Row {
 
 constexpr uint8_t code(nb::dlpack::dtype_code value) { return static_cast<uint8_t>(value); }
 
-constexpr std::array<Row, 12> kTypes = {{
+constexpr std::array<Row, 13> kTypes = {{
     {DType::F32, {code(nb::dlpack::dtype_code::Float), 32, 1}},
     {DType::F16, {code(nb::dlpack::dtype_code::Float), 16, 1}},
     {DType::F64, {code(nb::dlpack::dtype_code::Float), 64, 1}},
@@ -34,6 +34,7 @@ constexpr std::array<Row, 12> kTypes = {{
     {DType::U32, {code(nb::dlpack::dtype_code::UInt), 32, 1}},
     {DType::U64, {code(nb::dlpack::dtype_code::UInt), 64, 1}},
     {DType::Bool, {code(nb::dlpack::dtype_code::Bool), 8, 1}},
+    {DType::C64, {code(nb::dlpack::dtype_code::Complex), 64, 1}},
 }};
 
 DType dtype_from(const std::string& name, nb::dlpack::dtype theirs) {

@@ -156,7 +156,11 @@ def test_the_report_adds_up(engine_file, images):
     engine = tfengine.load(engine_file, threads=1)
     engine.run(images[:4])
     memory = engine.memory()
-    for purpose, key in [("weights", "weights_bytes"), ("activations", "activation_bytes"), ("workspace", "workspace_bytes")]:
+    for purpose, key in [
+        ("weights", "weights_bytes"),
+        ("activations", "activation_bytes"),
+        ("workspace", "workspace_bytes"),
+    ]:
         assert memory["allocated"]["purposes"][purpose]["peak_bytes"] == memory[key]
     assert memory["cached_bytes"] == memory["peak_bytes"] == memory["allocated"]["in_use_bytes"]
     fullest = max(memory["steps"], key=lambda step: step["live_bytes"])

@@ -19,11 +19,12 @@ def frozen(function, *shapes):
     return convert_variables_to_constants_v2(concrete).graph.as_graph_def().SerializeToString()
 
 
-def compare(function, *shapes, tolerance=1e-5):
-    """Runs the engine and its ONNX model on the same random inputs."""
+def compare(function, *shapes, tolerance=1e-5, batch="given"):
+    """Runs the engine and its ONNX model on the same random inputs. `batch` None: the graph leaves it open."""
+    specified = shapes if batch == "given" else [(batch, *shape[1:]) for shape in shapes]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.pb"
-        path.write_bytes(frozen(function, *shapes))
+        path.write_bytes(frozen(function, *specified))
         engine = tfengine.convert(path, threads=1, time_tactics=False)
     rng = np.random.default_rng(1)
     inputs = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
@@ -79,6 +80,16 @@ def test_resized(method, size, how):
 @pytest.mark.parametrize("op", [tf.nn.space_to_depth, tf.nn.depth_to_space])
 def test_blocks(op):
     compare(lambda x: op(x, 2) * 2.0, PICTURE)
+
+
+def test_sizes_computed_from_the_batch():
+    weights = tf.constant(np.random.default_rng(3).standard_normal((3, 3, 7, 12)).astype(np.float32))
+
+    def network(x):
+        sizes = tf.stack([tf.shape(x)[0], 12, 16, 7])
+        return tf.nn.conv2d_transpose(x, weights, sizes, 2, "SAME")
+
+    compare(network, PICTURE, tolerance=1e-4, batch=None)
 
 
 def test_top_k():

@@ -52,18 +52,27 @@ void* HugePages::allocate(size_t bytes, size_t alignment) noexcept {
   if (alignment > kSmallPage || bytes > SIZE_MAX / 2) return nullptr;
   // A large block has a slab of its own, whose end takes small pages.
   const bool large = bytes > kSlabBytes / 2;
-  std::byte* begin = large ? nullptr : current_;
-  size_t at = begin == nullptr ? 0 : round_up(slabs_[begin].used, alignment);
-  if (begin == nullptr || at + bytes > slabs_[begin].bytes) {
-    begin = new_slab(large ? round_up(bytes, kSmallPage) : kSlabBytes);
-    if (begin == nullptr) return nullptr;
-    at = 0;
-    if (!large) current_ = begin;
-  }
+  std::byte* begin = large ? nullptr : slab_with_room(bytes, alignment);
+  if (begin == nullptr) begin = new_slab(large ? round_up(bytes, kSmallPage) : kSlabBytes);
+  if (begin == nullptr) return nullptr;
   Slab& slab = slabs_[begin];
+  const size_t at = round_up(slab.used, alignment);
   slab.used = at + bytes;
   ++slab.blocks;
   return begin + at;
+}
+
+// The fullest that has room: a slab's end that nothing fits into is lost.
+std::byte* HugePages::slab_with_room(size_t bytes, size_t alignment) noexcept {
+  std::byte* best = nullptr;
+  size_t least = SIZE_MAX;
+  for (const auto& [begin, slab] : slabs_) {
+    const size_t end = round_up(slab.used, alignment) + bytes;
+    if (slab.bytes != kSlabBytes || end > slab.bytes || slab.bytes - end >= least) continue;
+    best = begin;
+    least = slab.bytes - end;
+  }
+  return best;
 }
 
 bool HugePages::deallocate(void* block) noexcept {
@@ -73,7 +82,6 @@ bool HugePages::deallocate(void* block) noexcept {
   auto& [begin, slab] = *found;
   if (static_cast<std::byte*>(block) >= begin + slab.bytes) return false;
   if (--slab.blocks > 0) return true;
-  if (begin == current_) current_ = nullptr;
   munmap(begin, slab.bytes);
   slabs_.erase(found);
   return true;

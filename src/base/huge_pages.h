@@ -9,7 +9,7 @@
 
 namespace tfengine {
 
-// Not thread-safe. Blocks are cut from slabs one behind the other; a slab is given back when its last block is.
+// Not thread-safe. Small blocks are cut from slabs one behind the other; a slab is given back when its last block is.
 class HugePages {
  public:
   HugePages() = default;
@@ -27,9 +27,9 @@ class HugePages {
     size_t bytes = 0, used = 0, blocks = 0;
   };
   std::byte* new_slab(size_t bytes) noexcept;
+  std::byte* slab_with_room(size_t bytes, size_t alignment) noexcept;
 
   std::map<std::byte*, Slab> slabs_;
-  std::byte* current_ = nullptr;  // where small blocks are cut from
 };
 
 }  // namespace tfengine

@@ -22,6 +22,7 @@ constexpr DTypeRow kDTypes[] = {
     {DType::U8, "uint8", 1},        {DType::S16, "int16", 2},   {DType::U16, "uint16", 2},
     {DType::S32, "int32", 4},       {DType::U32, "uint32", 4},  {DType::S64, "int64", 8},
     {DType::U64, "uint64", 8},      {DType::Bool, "bool", 1},   {DType::String, "string", 0},
+    {DType::C64, "complex64", 8},
 };
 
 }  // namespace

@@ -86,13 +86,16 @@ class Panel {
 
   std::string axes() const {
     std::string out;
-    for (double y = 0.0; y <= top_ * 1.0001; y += tick_) {
-      out += line_at(x_of(0), y_of(y), origin_ + kWidth - kRight, y_of(y), y == 0.0 ? "#333" : "#ddd");
+    const int ticks = static_cast<int>(std::lround(top_ / tick_));  // top_ is a multiple
+    for (int i = 0; i <= ticks; ++i) {
+      const double y = tick_ * i;
+      out += line_at(x_of(0), y_of(y), origin_ + kWidth - kRight, y_of(y), i == 0 ? "#333" : "#ddd");
       out += text_at(x_of(0) - 6, y_of(y) + 4, fmt::format("{:g}", y), "end");
     }
-    const double step = std::max(1.0, std::ceil((high_ - low_) / 7.0));
-    for (double power = low_; power <= high_; power += step) {
-      const double bytes = has_zero_ && power == low_ ? 0.0 : std::exp2(power);
+    const int powers = static_cast<int>(std::lround(high_ - low_));
+    const int step = std::max(1, (powers + 6) / 7);
+    for (int power = 0; power <= powers; power += step) {
+      const double bytes = has_zero_ && power == 0 ? 0.0 : std::exp2(low_ + power);
       out += line_at(x_of(bytes), y_of(0), x_of(bytes), y_of(0) + 4, "#333");
       out += text_at(x_of(bytes), y_of(0) + 18, short_bytes(bytes), "middle");
     }

@@ -293,7 +293,10 @@ void Engine::prepare(const std::vector<Shape>& input_shapes) const {
   impl_->core->lease(*entry);
 }
 
-bool Engine::planned(const std::vector<Shape>& input_shapes) const { return impl_->core->planned(input_shapes); }
+bool Engine::planned(const std::vector<Shape>& input_shapes) const {
+  return impl_->core->planned(detail::planned_shapes(input_shapes, impl_->chunk));
+}
+
 std::vector<NamedTensor> Engine::run(const std::vector<NamedTensor>& inputs) const {
   const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
   const auto entry = detail::entry_for(*impl_, bound.shapes);
@@ -350,6 +353,6 @@ std::vector<LayerProfile> Engine::profile(const std::vector<NamedTensor>& inputs
 
 std::string Engine::report_json() const { return impl_->report; }
 std::vector<std::string> Engine::notices() const { return impl_->notices; }
-std::string Engine::dump() const { return ir::print(impl_->core->graph(), ir::PrintMode::Dump); }
+std::string Engine::dump() const { return ir::print(impl_->core->whole_graph(), ir::PrintMode::Dump); }
 
 }  // namespace tfengine

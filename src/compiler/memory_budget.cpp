@@ -131,6 +131,7 @@ BudgetChoice choose_within(Trials& trials, const std::vector<Contender>& contend
       {"budget_bytes", budget_bytes},
       {"precision", contenders[best.contender].precision},
       {"chunk", best.chunk},
+      {"timed", contenders[best.contender].core->config().measure},
       {"predicted", point_json(best.point)},
       {"tried",
        tried}}.dump();

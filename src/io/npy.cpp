@@ -32,9 +32,10 @@ struct TypeName {
   DType dtype;
 };
 constexpr TypeName kTypes[] = {
-    {"f4", DType::F32}, {"f2", DType::F16},  {"f8", DType::F64}, {"i1", DType::S8},   {"u1", DType::U8},
-    {"i2", DType::S16}, {"u2", DType::U16},  {"i4", DType::S32}, {"u4", DType::U32},  {"i8", DType::S64},
-    {"u8", DType::U64}, {"b1", DType::Bool}, {"?", DType::Bool}, {"V2", DType::BF16},  // ml_dtypes.bfloat16 is saved as V2
+    {"f4", DType::F32}, {"f2", DType::F16}, {"f8", DType::F64},  {"i1", DType::S8},
+    {"u1", DType::U8},  {"i2", DType::S16}, {"u2", DType::U16},  {"i4", DType::S32},
+    {"u4", DType::U32}, {"i8", DType::S64}, {"u8", DType::U64},  {"b1", DType::Bool},
+    {"?", DType::Bool}, {"c8", DType::C64}, {"V2", DType::BF16},  // ml_dtypes.bfloat16 is saved as V2
 };
 
 // The header is a Python dictionary of three known keys; anything else in it is refused.
@@ -133,7 +134,10 @@ DType dtype_of(const std::string& descr, bool& swapped) {
   swapped = !code.empty() && code[0] == '>';
   if (!code.empty() && std::string_view("<>|=").find(code[0]) != std::string_view::npos) code.remove_prefix(1);
   for (const TypeName& type : kTypes) {
-    if (type.code == code) return type.dtype;
+    if (type.code != code) continue;
+    if (swapped && type.dtype == DType::C64)
+      fail<InvalidModel>("the array has type '{}', expected little-endian", descr);
+    return type.dtype;
   }
   if (!code.empty() && code[0] == 'O')
     fail<InvalidModel>("the array holds Python objects (pickled), which are never loaded");

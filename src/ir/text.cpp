@@ -18,9 +18,10 @@ struct DTypeName {
   std::string_view name;
 };
 constexpr DTypeName kDTypes[] = {
-    {DType::Invalid, "?"}, {DType::F32, "f32"}, {DType::F16, "f16"}, {DType::BF16, "bf16"}, {DType::F64, "f64"},
-    {DType::S8, "s8"},     {DType::U8, "u8"},   {DType::S16, "s16"}, {DType::U16, "u16"},   {DType::S32, "s32"},
-    {DType::U32, "u32"},   {DType::S64, "s64"}, {DType::U64, "u64"}, {DType::Bool, "bool"}, {DType::String, "string"},
+    {DType::Invalid, "?"}, {DType::F32, "f32"},   {DType::F16, "f16"},       {DType::BF16, "bf16"},
+    {DType::F64, "f64"},   {DType::S8, "s8"},     {DType::U8, "u8"},         {DType::S16, "s16"},
+    {DType::U16, "u16"},   {DType::S32, "s32"},   {DType::U32, "u32"},       {DType::S64, "s64"},
+    {DType::U64, "u64"},   {DType::Bool, "bool"}, {DType::String, "string"}, {DType::C64, "c64"},
 };
 
 constexpr std::string_view kActs[] = {"None",  "Relu",      "Clip",        "LeakyRelu", "Elu",      "Sigmoid", "Tanh",

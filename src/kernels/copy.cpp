@@ -86,17 +86,28 @@ void copy_strided(int64_t elem_bytes, const CopyShape& shape, const void* src, v
   with_type(elem_bytes, [&](auto tag) {
     using T = decltype(tag);
     parallel_ranges(runs * pieces, useful_threads(threads, ns, runs * pieces), [&](int64_t begin, int64_t end, int) {
+      // Where the part begins; from there on places are counted up, which divides nothing.
+      int64_t at[8] = {}, from = 0, to = 0, index = begin / pieces, part = begin % pieces;
+      for (int k = inner - 1; k >= 0; --k) {
+        at[k] = index % s.dims[k];
+        from += at[k] * s.src_strides[k];
+        to += at[k] * s.dst_strides[k];
+        index /= s.dims[k];
+      }
       for (int64_t i = begin; i < end; ++i) {
-        int64_t index = i / pieces;
-        const int64_t first = i % pieces * piece;
-        int64_t from = first * s.src_strides[inner], to = first * s.dst_strides[inner];
+        const int64_t first = part * piece;
+        copy_run(std::min(piece, run - first), static_cast<const T*>(src) + from + first * s.src_strides[inner],
+                 s.src_strides[inner], static_cast<T*>(dst) + to + first * s.dst_strides[inner], s.dst_strides[inner]);
+        if (++part < pieces) continue;
+        part = 0;
         for (int k = inner - 1; k >= 0; --k) {
-          from += index % s.dims[k] * s.src_strides[k];
-          to += index % s.dims[k] * s.dst_strides[k];
-          index /= s.dims[k];
+          from += s.src_strides[k];
+          to += s.dst_strides[k];
+          if (++at[k] < s.dims[k]) break;
+          from -= s.src_strides[k] * s.dims[k];
+          to -= s.dst_strides[k] * s.dims[k];
+          at[k] = 0;
         }
-        copy_run(std::min(piece, run - first), static_cast<const T*>(src) + from, s.src_strides[inner],
-                 static_cast<T*>(dst) + to, s.dst_strides[inner]);
       }
     });
   });

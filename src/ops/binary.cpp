@@ -80,6 +80,22 @@ BinaryRow arithmetic(const char* name, std::vector<std::string> aliases, Int8Rul
   return {name, std::move(aliases), f, f, wrapped<Op>, false, std::move(int8), true};
 }
 
+int64_t no_integers(int64_t, int64_t) { fail<InvalidModel>("integers where the op is defined on real numbers"); }
+float no_floats(float, float) { fail<InvalidModel>("real numbers where the op is defined on integers"); }
+double no_doubles(double, double) { fail<InvalidModel>("real numbers where the op is defined on integers"); }
+
+template <typename F>
+BinaryRow real_only(const char* name, F f) {
+  return {name, {}, f, f, no_integers};
+}
+
+template <typename F>
+BinaryRow bitwise(const char* name, F) {
+  return {name, {}, no_floats, no_doubles, [](int64_t a, int64_t b) {
+            return static_cast<int64_t>(F{}(static_cast<uint64_t>(a), static_cast<uint64_t>(b)));
+          }};
+}
+
 const std::vector<BinaryRow>& rows() {
   const auto div = [](auto a, auto b) { return a / b; };
   static const std::vector<BinaryRow> table = {
@@ -122,11 +138,23 @@ const std::vector<BinaryRow>& rows() {
        [](double a, double b) { return std::floor(a / b); },
        floor_div},
       {"FloorMod", {}, real_floor_mod<float>, real_floor_mod<double>, floor_mod},
+      {"TruncateMod",
+       {"Mod"},
+       [](float a, float b) { return std::fmod(a, b); },
+       [](double a, double b) { return std::fmod(a, b); },
+       [](int64_t a, int64_t b) { return checked_divisor(b) == -1 ? 0 : a % b; }},
+      real_only("Xdivy", [](auto a, auto b) { return a == 0 ? a * 0 : a / b; }),
+      real_only("Xlogy", [](auto a, auto b) { return a == 0 ? a * 0 : a * std::log(b); }),
+      real_only("Xlog1py", [](auto a, auto b) { return a == 0 ? a * 0 : a * std::log1p(b); }),
+      real_only("MulNoNan", [](auto a, auto b) { return b == 0 ? b * 0 : a * b; }),
+      bitwise("BitwiseAnd", [](uint64_t a, uint64_t b) { return a & b; }),
+      bitwise("BitwiseOr", [](uint64_t a, uint64_t b) { return a | b; }),
+      bitwise("BitwiseXor", [](uint64_t a, uint64_t b) { return a ^ b; }),
       {"Atan2",
        {},
        [](float a, float b) { return std::atan2(a, b); },
        [](double a, double b) { return std::atan2(a, b); },
-       [](int64_t, int64_t) -> int64_t { fail<InvalidModel>("Atan2 of integers; expected floating point"); }},
+       no_integers},
       compare("Equal", std::equal_to<>{}),
       compare("NotEqual", std::not_equal_to<>{}),
       compare("Greater", std::greater<>{}),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Einsum of one or two operands: a product summed over the labels that the result does not have. An ellipsis becomes
 // labels of its own, '0' for the last axis it covers, '1' for the one before; those broadcast.
+#include "ops/einsum.h"
+
 #include <algorithm>
 
 #include "ops/families.h"
@@ -12,11 +14,7 @@ namespace tfengine::ops {
 
 namespace {
 
-struct Equation {
-  std::vector<std::string> operands;
-  std::string result;
-  std::string labels;  // the result's, then the summed ones
-};
+using Equation = EinsumEquation;
 
 // `labels` with its ellipsis written out for `covered` axes.
 std::string spell_out(const std::string& labels, size_t covered) {
@@ -41,8 +39,9 @@ std::vector<std::string> split_operands(const ir::Node& node, const std::string&
   return operands;
 }
 
-// nullopt when an ellipsis stands for an unknown number of axes.
-std::optional<Equation> parse(const InferContext& context) {
+}  // namespace
+
+std::optional<EinsumEquation> einsum_equation(const InferContext& context) {
   const ir::Node& node = context.node;
   std::string text = node.attr<std::string>("equation");
   text.erase(std::remove(text.begin(), text.end(), ' '), text.end());
@@ -73,6 +72,8 @@ std::optional<Equation> parse(const InferContext& context) {
   return equation;
 }
 
+namespace {
+
 // The size of every label.
 Shape label_dims(const InferContext& context, const Equation& equation) {
   Shape dims = unknown_dims(equation.labels.size());
@@ -91,7 +92,7 @@ Shape label_dims(const InferContext& context, const Equation& equation) {
 
 std::vector<TypeInfo> infer_einsum(const InferContext& context) {
   require_inputs(context, 1);
-  const auto equation = parse(context);
+  const auto equation = einsum_equation(context);
   if (!equation) return {{context.inputs[0].dtype, Shape::unknown_rank()}};
   Shape out = label_dims(context, *equation);
   out.dims().resize(equation->result.size());
@@ -112,7 +113,7 @@ std::vector<Tensor> evaluate_einsum(const ir::Node& node, std::span<const Tensor
   const TypeInfo type = infer_exact(infer_einsum, node, inputs)[0];
   std::vector<TypeInfo> types;
   for (const Tensor& input : inputs) types.push_back({input.dtype(), input.shape()});
-  const Equation equation = *parse({node, types, inputs});
+  const Equation equation = *einsum_equation({node, types, inputs});
   const Shape dims = label_dims({node, types, inputs}, equation);
   const Tensor a = as_f32(inputs[0]);
   const Tensor b = inputs.size() > 1 ? as_f32(inputs[1]) : Tensor::of<float>(DType::F32, {}, {1.0f});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tensors made from little: Fill, Range, ZerosLike, OnesLike, Tile, BroadcastTo, OneHot.
+// Tensors made from little: Fill, Range, LinSpace, ZerosLike, OnesLike, Tile, BroadcastTo, OneHot.
 #include <algorithm>
 #include <cmath>
 
@@ -67,6 +67,33 @@ std::vector<Tensor> evaluate_range(const ir::Node& node, std::span<const Tensor>
     for (int64_t i = 0; i < output.elements(); ++i) {
       y[i] = convert_number<T>(value);
       value = static_cast<C>(value + static_cast<C>(*delta.as<T>()));
+    }
+  });
+  return {output};
+}
+
+// Inputs: first value, last value, how many.
+std::vector<TypeInfo> infer_lin_space(const InferContext& context) {
+  require_inputs(context, 3);
+  const auto count = known_int(context, 2);
+  if (count && *count <= 0) bad_node(context.node, "it has {} elements, expected a positive number", *count);
+  return {{context.inputs[0].dtype, {count.value_or(-1)}}};
+}
+
+std::vector<Tensor> evaluate_lin_space(const ir::Node& node, std::span<const Tensor> inputs) {
+  Tensor output = make_output(infer_lin_space, node, inputs);
+  for (const size_t i : {0, 1}) {
+    if (inputs[i].elements() != 1)
+      bad_node(node, "input {} has shape {}, expected a scalar", i, inputs[i].shape().str());
+  }
+  const double first = *cast_tensor(inputs[0], DType::F64).as<double>();
+  const double last = *cast_tensor(inputs[1], DType::F64).as<double>();
+  const int64_t count = output.elements();
+  visit_dtype(output.dtype(), [&]<typename T>(T) {
+    T* y = output.mutable_as<T>();
+    for (int64_t i = 0; i < count; ++i) {
+      const double share = count > 1 ? static_cast<double>(i) / static_cast<double>(count - 1) : 0.0;
+      y[i] = convert_number<T>(i > 0 && i + 1 == count ? last : first + (last - first) * share);
     }
   });
   return {output};
@@ -178,8 +205,17 @@ std::vector<Op> fill_ops() {
   return {
       {.name = "Fill", .infer = infer_fill, .evaluate = evaluate_fill},
       {.name = "Range", .infer = infer_range, .evaluate = evaluate_range},
-      {.name = "ZerosLike", .infer = infer_same, .evaluate = evaluate_like<0>, .int8 = positive},
-      {.name = "OnesLike", .infer = infer_same, .evaluate = evaluate_like<1>, .int8 = positive},
+      {.name = "LinSpace", .infer = infer_lin_space, .evaluate = evaluate_lin_space},
+      {.name = "ZerosLike",
+       .aliases = {"zeros_like"},
+       .infer = infer_same,
+       .evaluate = evaluate_like<0>,
+       .int8 = positive},
+      {.name = "OnesLike",
+       .aliases = {"ones_like"},
+       .infer = infer_same,
+       .evaluate = evaluate_like<1>,
+       .int8 = positive},
       {.name = "Tile", .infer = infer_tile, .evaluate = evaluate_tile, .int8 = passes},
       {.name = "BroadcastTo", .infer = infer_broadcast_to, .evaluate = evaluate_broadcast_to, .int8 = passes},
       {.name = "OneHot", .infer = infer_one_hot, .evaluate = evaluate_one_hot},

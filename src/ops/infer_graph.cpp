@@ -315,7 +315,11 @@ class Inference {
     const TypeInfo& type = context.inputs[i];
     auto elements = is_small(type.shape) ? partial_ints(context, i) : std::nullopt;
     if (!elements || !is_integer(type.dtype)) return std::nullopt;
-    std::replace(elements->begin(), elements->end(), kUnknownElement, value);
+    // Each unknown element is a number of its own: the difference of two is not 0.
+    const auto odd = static_cast<int64_t>(2 * i + 1);
+    for (size_t e = 0; e < elements->size(); ++e) {
+      if ((*elements)[e] == kUnknownElement) (*elements)[e] = value + odd * static_cast<int64_t>(e * 37 + i * 1009);
+    }
     return from_ints(type.dtype, type.shape, *elements);
   }
 

@@ -43,7 +43,9 @@ bool is_float(DType dtype) {
   return dtype == DType::F32 || dtype == DType::F64 || dtype == DType::F16 || dtype == DType::BF16;
 }
 
-bool is_integer(DType dtype) { return !is_float(dtype) && dtype_bytes(dtype) > 0 && dtype != DType::Bool; }
+bool is_integer(DType dtype) {
+  return !is_float(dtype) && dtype_bytes(dtype) > 0 && dtype != DType::Bool && dtype != DType::C64;
+}
 
 Tensor cast_tensor(const Tensor& source, DType dtype) {
   if (source.dtype() == dtype) return source;

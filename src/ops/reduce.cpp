@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reductions over axes given by input 1: Mean, Sum, Prod, Max, Min, All, Any. Floating point accumulates in double.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <type_traits>
 
@@ -109,6 +110,17 @@ struct Min : Sum {
   }
 };
 
+struct EuclideanNorm : Sum {
+  template <typename W>
+  static W add(W a, W b) {
+    return Sum::add(a, static_cast<W>(b * b));
+  }
+  template <typename W>
+  static W finish(W sum, int64_t) {
+    return static_cast<W>(std::sqrt(static_cast<double>(sum)));
+  }
+};
+
 struct All : Prod {};
 struct Any : Max {
   template <typename W>
@@ -141,6 +153,22 @@ std::vector<Tensor> evaluate_reduce(const ir::Node& node, std::span<const Tensor
   return {output};
 }
 
+// Half of the sum of squares of all elements.
+std::vector<TypeInfo> infer_l2_loss(const InferContext& context) {
+  require_inputs(context, 1);
+  return {{context.inputs[0].dtype, Shape{}}};
+}
+
+std::vector<Tensor> evaluate_l2_loss(const ir::Node& node, std::span<const Tensor> inputs) {
+  infer_exact(infer_l2_loss, node, inputs);
+  double sum = 0.0;
+  visit_dtype(inputs[0].dtype(), [&]<typename T>(T) {
+    const T* x = inputs[0].as<T>();
+    for (int64_t i = 0; i < inputs[0].elements(); ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  });
+  return {cast_tensor(Tensor::of<double>(DType::F64, {}, {sum / 2}), inputs[0].dtype())};
+}
+
 }  // namespace
 
 std::vector<Op> reduce_ops() {
@@ -159,6 +187,11 @@ std::vector<Op> reduce_ops() {
        .moves_elements = true},
       {.name = "Max", .infer = infer_reduce, .evaluate = evaluate_reduce<Max>, .int8 = rule(Int8Kind::Float)},
       {.name = "Min", .infer = infer_reduce, .evaluate = evaluate_reduce<Min>, .int8 = rule(Int8Kind::Float)},
+      {.name = "EuclideanNorm",
+       .infer = infer_reduce,
+       .evaluate = evaluate_reduce<EuclideanNorm>,
+       .int8 = {.sign = Sign::NonNegative}},
+      {.name = "L2Loss", .infer = infer_l2_loss, .evaluate = evaluate_l2_loss, .int8 = {.sign = Sign::NonNegative}},
       {.name = "All", .infer = infer_reduce, .evaluate = evaluate_reduce<All>},
       {.name = "Any", .infer = infer_reduce, .evaluate = evaluate_reduce<Any>},
   };

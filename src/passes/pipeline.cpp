@@ -9,6 +9,7 @@
 #include "passes/common_subexpressions.h"
 #include "passes/convolution_forms.h"
 #include "passes/dense_to_conv.h"
+#include "passes/dilated_convolutions.h"
 #include "passes/eliminate_transposes.h"
 #include "passes/flatten_concats.h"
 #include "passes/fold_affine.h"
@@ -16,6 +17,7 @@
 #include "passes/fold_pads.h"
 #include "passes/fuse_epilogues.h"
 #include "passes/hoist_from_loops.h"
+#include "passes/lower_einsum.h"
 #include "passes/quantization_nodes.h"
 #include "passes/recognise_activations.h"
 #include "passes/recognise_layer_norm.h"
@@ -45,7 +47,9 @@ constexpr Step kSteps[] = {
     {"hoist_from_loops", hoist_from_loops},
     {kRegions, nullptr},
     {"quantization_nodes", quantization_nodes},
+    {"lower_einsum", lower_einsum},
     {"fold_constants", fold_constants},
+    {"dilated_convolutions", dilated_convolutions},
     {"common_subexpressions", common_subexpressions},
     {"simplify_arithmetic", simplify_arithmetic},
     {"simplify_reshapes", simplify_reshapes},

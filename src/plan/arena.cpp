@@ -135,7 +135,7 @@ class Packer {
   // Moves one of the tensors that reach the block's end, or a neighbour of it, further to the front. Equal results are
   // taken, too: they lead out of plateaus.
   void climb(std::vector<size_t> order, int64_t bound) {
-    std::mt19937 random(1);
+    std::mt19937 random(static_cast<uint32_t>(items_.size()));  // the same climb every time
     Packing now = best_;
     const size_t moves = std::min<size_t>(kMostMoves, kMostComparisons / std::max<size_t>(1, comparisons_));
     for (size_t move = 0; move < moves && best_.bytes > bound; ++move) {

@@ -15,7 +15,7 @@ namespace tfengine::plan {
 
 namespace {
 
-constexpr uint8_t kMaxDType = static_cast<uint8_t>(DType::String);
+constexpr uint8_t kMaxDType = static_cast<uint8_t>(DType::C64);
 constexpr uint8_t kMaxAct = static_cast<uint8_t>(ActKind::Softplus);
 
 std::string string_of(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }

@@ -26,9 +26,6 @@ constexpr int kMaxRuns = 20;
 constexpr double kBudgetUs = 6000.0;  // per tactic
 // On a busy machine: runs that were interrupted tell little, and so much is given to find others.
 constexpr double kBusyBudgetUs = 24000.0;
-// A tactic this much slower than the best at first, when all of them find their weights in the caches, is not looked at
-// again.
-constexpr double kHopeless = 1.3;
 // The packed weights of all tactics of a step are held while they are compared, up to this; larger ones one at a time.
 constexpr size_t kMostPackedBytes = size_t{256} << 20;
 
@@ -213,7 +210,7 @@ void compare_tactics(const StepSpec& spec, std::span<const Tactic* const> tactic
     }
   }
   // Those that are close take turns, so that a busy moment of the machine slows all of them.
-  std::erase_if(contenders, [&](const Contender& c) { return *c.least_us > kHopeless * best_us; });
+  std::erase_if(contenders, [&](const Contender& c) { return *c.least_us > kClearlySlower * best_us; });
   if (spec.cold_weights) {
     for (Contender& contender : contenders) contender.go_cold();
   } else if (contenders.size() < 2) {

@@ -9,6 +9,10 @@
 
 namespace tfengine::plan {
 
+// A tactic this much slower than the best at first, when all of them find their weights in the caches, is not looked at
+// again.
+inline constexpr double kClearlySlower = 1.3;
+
 // Microseconds of one run of each tactic: the minimum over repetitions, of which clearly slower tactics get few. With
 // cold_weights the close ones are compared as they run in a large network, their weights in memory (not when weights are so
 // large that tactics are measured one at a time). The first `eligible` tactics are what is chosen from: they say what is slow. 0 for a tactic that there was no memory to time. Scratch memory is that of

@@ -2,6 +2,7 @@
 #include "plan/planner.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "base/check.h"
@@ -299,7 +300,7 @@ class Planner {
       if (choice.tactic.workspace_bytes <= kMostTrialBytes) all.push_back(&choice);
     }
     // Times that were taken apart do not compare well: one unknown means that all are measured.
-    if (!std::all_of(all.begin(), all.end(), [&](Choice* choice) { return known(*choice); })) {
+    if (!std::all_of(all.begin(), all.end(), [&](Choice* choice) { return known(*choice); }) || is_crude(choices)) {
       std::vector<const Tactic*> tactics;
       for (const Choice* choice : all) tactics.push_back(&choice->tactic);
       const std::vector<double> times_us = measure_tactics(spec, tactics, choices.size(), packed_);
@@ -311,6 +312,16 @@ class Planner {
     return &*std::min_element(choices.begin(), choices.end(), [](const Choice& a, const Choice& b) {
       return a.time_us > 0.0 && (b.time_us <= 0.0 || a.time_us < b.time_us);
     });
+  }
+
+  // What was clearly slower than the best, when that was eligible, got a few runs only; now it is what there is.
+  bool is_crude(const std::vector<Choice>& choices) const {
+    const auto least = [](const std::vector<Choice>& list) {
+      double least_us = std::numeric_limits<double>::max();
+      for (const Choice& choice : list) least_us = choice.time_us > 0.0 ? std::min(least_us, choice.time_us) : least_us;
+      return least_us;
+    };
+    return least(choices) > kClearlySlower * least(rejected_);
   }
 
   static std::string name_of(const Choice& choice) { return choice.backend->name() + ":" + choice.tactic.name; }

@@ -22,7 +22,7 @@ constexpr Row kTypes[] = {
     {"DT_INT16", DType::S16},
     {"DT_INT8", DType::S8},
     {"DT_STRING", DType::String},
-    {"DT_COMPLEX64", DType::Invalid},
+    {"DT_COMPLEX64", DType::C64},
     {"DT_INT64", DType::S64},
     {"DT_BOOL", DType::Bool},
     {"DT_QINT8", DType::S8},

@@ -246,6 +246,8 @@ std::string modern_op(std::string_view op, std::vector<ir::ValueId>& inputs, con
     inputs.push_back(zero());
     return "GatherV2";
   }
+  // This library's own steps of these names are others.
+  if (op == "Dequantize" || op == "Requantize") return std::string(op) + "Range";
   return std::string(op);
 }
 

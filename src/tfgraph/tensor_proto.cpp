@@ -2,6 +2,7 @@
 #include "tfgraph/tensor_proto.h"
 
 #include <algorithm>
+#include <complex>
 #include <cstdlib>
 #include <optional>
 
@@ -40,6 +41,7 @@ struct Fields {
   std::vector<uint64_t> uint64s;
   std::vector<uint32_t> uint32s;
   std::vector<uint8_t> bools;
+  std::vector<float> complexes;  // real and imaginary parts in turn
 };
 
 Fields read_fields(std::string_view message) {
@@ -73,6 +75,12 @@ Fields read_fields(std::string_view message) {
         break;
       case varint(7):
         fields.ints.push_back(static_cast<int32_t>(proto.get_int64()));
+        break;
+      case bytes(9):
+        append_fixed(get_view(proto), fields.complexes);
+        break;
+      case fixed32(9):
+        fields.complexes.push_back(proto.get_float());
         break;
       case bytes(10):
         append_varints(get_view(proto), fields.int64s);
@@ -136,6 +144,13 @@ Tensor from_values(DType dtype, const Shape& shape, const std::vector<From>& val
   return tensor;
 }
 
+std::vector<std::complex<float>> pairs(const std::vector<float>& parts) {
+  if (parts.size() % 2 != 0) fail<InvalidModel>("a complex tensor lists {} parts, expected pairs", parts.size());
+  std::vector<std::complex<float>> numbers;
+  for (size_t i = 0; i < parts.size(); i += 2) numbers.emplace_back(parts[i], parts[i + 1]);
+  return numbers;
+}
+
 Tensor from_lists(DType dtype, const Fields& fields, ConstantBudget& budget) {
   const Shape& shape = fields.shape;
   switch (dtype) {
@@ -162,6 +177,8 @@ Tensor from_lists(DType dtype, const Fields& fields, ConstantBudget& budget) {
       return from_values<int64_t>(dtype, shape, fields.int64s, budget);
     case DType::U64:
       return from_values<uint64_t>(dtype, shape, fields.uint64s, budget);
+    case DType::C64:
+      return from_values<std::complex<float>>(dtype, shape, pairs(fields.complexes), budget);
     default:
       return from_values<uint8_t>(dtype, shape, fields.bools, budget);
   }

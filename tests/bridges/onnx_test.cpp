@@ -164,6 +164,7 @@ TEST(OnnxModel, WhatMovesDataHasCounterparts) {
       "Split");
   EXPECT_EQ(written("%y, %z = Unpack(%x) {num=2, axis=0} %p = Pack(%z, %y) {N=2, axis=1} return %p"),
             "Concat, Split, Squeeze x2, Unsqueeze x2");
+  EXPECT_EQ(written("%y = Shape(%x) return %y"), "Cast, Shape");
   EXPECT_EQ(written("%k = const s32[] [3] %y, %z = TopKV2(%x, %k) return %y, %z"), "Cast, TopK");
   EXPECT_EQ(written("%s = const s32[2] [8, 9] %y = ResizeBilinear(%x, %s) {half_pixel_centers=true} return %y"),
             "Resize");

@@ -164,13 +164,20 @@ TEST(Refusals, SegmentsOfConstants) {
   EXPECT_EQ(refusals(result), "r" + reason + "m" + reason + "e" + reason);
 }
 
+// An op that the reference backend alone runs.
+void add_band(GraphDefBuilder& graph) {
+  graph.ints("width", {1});
+  graph.node("MatrixBandPart", "band", {"a", "width", "width"}, {{"T", type_attr(1)}, {"Tindex", type_attr(3)}});
+}
+
 TEST(Refusals, WhatOnlyTheReferenceBackendRuns) {
   GraphDefBuilder graph = chain();
-  graph.node("LRN", "lrn", {"a"});
-  graph.conv("b", "lrn", 4, 4);
+  add_band(graph);
+  graph.conv("b", "band", 4, 4);
   const auto result = convert_graph_def(graph.bytes(), {"b"}, params());
   EXPECT_EQ(result.engines.size(), 2u);
-  EXPECT_EQ(refusals(result), "lrn: LRN has no fast form here; nothing has to be done: TensorFlow runs it\n");
+  EXPECT_EQ(refusals(result),
+            "band: MatrixBandPart has no fast form here; nothing has to be done: TensorFlow runs it\n");
 }
 
 TEST(Refusals, WeightsFromOutside) {
@@ -322,12 +329,13 @@ TEST(Refusals, NodesThatTensorFlowWouldRefuseToo) {
 
 TEST(Report, AsText) {
   GraphDefBuilder graph = chain();
-  graph.node("LRN", "lrn", {"a"});
-  EXPECT_EQ(convert_graph_def(graph.bytes(), {"lrn"}, params()).report_text(),
-            "3 of 5 nodes are in 1 engine\n"
-            "  TRTEngineOp_000_000: 3 nodes, 1 inputs, 1 outputs: 1 BiasAdd, 1 Conv2D, 1 Relu\n"
-            "1 nodes stay in TensorFlow:\n"
-            "  LRN 'lrn': LRN has no fast form here; nothing has to be done: TensorFlow runs it\n");
+  add_band(graph);
+  EXPECT_EQ(
+      convert_graph_def(graph.bytes(), {"band"}, params()).report_text(),
+      "3 of 5 nodes are in 1 engine\n"
+      "  TRTEngineOp_000_000: 3 nodes, 1 inputs, 1 outputs: 1 BiasAdd, 1 Conv2D, 1 Relu\n"
+      "1 nodes stay in TensorFlow:\n"
+      "  MatrixBandPart 'band': MatrixBandPart has no fast form here; nothing has to be done: TensorFlow runs it\n");
 }
 
 }  // namespace

@@ -49,6 +49,9 @@ class MadeUpBackend : public plan::Backend {
   }
   std::optional<Refusal> refuses(const ir::Graph&, const ir::Node&) const override { return std::nullopt; }
   std::optional<Refusal> refuses_int8(const ir::Graph&, const ir::Node&) const override { return std::nullopt; }
+  std::optional<Refusal> refuses_zero_point(const ir::Graph&, const ir::Node&, int) const override {
+    return std::nullopt;
+  }
   bool takes_strided_input(const plan::StepSpec&, int) const override { return false; }
   bool takes_strided_output(const plan::StepSpec&) const override { return false; }
 };

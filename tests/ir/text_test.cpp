@@ -16,7 +16,7 @@ constexpr const char* kEverything =
   %c = Conv2D(%x, %w, %b, %x) {dilations=[1, 1, 1, 1], explicit_paddings=ints[], padding="SAME", strides=[1, 1, 1, 1]} epilogue(bias=2, before=Relu, residual=3, after=Clip(0.0, 6.0)) -> f32[?,8,8,2]
   %axis = const s32[] [3]
   %s, %s:1 = Split(%axis, %c) {num_split=2} -> f32[?,8,8,1] range(max_abs=2.5, calibrated, "entropy"), ?
-  %q = QuantizeV2(%s) denylisted name("quantize me") -> u8[?,8,8,1] quant(scale=0.1)
+  %q = QuantizeV2(%s) denylisted name("quantize me") -> u8[?,8,8,1] quant(scale=0.1, zero_point=7)
   %k = const s8[2,2] [1, -128, 127, 0] quant(scales=[0.5, 0.25], axis=1)
   %h = const f16[3] [1.0, -0.5, 65504.0]
   %g = const bf16[2] [1.0, 0.00390625]

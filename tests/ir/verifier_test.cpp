@@ -57,6 +57,10 @@ TEST(Verifier, NamesTheDefect) {
        [](Graph& g) {
          named(g, "q").quant = {{1.0f, 1.0f}, 1};
        }},
+      {"'q' is int8 with zero point 3, expected 0, or uint8 with one scale and a zero point up to 255",
+       [](Graph& g) {
+         named(g, "q").quant = {{1.0f}, -1, 3};
+       }},
       {"'q' of shape [2,3] is quantized along axis 2",
        [](Graph& g) {
          named(g, "q").quant = {{1.0f}, 2};

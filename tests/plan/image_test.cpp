@@ -138,7 +138,7 @@ TEST(Image, NamesWhatIsWrong) {
   file = stored(example());
   file->bytes[8] = std::byte{9};
   EXPECT_EQ(message_of(file),
-            "engine file 'net.tfe': has format version 9, expected 2: convert the model again with this version");
+            "engine file 'net.tfe': has format version 9, expected 3: convert the model again with this version");
   file = stored(example());
   file->bytes[100] ^= std::byte{1};
   EXPECT_EQ(message_of(file), "engine file 'net.tfe': its checksum does not match: it is damaged");

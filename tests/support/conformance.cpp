@@ -53,6 +53,13 @@ class StepMemory {
   std::vector<Tensor> inputs_;
 };
 
+// Complex numbers as twice as many real ones.
+Tensor parts(const Tensor& tensor) {
+  Shape shape = tensor.shape();
+  shape.dims().push_back(2);
+  return {DType::F32, shape, tensor.data(), std::make_shared<Tensor>(tensor)};
+}
+
 double tolerance_of(const plan::StepSpec& spec) {
   const auto is_bf16 = [](const plan::TensorDesc& desc) { return desc.dtype == DType::BF16; };
   const bool bf16 = std::any_of(spec.inputs.begin(), spec.inputs.end(), is_bf16) ||
@@ -71,6 +78,11 @@ std::string run_tactic(const plan::StepSpec& spec, const plan::Tactic& tactic, c
     StepMemory memory(spec, inputs, tactic);
     kernel->bind(memory.args)->run();
     for (size_t i = 0; i < expected.size(); ++i) {
+      if (expected[i].dtype() == DType::C64) {
+        const auto verdict = tensors_near(parts(expected[i]), parts(memory.outputs[i]), tolerance_of(spec));
+        if (!verdict) return verdict.message();
+        continue;
+      }
       const bool integers = ops::is_integer(expected[i].dtype());
       const auto verdict = integers ? within_steps(expected[i], memory.outputs[i], 1)
                                     : tensors_near(expected[i], memory.outputs[i], tolerance_of(spec));

@@ -11,12 +11,16 @@
 #include "backends/onednn/dnnl_errors.h"
 #include "backends/onednn/dnnl_kernel.h"
 #include "backends/onednn/eltwise.h"
+#include "backends/onednn/indices.h"
 #include "backends/onednn/layout.h"
 #include "backends/onednn/lists.h"
 #include "backends/onednn/matmul.h"
+#include "backends/onednn/moves.h"
 #include "backends/onednn/normalize.h"
 #include "backends/onednn/pool.h"
 #include "backends/onednn/quantize.h"
+#include "backends/onednn/typed.h"
+#include "backends/onednn/volume.h"
 
 namespace tfengine::onednn {
 
@@ -64,19 +68,80 @@ constexpr Lowering kLowerings[] = {
     {"SplitV", split_tactics, true, false, false},
     {"ResizeNearestNeighbor", resize_tactics, true, true, true},
     {"ResizeBilinear", resize_tactics, false, true, true},
-    {"GatherV2", gather_tactics, false, false, false},
     {"ListReserve", list_reserve_tactics, false, false, false},
     {"ListSetItem", list_set_item_tactics, false, false, false},
+    {"AddN", add_n_tactics, false, false, false},
+    {"Conv3D", conv3d_tactics, false, false, false},
+    {"Conv2DBackpropInput", transposed_tactics, false, false, false},
+    {"Conv3DBackpropInputV2", transposed_tactics, false, false, false},
+    {"MaxPool3D", pool3d_tactics, false, false, false},
+    {"AvgPool3D", pool3d_tactics, false, false, false},
+    {"Tile", tile_tactics, true, false, false},
+    {"BroadcastTo", broadcast_to_tactics, true, false, false},
+    {"ReverseV2", slice_tactics, true, false, false},
+    {"Roll", roll_tactics, true, false, false},
+    {"Pack", pack_tactics, true, false, false},
+    {"Unpack", split_tactics, true, false, false},
+    {"MirrorPad", mirror_pad_tactics, true, false, false},
+    {"DepthToSpace", depth_space_tactics, true, false, false},
+    {"SpaceToDepth", depth_space_tactics, true, false, false},
+    {"SpaceToBatchND", space_batch_tactics, true, false, false},
+    {"BatchToSpaceND", space_batch_tactics, true, false, false},
+    {"GatherV2", gather_tactics, true, false, false},
+    {"Gather", gather_tactics, true, false, false},
+    {"RFFT", rfft_tactics, false, false, false},
+    {"ComplexAbs", complex_abs_tactics, false, false, false},
+    {"GatherNd", gather_nd_tactics, true, false, false},
+    {"ExtractImagePatches", patches_tactics, true, false, false},
+    {"LRN", lrn_tactics, false, false, false},
+    {"OneHot", one_hot_tactics, false, false, false},
+    {"Cumsum", cumulative_tactics, false, false, false},
+    {"Cumprod", cumulative_tactics, false, false, false},
+    {"ArgMax", arg_tactics, false, false, false},
+    {"ArgMin", arg_tactics, false, false, false},
+    {"TopKV2", top_k_tactics, false, false, false},
+    {"All", typed_reduce_tactics, false, false, false},
+    {"Any", typed_reduce_tactics, false, false, false},
 };
+
+// Plain numbers of 8 bits are no INT8: they have no scale.
+bool plain_bytes(const StepSpec& spec) {
+  const auto scaled = [](const TensorDesc& desc) { return desc.quant.defined(); };
+  return std::none_of(spec.inputs.begin(), spec.inputs.end(), scaled) &&
+         std::none_of(spec.outputs.begin(), spec.outputs.end(), scaled);
+}
+
+// Forms for numbers that a lowering does not take: of other types than float32, or of 16 bits.
+Tactics lower(const Lowering& lowering, const StepSpec& spec) {
+  const std::string& op = spec.node->op;
+  if (is_typed(op) && has_plain_numbers(spec)) return typed_tactics(spec);
+  Tactics found = lowering.tactics(spec);
+  if (std::holds_alternative<std::vector<Tactic>>(found)) return found;
+  Tactics other = found;
+  if (op == "Cast")
+    other = typed_cast_tactics(spec);
+  else if (is_typed(op))
+    other = typed_tactics(spec);
+  else if (lowering.tactics == reduce_tactics)
+    other = typed_reduce_tactics(spec);
+  if (std::holds_alternative<Refusal>(other) && touches_short_floats(spec)) {
+    other = through_f32(spec, op == "Cast" ? typed_cast_tactics : lowering.tactics);
+  }
+  return std::holds_alternative<Refusal>(other) ? found : other;
+}
 
 const Lowering* find(const std::string& op) {
   static constexpr Lowering kUnary{"", unary_tactics, true, true, true};
   static constexpr Lowering kBinary{"", binary_tactics, true, true, true};
+  static constexpr Lowering kMath{"", math_tactics, false, false, false};
+  static constexpr Lowering kTyped{"", typed_tactics, false, false, false};
   const auto* found =
       std::find_if(std::begin(kLowerings), std::end(kLowerings), [&](const Lowering& row) { return op == row.op; });
   if (found != std::end(kLowerings)) return found;
   if (is_unary(op)) return &kUnary;
   if (is_binary(op)) return &kBinary;
+  if (is_typed(op)) return &kTyped;
+  if (is_math(op)) return &kMath;
   return nullptr;
 }
 
@@ -102,10 +167,10 @@ class OnednnBackend : public plan::Backend {
     if (auto counter = counter_tactic(spec)) return std::vector<Tactic>{std::move(*counter)};
     if (lowering == nullptr) return Refusal{fmt::format("{} has no fast form here", spec.node->op)};
     if (spec.outputs[0].shape.elements() == 0) return Refusal{"its output is empty"};
-    if (touches_int8(spec) && !lowering->int8) {
+    if (touches_int8(spec) && !lowering->int8 && !plain_bytes(spec)) {
       return Refusal{fmt::format("{} has no fast form here for tensors of 8-bit integers", spec.node->op)};
     }
-    auto answer = translated([&] { return lowering->tactics(spec); });
+    auto answer = translated([&] { return lower(*lowering, spec); });
     if (auto* tactics = std::get_if<std::vector<Tactic>>(&answer)) {
       for (Tactic& tactic : *tactics) {
         tactic.prepare = [prepare = std::move(tactic.prepare)](PackedStore& store) {

@@ -244,6 +244,29 @@ Tactics binary_tactics(const StepSpec& spec) {
   })};
 }
 
+Tactics add_n_tactics(const StepSpec& spec) {
+  const auto act = activation_of(spec.node->epilogue);
+  const size_t count = spec.inputs.size();
+  if (!act || count < 2 || count > kernels::EltwiseProgram::kMaxInputs || spec.outputs[0].dtype != DType::F32) {
+    return Refusal{"only sums of 2 to 8 float tensors are lowered"};
+  }
+  kernels::EltwiseProgram program;
+  program.num_inputs = static_cast<int>(count);
+  for (size_t i = 0; i < count; ++i) {
+    const auto input = input_of(spec.inputs[i], spec.outputs[0]);
+    if (!input || spec.inputs[i].dtype != DType::F32) return Refusal{"only sums of 2 to 8 float tensors are lowered"};
+    program.inputs[i] = *input;
+  }
+  // Two registers in turn hold the sum so far.
+  const auto free = static_cast<uint8_t>(count);
+  for (size_t i = 1; i < count; ++i) {
+    const auto dst = static_cast<uint8_t>(free + i % 2), sum = static_cast<uint8_t>(i == 1 ? 0 : free + (i - 1) % 2);
+    program.steps[program.num_steps++] = {EltwiseOp::Add, dst, sum, static_cast<uint8_t>(i), 0, 0};
+  }
+  program.output = {kernels::Elem::F32, 1.0f, *act};
+  return std::vector<Tactic>{program_tactic(spec, program)};
+}
+
 Tactics affine_tactics(const StepSpec& spec) {
   const auto act = activation_of(spec.node->epilogue);
   const auto dst = elem_of(spec.outputs[0].dtype);

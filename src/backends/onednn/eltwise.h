@@ -11,6 +11,8 @@ Tactics unary_tactics(const StepSpec& spec);
 Tactics binary_tactics(const StepSpec& spec);
 // x * scale[C] + offset[C], then the epilogue's activation.
 Tactics affine_tactics(const StepSpec& spec);
+// Up to eight float tensors in one pass.
+Tactics add_n_tactics(const StepSpec& spec);
 
 bool is_unary(const std::string& op);
 bool is_binary(const std::string& op);

@@ -109,6 +109,8 @@ Tactics batch_matmul_tactics(const StepSpec& spec) {
       spec.inputs[1].dtype != DType::F32 || !spec.inputs[0].dense() || !spec.inputs[1].dense()) {
     return Refusal{"only float products of run-time matrices of rank 2 to 6 are lowered"};
   }
+  // oneDNN leaves results of empty sums as they were.
+  if (spec.inputs[0].shape.elements() == 0 || spec.inputs[1].shape.elements() == 0) return Refusal{"it sums nothing"};
   const bool adj_x = node.attr_or<bool>("adj_x", node.attr_or<bool>("transpose_a", false));
   const bool adj_y = node.attr_or<bool>("adj_y", node.attr_or<bool>("transpose_b", false));
   dnnl::primitive_attr attr;

@@ -143,6 +143,15 @@ Written layer_norm(const NodeContext& context) {
   return {tensors.append("Add", {scaled, tensors.read(context.node.inputs[2])}, context.node.name)};
 }
 
+// Always int64 in ONNX.
+Written shape(const NodeContext& context) {
+  const DType to = context.node.attr_or<DType>("out_type", DType::S32);
+  const std::string dims =
+      context.tensors.append("Shape", {context.tensors.read(context.node.inputs[0])}, context.part("dims"));
+  return {
+      context.tensors.append("Cast", {dims}, context.node.name, {int_attr("to", data_type(to, context.node.name))})};
+}
+
 // Both write equations alike.
 Written einsum(const NodeContext& context) {
   std::vector<std::string> inputs;
@@ -180,6 +189,7 @@ std::optional<Written> write_other(const NodeContext& context) {
   if (op == "GatherV2" || op == "Gather") return gather(context);
   if (op == "Cast") return cast(context);
   if (op == "LayerNorm") return layer_norm(context);
+  if (op == "Shape") return shape(context);
   if (op == "Einsum") return einsum(context);
   if (op == "Pack") return pack(context);
   return std::nullopt;
