@@ -6,9 +6,10 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2  # noqa: E402
-
-import tfengine  # noqa: E402
+import tfengine
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
 
 FORMS = ("saved_model", "functional", "lowered")
 
@@ -55,23 +56,33 @@ def test_a_loop_whose_count_depends_on_data(form, tmp_path):
     @tf.function(input_signature=[spec((3,), name="x"), spec((), name="limit")])
     def function(x, limit):
         count, y = tf.while_loop(
-            lambda count, y: tf.reduce_sum(y) < limit, lambda count, y: (count + 1, y * 1.5 + 0.25), (0, x)
+            lambda count, y: tf.reduce_sum(y) < limit,
+            lambda count, y: (count + 1, y * 1.5 + 0.25),
+            (0, x),
         )
         return y, count
 
     x = np.array([0.5, 1.0, 1.5], np.float32)
     _, engine = check(function, form, tmp_path, x, np.float32(100.0))
     results = engine.run({"x": x, "limit": np.float32(-1.0)})
-    np.testing.assert_array_equal(list(results.values())[0], x)
+    np.testing.assert_array_equal(next(iter(results.values())), x)
     assert list(results.values())[1] == 0
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_states_that_change_places(form, tmp_path):
-    @tf.function(input_signature=[spec((2,), name="a"), spec((2,), name="b"), spec((), tf.int32, name="steps")])
+    @tf.function(
+        input_signature=[
+            spec((2,), name="a"),
+            spec((2,), name="b"),
+            spec((), tf.int32, name="steps"),
+        ]
+    )
     def function(a, b, steps):
         _, x, y, z = tf.while_loop(
-            lambda i, x, y, z: i < steps, lambda i, x, y, z: (i + 1, y, x + y, x), (0, a, b, a - b)
+            lambda i, x, y, z: i < steps,
+            lambda i, x, y, z: (i + 1, y, x + y, x),
+            (0, a, b, a - b),
         )
         return x, y, z
 
@@ -95,18 +106,37 @@ def test_loops_in_loops_and_branches_in_loops(form, tmp_path):
 
         return tf.while_loop(lambda i, y: i < outer, body, (0, x))[1]
 
-    check(function, form, tmp_path, np.array([[0.5, -1.0], [0.25, 2.0]], np.float32), np.int32(5))
+    check(
+        function,
+        form,
+        tmp_path,
+        np.array([[0.5, -1.0], [0.25, 2.0]], np.float32),
+        np.int32(5),
+    )
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_branches(form, tmp_path):
     weights = tf.constant(np.random.default_rng(0).standard_normal((4, 3)), tf.float32)
 
-    @tf.function(input_signature=[spec((None, 4), name="x"), spec((), tf.bool, name="first"), spec((), tf.int32, name="way")])
+    @tf.function(
+        input_signature=[
+            spec((None, 4), name="x"),
+            spec((), tf.bool, name="first"),
+            spec((), tf.int32, name="way"),
+        ]
+    )
     def function(x, first, way):
         a = tf.cond(first, lambda: tf.matmul(x, weights), lambda: tf.nn.relu(x[:, :3]) - 1.0)
-        b = tf.switch_case(way, [lambda: a * 2.0, lambda: a + tf.reduce_sum(x), lambda: tf.zeros_like(a)])
-        nested = tf.cond(first, lambda: tf.cond(way > 0, lambda: b + 1.0, lambda: b - 1.0), lambda: -b)
+        b = tf.switch_case(
+            way,
+            [lambda: a * 2.0, lambda: a + tf.reduce_sum(x), lambda: tf.zeros_like(a)],
+        )
+        nested = tf.cond(
+            first,
+            lambda: tf.cond(way > 0, lambda: b + 1.0, lambda: b - 1.0),
+            lambda: -b,
+        )
         return a, b, nested
 
     x = np.random.default_rng(1).standard_normal((2, 4)).astype(np.float32)
@@ -137,7 +167,11 @@ def test_recurrent_layers(form, layer, tmp_path):
     import keras
 
     keras.utils.set_random_seed(3)
-    kind = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}[layer]
+    kind = {
+        "lstm": keras.layers.LSTM,
+        "gru": keras.layers.GRU,
+        "rnn": keras.layers.SimpleRNN,
+    }[layer]
     layers = [
         keras.layers.Masking(0.0),
         keras.layers.Bidirectional(kind(5, return_sequences=True)),

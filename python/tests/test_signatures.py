@@ -5,7 +5,7 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-import tfengine  # noqa: E402
+import tfengine
 
 
 class Several(tf.Module):
@@ -34,7 +34,12 @@ class Several(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec(None, tf.float32, name="x")])
     def any_rank(self, x):
-        return {"y": tf.nn.relu(x) * 2.0 + 1.0, "sum": tf.reduce_sum(x), "shape": tf.shape(x), "flat": tf.reshape(x, [-1])}
+        return {
+            "y": tf.nn.relu(x) * 2.0 + 1.0,
+            "sum": tf.reduce_sum(x),
+            "shape": tf.shape(x),
+            "flat": tf.reshape(x, [-1]),
+        }
 
     @tf.function(
         input_signature=[
@@ -50,7 +55,11 @@ class Several(tf.Module):
 def saved(tmp_path_factory):
     module = Several()
     folder = tmp_path_factory.mktemp("several")
-    signatures = {"serving_default": module.classify, "any_rank": module.any_rank, "integers": module.integers}
+    signatures = {
+        "serving_default": module.classify,
+        "any_rank": module.any_rank,
+        "integers": module.integers,
+    }
     tf.saved_model.save(module, str(folder), signatures=signatures)
     return module, folder
 
@@ -80,7 +89,11 @@ def test_ranks_are_known_when_the_engine_runs(saved):
     engine = tfengine.convert(model, input_shapes=(2, 3), time_tactics=False, maximum_cached_engines=2)
     rng = np.random.default_rng(2)
     for shape in [(2, 3, 4), (5,), (), (1, 2, 1, 2, 1, 2), (0, 3), (2, 3)]:
-        check(engine, module.any_rank, {"x": rng.standard_normal(shape).astype(np.float32)})
+        check(
+            engine,
+            module.any_rank,
+            {"x": rng.standard_normal(shape).astype(np.float32)},
+        )
 
 
 def test_integers_pass_through_files(saved, tmp_path):
@@ -95,5 +108,8 @@ def test_integers_pass_through_files(saved, tmp_path):
 
 
 def test_a_signature_that_is_not_there(saved):
-    with pytest.raises(tfengine.InvalidArgument, match="no signature 'x', expected one of 'any_rank', 'integers', 'serv"):
+    with pytest.raises(
+        tfengine.InvalidArgument,
+        match="no signature 'x', expected one of 'any_rank', 'integers', 'serv",
+    ):
         tfengine.load_model(saved[1], signature_key="x")

@@ -6,9 +6,8 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-import tfengine  # noqa: E402
-from whole_nets import NETS, build, save  # noqa: E402
-
+import tfengine
+from whole_nets import NETS, build, save
 
 # Skipped as long as tfengine lacks an op of theirs.
 WAITING = ("audio_front_end", "conv3d_net", "ssd_mobilenet")
@@ -35,7 +34,12 @@ def net(request, tmp_path_factory):
     batch = inputs(np.random.default_rng(2), 3)
     results = model([tf.constant(batch[tensor.name]) for tensor in model.inputs], training=False)
     results = results if isinstance(results, dict) else {"result": results}
-    return folder, inputs, batch, {key: np.asarray(value) for key, value in results.items()}
+    return (
+        folder,
+        inputs,
+        batch,
+        {key: np.asarray(value) for key, value in results.items()},
+    )
 
 
 def named(results, expected):
@@ -52,7 +56,7 @@ def worst(results, expected):
 
 @pytest.mark.parametrize("form", ["saved_model", "frozen.pb"])
 def test_results_are_tensorflows(net, form):
-    folder, inputs, batch, expected = net
+    folder, _inputs, batch, expected = net
     model = tfengine.load_model(folder / form)
     shapes = {name: value.shape for name, value in batch.items()}
     engine = tfengine.convert(model, input_shapes=shapes, time_tactics=False)

@@ -151,7 +151,11 @@ def vision_transformer(size=16, patch=4, width=24, heads=3):
     class ClassToken(keras.layers.Layer):
         def build(self, shape):
             self.token = self.add_weight(shape=(1, 1, shape[-1]), initializer="random_normal", name="token")
-            self.places = self.add_weight(shape=(1, shape[1] + 1, shape[-1]), initializer="random_normal", name="places")
+            self.places = self.add_weight(
+                shape=(1, shape[1] + 1, shape[-1]),
+                initializer="random_normal",
+                name="places",
+            )
 
         def call(self, x):
             token = keras.ops.broadcast_to(self.token, (keras.ops.shape(x)[0], 1, x.shape[-1]))
@@ -270,7 +274,12 @@ def ssd_mobilenet(size=64, classes=4, detections=5):
         cells = x.shape[1]
         places = (np.stack(np.meshgrid(np.arange(cells), np.arange(cells), indexing="ij"), -1) + 0.5) / cells
         for scale in (1.5, 3.0):
-            anchors.append(np.concatenate([places.reshape(-1, 2), np.full((cells * cells, 2), scale / cells)], 1))
+            anchors.append(
+                np.concatenate(
+                    [places.reshape(-1, 2), np.full((cells * cells, 2), scale / cells)],
+                    1,
+                )
+            )
         # Anchors of one scale together, as they stand in `anchors`.
         for _ in range(2):
             boxes.append(layers.Reshape((-1, 4))(layers.Conv2D(4, 3, padding="same")(x)))
@@ -284,7 +293,12 @@ def ssd_mobilenet(size=64, classes=4, detections=5):
             sizes = tf.exp(offsets[..., 2:] * 0.2) * anchors[:, 2:]
             corners = tf.concat([centers - sizes / 2, centers + sizes / 2], -1)
             return tf.image.combined_non_max_suppression(
-                corners[:, :, None], tf.sigmoid(logits), detections, detections, 0.5, 0.3
+                corners[:, :, None],
+                tf.sigmoid(logits),
+                detections,
+                detections,
+                0.5,
+                0.3,
             )
 
     joined = layers.Concatenate(axis=1)(boxes), layers.Concatenate(axis=1)(scores)
@@ -353,7 +367,9 @@ def build(name, seed=1, **sizes):
 def save(model, inputs, folder):
     """Writes saved_model/ and frozen.pb; the frozen graph has loops in TensorFlow 1's form, as TensorFlow lowers them."""
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
 
     example = inputs(np.random.default_rng(0), 1)
     specs = {
@@ -394,7 +410,10 @@ def main(arguments):
         results = model([batch[tensor.name] for tensor in model.inputs], training=False)
         results = results if isinstance(results, dict) else {"result": results}
         np.savez(folder / name / "inputs.npz", **batch)
-        np.savez(folder / name / "expected.npz", **{key: np.asarray(value) for key, value in results.items()})
+        np.savez(
+            folder / name / "expected.npz",
+            **{key: np.asarray(value) for key, value in results.items()},
+        )
         print(name, {key: tuple(value.shape) for key, value in results.items()})
 
 

@@ -65,10 +65,13 @@ class Checker {
 
   ModelCheck run(int64_t batch_size) {
     ir::Graph graph = model_.imported;
-    check_.nodes = static_cast<int64_t>(graph.order().size());
-    for (const ir::NodeId id : graph.order()) {
-      if (ops::find_op(graph.node(id).op) == nullptr) refuse(unknown_op(graph.node(id)));
-    }
+    ir::for_each_graph(graph, [&](const ir::Graph& part) {
+      const std::vector<ir::NodeId> order = part.order();
+      check_.nodes += static_cast<int64_t>(order.size());
+      for (const ir::NodeId id : order) {
+        if (ops::find_op(part.node(id).op) == nullptr) refuse(unknown_op(part.node(id)));
+      }
+    });
     const std::vector<Shape> shapes = with_batch(graph, batch_size);
     for (const ops::InferFailure& failure : ops::infer_graph_where_possible(graph, shapes, {})) {
       const ir::Node& node = graph.node(failure.node);
@@ -76,7 +79,7 @@ class Checker {
               "check how the model was exported: these inputs do not fit the op"});
     }
     const bool inputs_known = std::all_of(shapes.begin(), shapes.end(), [](const Shape& s) { return s.is_static(); });
-    if (inputs_known) find_data_dependent(graph);
+    if (inputs_known) ir::for_each_graph(graph, [&](const ir::Graph& part) { find_data_dependent(part); });
     check_.converts = check_.findings.empty();
     if (check_.converts) find_slow();
     return std::move(check_);
@@ -105,8 +108,9 @@ class Checker {
     recipe.precision = "fp32";
     recipe.backend = backends_by_name("").front();
     const ir::Graph graph = detail::optimize(model_, recipe).graph;
-    const auto report =
-        segment::segment(graph, [&](const ir::Node& node) { return recipe.backend->refuses(graph, node); }).report;
+    const auto report = segment::segment(graph, [&](const ir::Graph& part, const ir::Node& node) {
+                          return recipe.backend->refuses(part, node);
+                        }).report;
     for (const segment::RefusedNode& node : report.refusals) {
       check_.findings.push_back({node.node, node.op, true, node.reason, node.remedy});
     }

@@ -26,9 +26,8 @@ Observer::Observer(const runtime::PreparedPlan& prepared, std::span<const std::s
       workspace_(host_bytes(kernels::histogram_workspace_bytes(prepared.plan.threads), "calibration",
                             HostBytes::Uninitialized)),
       tensors_(tensors.size()) {
-  runtime::for_each_plan(prepared, [&](const runtime::PreparedPlan& inner) {
-    find_targets(inner.plan, tensors, averaged, set);
-  });
+  runtime::for_each_plan(prepared,
+                         [&](const runtime::PreparedPlan& inner) { find_targets(inner.plan, tensors, averaged, set); });
 }
 
 void Observer::find_targets(const plan::Plan& plan, std::span<const std::string> tensors,
@@ -109,8 +108,9 @@ void Observer::add_peaks(const plan::TensorDesc& desc, const float* data, size_t
     return;
   }
   for (int64_t n = 0; n < samples_; ++n) {
-    note_peak(n, tensor,
-              kernels::peak_magnitude(data + n * rows * desc.pixel_stride, rows, channels, desc.pixel_stride, threads_));
+    note_peak(
+        n, tensor,
+        kernels::peak_magnitude(data + n * rows * desc.pixel_stride, rows, channels, desc.pixel_stride, threads_));
   }
 }
 

@@ -175,7 +175,8 @@ class Printer {
     const Value& value = graph_.value(id);
     if (!value.is_constant()) return;
     defined_[id] = true;
-    text_ += fmt::format("{}  {} = const {} {}{}\n", indent_, ref(id), type_text(value.constant.dtype(), value.constant.shape()),
+    text_ += fmt::format("{}  {} = const {} {}{}\n", indent_, ref(id),
+                         type_text(value.constant.dtype(), value.constant.shape()),
                          constant_text(value.constant, mode_ == PrintMode::Dump), value_attributes(value));
   }
 

@@ -28,7 +28,8 @@ void check_region(const ir::Node& node, size_t index, size_t outputs) {
 
 void check_regions(const ir::Node& node) {
   if (is_loop(node)) {
-    if (node.regions.size() != 2) bad_node(node, "has {} regions, expected a condition and a body", node.regions.size());
+    if (node.regions.size() != 2)
+      bad_node(node, "has {} regions, expected a condition and a body", node.regions.size());
     if (node.inputs.size() < node.outputs.size()) {
       bad_node(node, "has {} inputs for {} states", node.inputs.size(), node.outputs.size());
     }

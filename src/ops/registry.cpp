@@ -25,6 +25,7 @@ Registry make_registry() {
       cast_ops,
       combined_suppression_ops,
       concat_ops,
+      control_flow_ops,
       conv_ops,
       conv3d_ops,
       control_flow_ops,

@@ -94,18 +94,13 @@ std::vector<Elements> length_elements(const InferContext& context) {
 
 }  // namespace
 
-bool is_blank_list(const ir::Node& node) {
-  return node.op == "ListReserve" && !element_shape(node).is_static();
-}
+bool is_blank_list(const ir::Node& node) { return node.op == "ListReserve" && !element_shape(node).is_static(); }
 
 std::vector<Op> tensor_list_ops() {
   return {
       {.name = "ListReserve", .infer = infer_reserve, .evaluate = evaluate_reserve, .folds = false},
       {.name = "ListSetItem", .infer = infer_set_item, .evaluate = evaluate_set_item},
-      {.name = "ListLength",
-       .infer = infer_length,
-       .evaluate = evaluate_length,
-       .elements = length_elements},
+      {.name = "ListLength", .infer = infer_length, .evaluate = evaluate_length, .elements = length_elements},
   };
 }
 

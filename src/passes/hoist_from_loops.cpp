@@ -22,7 +22,8 @@ std::optional<Row> row_of(const Graph& body, size_t states, ValueId value) {
   if (id == kNone) return std::nullopt;
   const Node& gather = body.node(id);
   const auto axis = gather.inputs.size() == 3 ? int_constant(body, gather.inputs[2]) : std::nullopt;
-  if (!axis || axis->size() != 1 || (*axis)[0] != 0 || gather.attr_or<int64_t>("batch_dims", 0) != 0) return std::nullopt;
+  if (!axis || axis->size() != 1 || (*axis)[0] != 0 || gather.attr_or<int64_t>("batch_dims", 0) != 0)
+    return std::nullopt;
   const Shape& index = body.value(gather.inputs[1]).shape;
   if (!index.ranked() || index.rank() != 0) return std::nullopt;
   const auto found = std::find(body.inputs.begin(), body.inputs.end(), gather.inputs[0]);
@@ -33,8 +34,9 @@ std::optional<Row> row_of(const Graph& body, size_t states, ValueId value) {
 
 // A dense layer of the rows [batch, features] of a list [steps, batch, features].
 bool is_dense(const Graph& body, const Node& node) {
-  return node.op == "MatMul" && may_change(node) && node.epilogue.empty() && !node.attr_or<bool>("transpose_a", false) &&
-         !node.attr_or<bool>("transpose_b", false) && float_constant(body, node.inputs[1]) != nullptr;
+  return node.op == "MatMul" && may_change(node) && node.epilogue.empty() &&
+         !node.attr_or<bool>("transpose_a", false) && !node.attr_or<bool>("transpose_b", false) &&
+         float_constant(body, node.inputs[1]) != nullptr;
 }
 
 bool is_bias(const Graph& body, const Node& node) {
@@ -98,7 +100,9 @@ class Hoister {
     return graph_.output(graph_.add_node(std::move(op), graph_.unique_name(name), std::move(inputs), std::move(attrs)));
   }
 
-  ValueId int_vector(const std::string& name, std::vector<int64_t> values) { return add_int_vector(graph_, name, values); }
+  ValueId int_vector(const std::string& name, std::vector<int64_t> values) {
+    return add_int_vector(graph_, name, values);
+  }
 
   // The product of all rows of the list, with the list's first two dimensions.
   ValueId product(ValueId list, const Node& matmul, const Tensor& weights) {
@@ -108,9 +112,9 @@ class Hoister {
     const ValueId rows = made("Reshape", name + "/rows", {list, int_vector(name + "/row", {-1, in})});
     const ValueId dense = made("MatMul", name + "/of_list", {rows, constant});
     const ValueId shape = made("Shape", name + "/list_shape", {list});
-    const ValueId outer =
-        made("StridedSlice", name + "/outer",
-             {shape, int_vector(name + "/begin", {0}), int_vector(name + "/end", {2}), int_vector(name + "/step", {1})});
+    const ValueId outer = made(
+        "StridedSlice", name + "/outer",
+        {shape, int_vector(name + "/begin", {0}), int_vector(name + "/end", {2}), int_vector(name + "/step", {1})});
     const ValueId axis = graph_.add_constant(graph_.unique_name(name + "/axis"), Tensor(DType::S32, Shape{}));
     const ValueId target =
         made("ConcatV2", name + "/of_list_shape", {outer, int_vector(name + "/features", {out}), axis});
@@ -125,8 +129,8 @@ class Hoister {
     const ValueId rows = body().output(row.gather);
     if (body().single_user(rows) != id || body().value(body().inputs[row.argument]).users.size() != 1) return false;
     const Node bias = body().node(id);
-    const ValueId constant = graph_.add_constant(graph_.unique_name(bias.name + "/bias"),
-                                                 body().value(bias.inputs[1]).constant);
+    const ValueId constant =
+        graph_.add_constant(graph_.unique_name(bias.name + "/bias"), body().value(bias.inputs[1]).constant);
     const ValueId sum = made("BiasAdd", bias.name + "/of_list", {graph_.node(reshape).inputs[0], constant});
     graph_.set_input(reshape, 0, sum);
     body().replace_uses(bias.outputs[0], rows);

@@ -106,7 +106,8 @@ PassReport run_pipeline(ir::Graph& graph, const PassOptions& options) {
 std::vector<std::string_view> pass_names() {
   std::vector<std::string_view> names;
   for (const Step& step : kSteps) {
-    if (step.fn != nullptr && std::find(names.begin(), names.end(), step.name) == names.end()) names.push_back(step.name);
+    if (step.fn != nullptr && std::find(names.begin(), names.end(), step.name) == names.end())
+      names.push_back(step.name);
   }
   return names;
 }

@@ -26,7 +26,8 @@ std::vector<std::set<size_t>> dependences(const Graph& region) {
   for (size_t i = 0; i < region.inputs.size(); ++i) of_value[at(region.inputs[i])].insert(i);
   for (const NodeId id : region.order()) {
     std::set<size_t> all;
-    for (const ValueId input : region.node(id).inputs) all.insert(of_value[at(input)].begin(), of_value[at(input)].end());
+    for (const ValueId input : region.node(id).inputs)
+      all.insert(of_value[at(input)].begin(), of_value[at(input)].end());
     for (const ValueId output : region.node(id).outputs) of_value[at(output)] = all;
   }
   std::vector<std::set<size_t>> result;
@@ -56,7 +57,8 @@ class RegionNode {
     std::vector<ValueId> inputs = node().inputs;
     inputs.erase(inputs.begin() + static_cast<std::ptrdiff_t>(first_ + index));
     graph_.set_inputs(id_, std::move(inputs));
-    for (Graph& region : node().regions) region.inputs.erase(region.inputs.begin() + static_cast<std::ptrdiff_t>(index));
+    for (Graph& region : node().regions)
+      region.inputs.erase(region.inputs.begin() + static_cast<std::ptrdiff_t>(index));
   }
 
   // The output stays a value of the graph, which nothing produces any more.
@@ -187,7 +189,8 @@ bool resolve_branch(Graph& graph, NodeId id) {
     }
     // The name that it is fetched by.
     graph.value(output).producer = kNone;
-    const NodeId copy = graph.add_node("Identity", graph.unique_name(graph.value(output).name + "/chosen"), {results[i]});
+    const NodeId copy =
+        graph.add_node("Identity", graph.unique_name(graph.value(output).name + "/chosen"), {results[i]});
     const ValueId unused = graph.output(copy);
     graph.set_output(copy, 0, output);
     graph.value(unused).producer = kNone;

@@ -33,10 +33,10 @@ class Writer {
     const Parts parts = parts_of(graph);
     std::vector<Offset<fb::Plan>> plans;
     for (const PlanRecord& record : image_.plans) plans.push_back(plan(record));
-    const auto engine = fb::CreateEngine(builder_, kImageVersion, text(graph.name), text(image_.model_hash),
-                                         text(image_.precision), text(image_.options), text(image_.report),
-                                         text(image_.cpu), image_.threads, parts.values, parts.nodes, parts.inputs,
-                                         parts.outputs, builder_.CreateVector(plans));
+    const auto engine =
+        fb::CreateEngine(builder_, kImageVersion, text(graph.name), text(image_.model_hash), text(image_.precision),
+                         text(image_.options), text(image_.report), text(image_.cpu), image_.threads, parts.values,
+                         parts.nodes, parts.inputs, parts.outputs, builder_.CreateVector(plans));
     builder_.Finish(engine, fb::EngineIdentifier());
     return assemble();
   }

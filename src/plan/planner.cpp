@@ -101,9 +101,6 @@ class Planner {
     drop_elided_from_survey();
     for (const Step& step : plan_.steps) {
       if (!step.elided) plan_.workspace_bytes = std::max<uint64_t>(plan_.workspace_bytes, step.tactic.workspace_bytes);
-      for (const Plan& region : step.regions.plans) {
-        plan_.workspace_bytes = std::max(plan_.workspace_bytes, region.workspace_bytes);
-      }
     }
     return std::move(plan_);
   }

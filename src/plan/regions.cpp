@@ -68,24 +68,25 @@ bool may_overwrite_state(const Plan& body, int state) {
     if (reads && (i > write || !reads_before_it_writes(body, step, state))) return false;
   }
   // Outputs that are the state as it was are copied at the end.
-  return std::none_of(body.graph.outputs.begin(), body.graph.outputs.end(), [&](const ir::GraphOutput& other) {
-    return lies_in(body, other.value, Place::Input, state);
-  });
+  return std::none_of(body.graph.outputs.begin(), body.graph.outputs.end(),
+                      [&](const ir::GraphOutput& other) { return lies_in(body, other.value, Place::Input, state); });
 }
 
 void lay_out_regions(const ir::Node& node, std::vector<Plan> plans, Step& step) {
   RegionPlans& regions = step.regions;
   const bool loop = ops::is_loop(node);
   step.tactic.name = loop ? "loop" : "branch";
-  for (const Plan& plan : plans) regions.scratch_bytes = std::max(regions.scratch_bytes, aligned(plan.arena_bytes));
+  for (const Plan& plan : plans) {
+    regions.scratch_bytes = std::max(regions.scratch_bytes, aligned(plan.arena_bytes));
+    step.tactic.workspace_bytes = std::max<size_t>(step.tactic.workspace_bytes, plan.workspace_bytes);
+  }
   if (loop) {
     const Plan& condition = plans[0];
     const Plan& body = plans[1];
     const auto states = static_cast<int>(node.outputs.size());
     step.tactic.carried = states;
     regions.condition = static_cast<int64_t>(regions.scratch_bytes);
-    regions.scratch_bytes +=
-        aligned(condition.descs[static_cast<size_t>(condition.graph.outputs[0].value)].bytes());
+    regions.scratch_bytes += aligned(condition.descs[static_cast<size_t>(condition.graph.outputs[0].value)].bytes());
     for (int state = 0; state < states; ++state) {
       if (may_overwrite_state(body, state)) {
         regions.next_state.push_back(RegionPlans::kInPlace);

@@ -340,9 +340,10 @@ OrderProblem Storage::order_problem(const std::vector<Step>& steps, const std::v
       }
     }
     for (const ir::ValueId id : node.outputs) needs(block(id));
+    if (step.regions.scratch_bytes > 0) needs(new_block(step.regions.scratch_bytes));
     const auto overwrite = [&](int input) {
       const int from = block(node.inputs[static_cast<size_t>(input)]), to = block(node.outputs[0]);
-      if (from >= 0 && to >= 0 && from != to && may_overwrite(node, input, descs))
+      if (from >= 0 && to >= 0 && from != to && may_overwrite(node, input, 0, descs))
         what.overwrites.push_back({from, to});
     };
     if (step.tactic.inplace_input != ir::kNone) overwrite(step.tactic.inplace_input);

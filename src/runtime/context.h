@@ -86,9 +86,9 @@ class Context : public plan::RunningPlan {
   };
 
   std::shared_ptr<const PreparedPlan> prepared_;
-  Buffer arena_;                 // empty where the caller has one
+  Buffer arena_;  // empty where the caller has one
   std::byte* arena_at_ = nullptr;
-  Buffer workspace_;             // empty where it is shared or not kept
+  Buffer workspace_;  // empty where it is shared or not kept
   std::shared_ptr<detail::WorkspaceBlock> shared_workspace_;
   std::byte* workspace_at_ = nullptr;  // of this run
   bool workspace_moved_ = false;

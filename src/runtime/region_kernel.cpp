@@ -117,9 +117,7 @@ class BoundBranch : public plan::BoundKernel {
   }
 
   void run() override { contexts_[chosen()]->run(inputs_, outputs_); }
-  void run_watched(const plan::Watch& watch) override {
-    contexts_[chosen()]->run_observed(inputs_, outputs_, watch);
-  }
+  void run_watched(const plan::Watch& watch) override { contexts_[chosen()]->run_observed(inputs_, outputs_, watch); }
 
  private:
   size_t chosen() const {

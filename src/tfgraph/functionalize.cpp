@@ -312,9 +312,8 @@ class Functionalizer {
       Part unused;
       std::set<int> seen;
       const bool complete =
-          merge.by_way.size() == ways && std::all_of(merge.by_way.begin(), merge.by_way.end(), [&](NodeRef start) {
-            return add_part(by, start, unused, seen);
-          });
+          merge.by_way.size() == ways && std::all_of(merge.by_way.begin(), merge.by_way.end(),
+                                                     [&](NodeRef start) { return add_part(by, start, unused, seen); });
       if (complete) ready.push_back(merge);
     }
     if (ready.empty()) return false;
@@ -338,8 +337,8 @@ class Functionalizer {
     std::vector<std::string_view> inputs = {text(by)};
     for (size_t i = 0; i < arguments.size(); ++i) {
       names.push_back(nodes_.unique_name(result_.texts, fmt::format("{}/argument", name)));
-      const bool switched = is_switch(nodes_[arguments[i].node].op) &&
-                            behind_identities(nodes_.input(arguments[i].node, 1)) == by;
+      const bool switched =
+          is_switch(nodes_[arguments[i].node].op) && behind_identities(nodes_.input(arguments[i].node, 1)) == by;
       inputs.push_back(switched ? nodes_.data_input(arguments[i].node, 0) : text(arguments[i]));
     }
     const auto inner = [&](NodeRef ref) -> std::string_view {

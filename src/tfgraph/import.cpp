@@ -67,7 +67,8 @@ void Importer::count_uses(const std::vector<int>& order, const std::vector<Ref>&
 
 std::string Importer::unique(std::string name) {
   std::string candidate = name;
-  for (int suffix = 1; !shared_->names.insert(candidate).second; ++suffix) candidate = fmt::format("{}_{}", name, suffix);
+  for (int suffix = 1; !shared_->names.insert(candidate).second; ++suffix)
+    candidate = fmt::format("{}_{}", name, suffix);
   return candidate;
 }
 
@@ -110,7 +111,7 @@ void Importer::add(int id) {
     fail<InvalidArgument>("placeholder '{}' is needed for the outputs and is not among the inputs", def.name);
   }
   if (static_cast<size_t>(id) < arguments_.size()) return;  // of the function
-  if (def.op == "VarHandleOp") return;  // its readers become constants
+  if (def.op == "VarHandleOp") return;                      // its readers become constants
   if (is_variable_op(def.op)) return define(id, variable_value(id));
   if (def.op == "ReadVariableOp") return add_read(id, def);
   if (is_loop_op(def.op)) return add_loop(id, def);
@@ -148,18 +149,16 @@ ir::ValueId Importer::variable_value(int variable) {
 
 void Importer::add_read(int id, const NodeDef& def) {
   const std::vector<Ref>& inputs = flat_.node(id).inputs;
-  if (inputs.size() != 1)
-    fail<InvalidModel>("ReadVariableOp '{}' has {} inputs, expected 1", def.name, inputs.size());
+  if (inputs.size() != 1) fail<InvalidModel>("ReadVariableOp '{}' has {} inputs, expected 1", def.name, inputs.size());
   const Argument read = binding(inputs[0]);
   // A reader of anything else is what freezing left of one.
-  define(id, read.kind == Argument::Kind::Variable
-                 ? variable_value(read.variable)
-                 : value_of(inputs[0], fmt::format("ReadVariableOp '{}'", def.name)));
+  define(id, read.kind == Argument::Kind::Variable ? variable_value(read.variable)
+                                                   : value_of(inputs[0], fmt::format("ReadVariableOp '{}'", def.name)));
 }
 
 std::string Importer::modernize(int id, const NodeDef& def, std::vector<ir::ValueId>& inputs, const std::string& name) {
-  std::string op = modern_op(
-      def.op, inputs, [&] { return graph_.add_constant(unique(name + "/axis"), Tensor(DType::S32, Shape{})); });
+  std::string op = modern_op(def.op, inputs,
+                             [&] { return graph_.add_constant(unique(name + "/axis"), Tensor(DType::S32, Shape{})); });
   if (const ops::Op* known = ops::find_op(op)) return known->name;
   report_unknown(id, op);
   return op;
@@ -176,8 +175,7 @@ std::vector<ir::ValueId> Importer::input_values(int id, const NodeDef& def) {
   std::vector<ir::ValueId> inputs;
   for (const Ref ref : flat_.node(id).inputs) {
     const Argument read = binding(ref);
-    const bool gathered =
-        def.op == "ResourceGather" && inputs.empty() && read.kind == Argument::Kind::Variable;
+    const bool gathered = def.op == "ResourceGather" && inputs.empty() && read.kind == Argument::Kind::Variable;
     inputs.push_back(gathered ? variable_value(read.variable)
                               : value_of(ref, fmt::format("{} '{}'", def.op, def.name)));
   }

@@ -46,15 +46,16 @@ bool Importer::passes_on(size_t index) {
   return index < function_->outputs.size() && flat_.returned(index) == Ref{static_cast<int>(index), 0};
 }
 
-ir::Graph Importer::run_region(std::string name, const std::vector<size_t>& inputs, const std::vector<size_t>& outputs) {
+ir::Graph Importer::run_region(std::string name, const std::vector<size_t>& inputs,
+                               const std::vector<size_t>& outputs) {
   graph_.name = std::move(name);
   std::vector<Ref> returned;
   for (const size_t output : outputs) returned.push_back(flat_.returned(output));
   const std::vector<int> order = flat_.order(returned);
   count_uses(order, returned);
   for (const size_t input : inputs) {
-    const ir::ValueId value = graph_.add_input(unique(prefix_ + std::string(function_->args[input])), DType::Invalid,
-                                               Shape::unknown_rank());
+    const ir::ValueId value =
+        graph_.add_input(unique(prefix_ + std::string(function_->args[input])), DType::Invalid, Shape::unknown_rank());
     values_.emplace(key({static_cast<int>(input), 0}), value);
   }
   for (const int id : order) add(id);
@@ -180,8 +181,7 @@ void Importer::add_branch(int id, const NodeDef& def) {
     const std::string branch = two ? (i == 0 ? "then" : "else") : fmt::format("branch{}", i);
     regions.push_back(Importer(*this, function, arguments, name + "/" + branch).run_region(branch, taken, outputs));
   }
-  const ir::NodeId node =
-      graph_.add_node(two ? "If" : "Case", name, std::move(values), {}, static_cast<int>(count));
+  const ir::NodeId node = graph_.add_node(two ? "If" : "Case", name, std::move(values), {}, static_cast<int>(count));
   graph_.node(node).regions = std::move(regions);
   for (int i = 0; i < static_cast<int>(count); ++i) values_.emplace(key({id, i}), graph_.output(node, i));
 }

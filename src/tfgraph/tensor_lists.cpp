@@ -18,7 +18,8 @@ void require_inputs(const ListContext& context, size_t count) {
 }
 
 std::vector<ValueId> made(const ListContext& context, std::string op, std::vector<ValueId> inputs, ir::Attrs attrs) {
-  return {context.graph.output(context.graph.add_node(std::move(op), context.name, std::move(inputs), std::move(attrs)))};
+  return {
+      context.graph.output(context.graph.add_node(std::move(op), context.name, std::move(inputs), std::move(attrs)))};
 }
 
 std::vector<ValueId> rows(const ListContext& context, size_t list, size_t indices) {
@@ -78,8 +79,9 @@ std::optional<std::vector<ValueId>> lower_tensor_list(const ListContext& context
   }
   if (op == "TensorListReserve") {
     require_inputs(context, 2);
-    return made(context, "ListReserve", {context.value(1)},
-                {{"element_dtype", element_dtype(context, "element_dtype")}, {"element_shape", shape_operand(context, 0)}});
+    return made(
+        context, "ListReserve", {context.value(1)},
+        {{"element_dtype", element_dtype(context, "element_dtype")}, {"element_shape", shape_operand(context, 0)}});
   }
   if (op == "TensorListLength") {
     require_inputs(context, 1);
@@ -101,11 +103,11 @@ std::optional<std::vector<ValueId>> lower_tensor_array(const ListContext& contex
     require_inputs(context, 1);
     const Shape* shape = nullptr;
     ir::Attrs attrs = read_attrs(def_of(context), context.budget);
-    if (const auto found = attrs.find("element_shape"); found != attrs.end()) shape = std::get_if<Shape>(&found->second);
-    const std::vector<ValueId> flow =
-        made(context, "ListReserve", {context.value(0)},
-             {{"element_dtype", element_dtype(context, "dtype")},
-              {"element_shape", shape != nullptr ? *shape : Shape::unknown_rank()}});
+    if (const auto found = attrs.find("element_shape"); found != attrs.end())
+      shape = std::get_if<Shape>(&found->second);
+    const std::vector<ValueId> flow = made(context, "ListReserve", {context.value(0)},
+                                           {{"element_dtype", element_dtype(context, "dtype")},
+                                            {"element_shape", shape != nullptr ? *shape : Shape::unknown_rank()}});
     return std::vector<ValueId>{ir::kNone, flow[0]};
   }
   if (op == "TensorArrayReadV3") {
@@ -125,7 +127,8 @@ std::optional<std::vector<ValueId>> lower_tensor_array(const ListContext& contex
     require_inputs(context, 4);
     const NodeDef& def = def_of(context);
     if (!is_whole_range(context, 1)) {
-      fail<InvalidModel>("{} '{}' scatters to other places than all in order, which is not supported", def.op, def.name);
+      fail<InvalidModel>("{} '{}' scatters to other places than all in order, which is not supported", def.op,
+                         def.name);
     }
     return std::vector<ValueId>{context.value(2)};
   }

@@ -18,8 +18,8 @@ bool makes_handle(const NodeDef& def, int output);
 struct ListContext {
   ir::Graph& graph;
   const Flattener& flat;
-  int id;                                         // the flat node
-  std::string name;                               // of the node to be
+  int id;                                          // the flat node
+  std::string name;                                // of the node to be
   std::function<ir::ValueId(size_t input)> value;  // of an input
   std::function<std::string(std::string)> unique;
   ConstantBudget& budget;

@@ -16,8 +16,10 @@ namespace tfengine {
 namespace {
 
 // Made by rewrites of this library, so TensorFlow has no results of theirs; tests/passes and the conformance runner do.
-const std::set<std::string> kOwn = {"BatchNormAffine", "Clip",      "Dequantize", "Gelu",       "HardSigmoid",
-                                    "HardSwish",       "LayerNorm", "Quantize",   "Requantize", "Swish"};
+// Loops, branches and lists have another form than TensorFlow's: tests/plan/regions_test.cpp, python/tests/test_control_flow.py.
+const std::set<std::string> kOwn = {
+    "BatchNormAffine", "Case",       "Clip",        "Dequantize",  "Gelu",     "HardSigmoid", "HardSwish", "If",
+    "LayerNorm",       "ListLength", "ListReserve", "ListSetItem", "Quantize", "Requantize",  "Swish",     "While"};
 
 // The op's name here: TensorFlow's Dequantize is another step than this library's.
 std::string known_name(const std::string& archive) {

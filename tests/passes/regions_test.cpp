@@ -51,9 +51,9 @@ TEST(SimplifyRegions, LeavesStatesThatChangeAndArgumentsThatAreRead) {
 }
 
 TEST(HoistFromLoops, DenseLayersOfRowsAreOneProductInFrontOfTheLoop) {
-  const Rewritten result =
-      rewrite(kLoop, {{"simplify_regions", simplify_regions}, {"hoist_from_loops", hoist_from_loops},
-                      {"simplify_regions", simplify_regions}});
+  const Rewritten result = rewrite(kLoop, {{"simplify_regions", simplify_regions},
+                                           {"hoist_from_loops", hoist_from_loops},
+                                           {"simplify_regions", simplify_regions}});
   const std::map<std::string, int> outside = op_histogram(result.graph);
   EXPECT_EQ(outside.at("MatMul"), 1);
   EXPECT_EQ(outside.at("BiasAdd"), 1);
@@ -90,7 +90,8 @@ graph @net(%x: f32[2]) {
   return %sum, %z
 })",
                                    {{"simplify_regions", simplify_regions}});
-  EXPECT_EQ(op_histogram(result.graph), (std::map<std::string, int>{{"Add", 1}, {"Identity", 1}, {"Neg", 1}, {"Tanh", 1}}));
+  EXPECT_EQ(op_histogram(result.graph),
+            (std::map<std::string, int>{{"Add", 1}, {"Identity", 1}, {"Neg", 1}, {"Tanh", 1}}));
 }
 
 TEST(Pipeline, RunsOnRegionsAndKeepsNumbers) {

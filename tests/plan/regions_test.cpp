@@ -125,8 +125,7 @@ TEST(Regions, ALoopThatDoesNotBeginReturnsItsFirstStates) {
 TEST(Regions, StatesAreWrittenOverThemselvesWhereNobodyReadsThemLater) {
   SystemAllocator allocator;
   PackedStore packed(allocator);
-  const Plan plan =
-      make_plan(passes::specialize(parsed(kLoop), std::vector<Shape>{{4, 3}, {}}), packed, options(""));
+  const Plan plan = make_plan(passes::specialize(parsed(kLoop), std::vector<Shape>{{4, 3}, {}}), packed, options(""));
   const auto loop =
       std::find_if(plan.steps.begin(), plan.steps.end(), [](const Step& step) { return !step.regions.plans.empty(); });
   ASSERT_NE(loop, plan.steps.end());

@@ -68,6 +68,8 @@ constexpr Lowering kLowerings[] = {
     {"SplitV", split_tactics, true, false, false},
     {"ResizeNearestNeighbor", resize_tactics, true, true, true},
     {"ResizeBilinear", resize_tactics, false, true, true},
+    {"ListReserve", list_reserve_tactics, false, false, false},
+    {"ListSetItem", list_set_item_tactics, false, false, false},
     {"AddN", add_n_tactics, false, false, false},
     {"Conv3D", conv3d_tactics, false, false, false},
     {"Conv2DBackpropInput", transposed_tactics, false, false, false},
@@ -100,8 +102,6 @@ constexpr Lowering kLowerings[] = {
     {"TopKV2", top_k_tactics, false, false, false},
     {"All", typed_reduce_tactics, false, false, false},
     {"Any", typed_reduce_tactics, false, false, false},
-    {"ListReserve", list_reserve_tactics, false, false, false},
-    {"ListSetItem", list_set_item_tactics, false, false, false},
 };
 
 // Plain numbers of 8 bits are no INT8: they have no scale.

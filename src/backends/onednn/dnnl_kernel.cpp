@@ -50,7 +50,8 @@ memory::desc matrix_desc(const TensorDesc& desc, int64_t rows, int64_t cols) {
 namespace {
 
 void expect(dnnl_status_t status, const char* what) {
-  if (status == dnnl_out_of_memory) throw OutOfMemory(fmt::format("out of memory: oneDNN: {} failed", what), 0, UINT64_MAX);
+  if (status == dnnl_out_of_memory)
+    throw OutOfMemory(fmt::format("out of memory: oneDNN: {} failed", what), 0, UINT64_MAX);
   if (status != dnnl_success)
     throw BackendFailure(fmt::format("oneDNN: {} failed with status {}", what, static_cast<int>(status)), status);
 }

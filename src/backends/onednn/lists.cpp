@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/onednn/lists.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
-#include "kernels/gather.h"
 
 namespace tfengine::onednn {
 
@@ -41,35 +39,6 @@ Tactics list_set_item_tactics(const StepSpec& spec) {
       });
   tactic.inplace_input = 0;
   return std::vector<Tactic>{std::move(tactic)};
-}
-
-Tactics gather_tactics(const StepSpec& spec) {
-  const TensorDesc& src = spec.inputs[0];
-  const auto axis = spec.inputs.size() > 2 ? constant_ints(spec, 2) : std::vector<int64_t>{0};
-  if (!axis || axis->size() != 1) return Refusal{"its axis is computed at run time; it must be constant"};
-  if (spec.node->attr_or<int64_t>("batch_dims", 0) != 0) return Refusal{"batch_dims is not 0"};
-  if (!is_index(spec.inputs[1].dtype) || !src.dense() || !spec.inputs[1].dense() || !spec.outputs[0].dense() ||
-      dtype_bytes(src.dtype) == 0 || src.dtype != spec.outputs[0].dtype || !spec.node->epilogue.empty()) {
-    return Refusal{"its operands are slices, or its indices no int32 or int64"};
-  }
-  const auto rank = static_cast<int64_t>(src.shape.rank());
-  const int64_t at = (*axis)[0] < 0 ? (*axis)[0] + rank : (*axis)[0];
-  kernels::GatherShape shape;
-  for (int64_t i = 0; i < at; ++i) shape.outer *= src.shape[static_cast<size_t>(i)];
-  shape.axis = src.shape[static_cast<size_t>(at)];
-  shape.inner_bytes = static_cast<int64_t>(dtype_bytes(src.dtype));
-  for (int64_t i = at + 1; i < rank; ++i) shape.inner_bytes *= src.shape[static_cast<size_t>(i)];
-  shape.count = spec.inputs[1].shape.elements();
-  const bool wide = spec.inputs[1].dtype == DType::S64;
-  // A row of a list is not worth a team of threads.
-  const bool small = shape.outer * shape.count * shape.inner_bytes < (int64_t{64} << 10);
-  return std::vector<Tactic>{
-      plain_tactic("own:gather", [shape, wide, threads = small ? 1 : spec.threads](const StepArgs& args) {
-        if (wide)
-          kernels::gather(shape, args.src[0], static_cast<const int64_t*>(args.src[1]), args.dst[0], threads);
-        else
-          kernels::gather(shape, args.src[0], static_cast<const int32_t*>(args.src[1]), args.dst[0], threads);
-      })};
 }
 
 }  // namespace tfengine::onednn

@@ -45,8 +45,8 @@ bool has_other_effect(std::string_view op) {
 }
 
 bool is_functional(std::string_view op) {
-  constexpr std::array<std::string_view, 6> kOps = {"While", "StatelessWhile", "If", "StatelessIf", "Case",
-                                                    "StatelessCase"};
+  constexpr std::array<std::string_view, 6> kOps = {"While",       "StatelessWhile", "If",
+                                                    "StatelessIf", "Case",           "StatelessCase"};
   return std::find(kOps.begin(), kOps.end(), op) != kOps.end();
 }
 
