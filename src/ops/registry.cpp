@@ -28,7 +28,6 @@ Registry make_registry() {
       control_flow_ops,
       conv_ops,
       conv3d_ops,
-      control_flow_ops,
       crop_and_resize_ops,
       cumulative_ops,
       data_format_ops,
