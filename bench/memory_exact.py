@@ -174,7 +174,13 @@ def row(name, precision, batch, result):
     sizes = [mib(result[key]) for key in ("weights_bytes", "activation_bytes", "activation_lower_bound_bytes")]
     more = result["grown_bytes"] - result["peak_bytes"] - result["output_bytes"]
     return ROW.format(
-        name, precision, batch, *sizes, mib(result["workspace_bytes"]), mib(result["grown_bytes"]), mib(more),
+        name,
+        precision,
+        batch,
+        *sizes,
+        mib(result["workspace_bytes"]),
+        mib(result["grown_bytes"]),
+        mib(more),
         mib(result["code_bytes"]),
         f"{result['kept_bytes'] / result['weights_bytes']:.3f}",
         f"{result['weights_bytes'] / result['constant_bytes']:.3f}",

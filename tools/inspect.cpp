@@ -132,10 +132,12 @@ void add_inspect(CLI::App& app, Output& output) {
   CLI::App* command =
       app.add_subcommand("inspect", "Show what is in a model or an engine: ops, segments, ranges, memory");
   command->add_option("path", options->path, "Model (.pb, SavedModel folder) or engine file (.tfe)")->required();
-  command->add_flag("--memory", options->memory,
-                    "Engine: bytes of weights, activations, workspace, peak and file; the fullest steps, tactics that the "
-                    "workspace limit keeps out, and what to change");
-  command->add_option("--timeline", options->timeline, "Engine: SVG file to write, the tensors of the arena over the steps");
+  command->add_flag(
+      "--memory", options->memory,
+      "Engine: bytes of weights, activations, workspace, peak and file; the fullest steps, tactics that the "
+      "workspace limit keeps out, and what to change");
+  command->add_option("--timeline", options->timeline,
+                      "Engine: SVG file to write, the tensors of the arena over the steps");
   command->add_flag("--nodes", options->nodes, "The graph as text");
   command->add_flag("--ranges", options->ranges, "Engine: the range of every tensor, and why it is INT8 or float");
   command->add_flag(

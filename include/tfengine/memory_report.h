@@ -22,8 +22,8 @@ struct MemoryReport {
   uint64_t activation_lower_bound_bytes = 0;
   uint64_t naive_activation_bytes = 0;
   uint64_t own_order_activation_bytes = 0;  // the arena with the steps in the graph's own order
-  uint64_t file_bytes = 0;  // 0 unless the engine was saved or loaded
-  std::string peak_layer;   // where the arena is fullest
+  uint64_t file_bytes = 0;                  // 0 unless the engine was saved or loaded
+  std::string peak_layer;                   // where the arena is fullest
 };
 
 // One of the plans that an engine keeps.

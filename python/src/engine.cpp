@@ -97,8 +97,8 @@ void bind_engine(nb::module_& m) {
   nb::class_<EngineHandle>(m, "Engine", "A converted model that runs.")
       .def_static("load", &load, "path"_a, "threads"_a, "max_workspace_size_bytes"_a, "maximum_cached_engines"_a,
                   "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a,
-                  "maximum_cached_bytes"_a.none(), "workspace"_a, "shared_workspace"_a.none(), "shared_weights"_a.none(),
-                  Unlocked())
+                  "maximum_cached_bytes"_a.none(), "workspace"_a, "shared_workspace"_a.none(),
+                  "shared_weights"_a.none(), Unlocked())
       .def("to_onnx",
            [](const EngineHandle& self) {
              const std::string model = self.engine.to_onnx();
@@ -118,12 +118,17 @@ void bind_engine(nb::module_& m) {
       .def(
           "prepare", [](const EngineHandle& self, const Dims& shapes) { self.engine.prepare(shapes_from(shapes)); },
           "input_shapes"_a, Unlocked())
-      .def("memory", [](const EngineHandle& self, const Dims& shapes) { return memory_of(self.engine, shapes); },
-           "input_shapes"_a)
-      .def("memory_timeline", [](const EngineHandle& self, const Dims& shapes, const std::string& title) {
-        return memory_timeline_svg(self.engine.memory_details(shapes_from(shapes)), title);
-      }, "input_shapes"_a, "title"_a)
-      .def("release_memory", [](const EngineHandle& self) { self.engine.release_memory(); }, Unlocked())
+      .def(
+          "memory", [](const EngineHandle& self, const Dims& shapes) { return memory_of(self.engine, shapes); },
+          "input_shapes"_a)
+      .def(
+          "memory_timeline",
+          [](const EngineHandle& self, const Dims& shapes, const std::string& title) {
+            return memory_timeline_svg(self.engine.memory_details(shapes_from(shapes)), title);
+          },
+          "input_shapes"_a, "title"_a)
+      .def(
+          "release_memory", [](const EngineHandle& self) { self.engine.release_memory(); }, Unlocked())
       .def("profile", &profile, "inputs"_a, "runs"_a)
       .def_prop_ro("precision", [](const EngineHandle& self) { return self.engine.precision(); })
       .def_prop_ro("threads", [](const EngineHandle& self) { return self.engine.threads(); })

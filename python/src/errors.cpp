@@ -84,12 +84,13 @@ void bind_errors(nb::module_& m) {
   classes.invalid_argument =
       new_class(m, "InvalidArgument", "A wrong option, shape, dtype or name was given, or a file is missing.",
                 nb::make_tuple(base, value_error));
-  classes.out_of_memory = new_class(m, "OutOfMemory",
-                                    "An allocation was refused. `requested_bytes` of `purpose` memory were asked for, for "
-                                    "`what` of `engine`; `in_use_bytes` were in use, `limit_bytes` is the limit (None: "
-                                    "the system refused), `largest_free_bytes` is what one request could have had, "
-                                    "`setting` what to raise. Everything stays usable.",
-                                    nb::make_tuple(base, memory_error));
+  classes.out_of_memory =
+      new_class(m, "OutOfMemory",
+                "An allocation was refused. `requested_bytes` of `purpose` memory were asked for, for "
+                "`what` of `engine`; `in_use_bytes` were in use, `limit_bytes` is the limit (None: "
+                "the system refused), `largest_free_bytes` is what one request could have had, "
+                "`setting` what to raise. Everything stays usable.",
+                nb::make_tuple(base, memory_error));
   classes.backend_failure =
       new_class(m, "BackendFailure", "A library or device failed; `code` is its own status value.", nb::borrow(base));
   classes.internal_error =

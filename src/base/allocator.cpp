@@ -97,7 +97,8 @@ uint64_t LimitedAllocator::bytes_in_use() const noexcept { return impl_->account
 uint64_t LimitedAllocator::limit_bytes() const noexcept { return impl_->account.limit_bytes(); }
 
 MemoryShortage LimitedAllocator::shortage(size_t bytes) const {
-  return impl_->account.refuses(bytes) ? impl_->account.shortage(bytes, impl_->setting) : impl_->upstream.shortage(bytes);
+  return impl_->account.refuses(bytes) ? impl_->account.shortage(bytes, impl_->setting)
+                                       : impl_->upstream.shortage(bytes);
 }
 
 AllocatorStats LimitedAllocator::stats() const { return impl_->account.stats(); }

@@ -20,8 +20,7 @@ using Pieces = std::list<Piece>;  // by offset, without gaps: giving back merges
 
 // Pages that are really there: the system does not run short of them later.
 void* map_now(size_t bytes) {
-  void* start =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   return start == MAP_FAILED ? nullptr : start;
 }
 

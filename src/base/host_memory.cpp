@@ -40,7 +40,8 @@ std::shared_ptr<void> host_bytes(size_t bytes, const std::string& what, HostByte
   if (current() == nullptr) {
     void* memory = std::aligned_alloc(kAlignment, size);
     if (memory == nullptr) {
-      throw OutOfMemory(fmt::format("out of memory: {} bytes for {}; the system refused", size, what), size, UINT64_MAX);
+      throw OutOfMemory(fmt::format("out of memory: {} bytes for {}; the system refused", size, what), size,
+                        UINT64_MAX);
     }
     if (content == HostBytes::Zeroed) std::memset(memory, 0, size);
     return {memory, std::free};

@@ -34,7 +34,8 @@ std::string text_of(const MemoryRefusal& refusal) {
                                  refusal.purpose, refusal.what);
   if (!refusal.engine.empty()) text += fmt::format(" of engine '{}'", refusal.engine);
   text += fmt::format("; {} bytes in use, limit ", refusal.in_use_bytes);
-  text += refusal.limit_bytes == UINT64_MAX ? "none (the system refused)" : fmt::format("{} bytes", refusal.limit_bytes);
+  text +=
+      refusal.limit_bytes == UINT64_MAX ? "none (the system refused)" : fmt::format("{} bytes", refusal.limit_bytes);
   if (refusal.largest_free_bytes != UINT64_MAX) {
     text += fmt::format(", largest free block {} bytes", refusal.largest_free_bytes);
   }

@@ -9,6 +9,7 @@
 namespace tfengine {
 
 // `what` names the tensor, step or thing that the memory was for; MemoryLabel says the rest.
-[[noreturn]] void throw_out_of_memory(const Allocator& allocator, size_t bytes, Purpose purpose, const std::string& what);
+[[noreturn]] void throw_out_of_memory(const Allocator& allocator, size_t bytes, Purpose purpose,
+                                      const std::string& what);
 
 }  // namespace tfengine

@@ -89,7 +89,8 @@ void ProcessAllocator::set_limits(const MemoryLimits& limits) {
   if (!limits.allow_growth || arena_ != nullptr) {
     if (in_use > 0) {
       fail<InvalidArgument>(
-          "allow_growth: engines use {} bytes already, and memory is taken at once before the first of them only", in_use);
+          "allow_growth: engines use {} bytes already, and memory is taken at once before the first of them only",
+          in_use);
     }
   }
   if (!limits.allow_growth) {
@@ -98,9 +99,10 @@ void ProcessAllocator::set_limits(const MemoryLimits& limits) {
     }
     const uint64_t free_bytes = available_memory().free_bytes;
     if (limit.bytes > free_bytes) {
-      throw OutOfMemory(fmt::format("out of memory: {} bytes are to be taken at once, {} are free; lower {}, or allow growth",
-                                    limit.bytes, free_bytes, limit.setting),
-                        limit.bytes, free_bytes);
+      throw OutOfMemory(
+          fmt::format("out of memory: {} bytes are to be taken at once, {} are free; lower {}, or allow growth",
+                      limit.bytes, free_bytes, limit.setting),
+          limit.bytes, free_bytes);
     }
     arena_.reset();  // two at once may be more than there is
     arena = std::make_unique<ArenaAllocator>(limit.bytes);

@@ -113,11 +113,12 @@ std::vector<MemoryAdvice> memory_advice(const MemoryDetails& details, const runt
                                     details.cache.size() - 1, size_text(others))});
     }
   }
-  advice.push_back({"memory_limit_bytes", report.peak_bytes,
-                    fmt::format("memory_limit_bytes of {} ({}) is enough for one call at a time with these shapes; each "
-                                "further one at the same time takes {}",
-                                report.peak_bytes, size_text(report.peak_bytes),
-                                size_text(report.peak_bytes - report.weights_bytes))});
+  advice.push_back(
+      {"memory_limit_bytes", report.peak_bytes,
+       fmt::format("memory_limit_bytes of {} ({}) is enough for one call at a time with these shapes; each "
+                   "further one at the same time takes {}",
+                   report.peak_bytes, size_text(report.peak_bytes),
+                   size_text(report.peak_bytes - report.weights_bytes))});
   return advice;
 }
 

@@ -259,8 +259,10 @@ size_t workspace_bytes(const ConvShape& shape, Elem, int threads) {
 void run(const ConvShape& shape, const ConvInt8Call& call) {
   const ConvPlan p(shape, call.threads);
   for_each_conv_part(p, call, p.chunks, shape.groups * p.oc_blocks, ConvDirectScratch(p).bytes,
-                     [](const ConvDirectArgs& args) { HWY_DYNAMIC_DISPATCH(conv_direct)
-                                                      (args); });
+                     [](const ConvDirectArgs& args) {
+                       HWY_DYNAMIC_DISPATCH(conv_direct)
+                       (args);
+                     });
 }
 
 }  // namespace

@@ -381,11 +381,10 @@ HWY_INLINE void epilogue_byte_quad(DF df, const Epilogue& e, const EpilogueTile<
   using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
   constexpr int64_t kLanes = hn::MaxLanes(DF());
   const int64_t channel = t.first_channel + c;
-  const ChannelFactors<DF> factors[4] = {
-      load_factors(df, e, channel, step.folded, step.zero),
-      load_factors(df, e, channel + kLanes, step.folded, step.zero),
-      load_factors(df, e, channel + 2 * kLanes, step.folded, step.zero),
-      load_factors(df, e, channel + 3 * kLanes, step.folded, step.zero)};
+  const ChannelFactors<DF> factors[4] = {load_factors(df, e, channel, step.folded, step.zero),
+                                         load_factors(df, e, channel + kLanes, step.folded, step.zero),
+                                         load_factors(df, e, channel + 2 * kLanes, step.folded, step.zero),
+                                         load_factors(df, e, channel + 3 * kLanes, step.folded, step.zero)};
   const auto low = hn::Set(hn::Repartition<Byte, DF>(), static_cast<Byte>(std::nearbyint(step.low_edge)));
   const int64_t rows = t.rows, acc_stride = t.acc_stride, dst_stride = t.dst_pixel_stride;
   const int64_t residual_stride = e.residual_pixel_stride;

@@ -194,9 +194,10 @@ TEST(OutOfMemory, SaysAllThereIsToSay) {
     const Buffer buffer(process, 701, Purpose::Weights, "packed weights");
     FAIL() << "expected OutOfMemory";
   } catch (const OutOfMemory& error) {
-    EXPECT_STREQ(error.what(),
-                 "out of memory: 701 bytes of weights memory for packed weights of step 'conv1' of engine 'resnet'; 300 "
-                 "bytes in use, limit 1000 bytes, largest free block 700 bytes; raise memory_limit_bytes");
+    EXPECT_STREQ(
+        error.what(),
+        "out of memory: 701 bytes of weights memory for packed weights of step 'conv1' of engine 'resnet'; 300 "
+        "bytes in use, limit 1000 bytes, largest free block 700 bytes; raise memory_limit_bytes");
     EXPECT_EQ(error.requested_bytes(), 701u);
     EXPECT_EQ(error.refusal().purpose, "weights");
     EXPECT_EQ(error.refusal().what, "packed weights of step 'conv1'");

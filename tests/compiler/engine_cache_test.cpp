@@ -126,7 +126,8 @@ TEST(EngineCache, CallsAtTheSameTimeHaveMemoryOfTheirOwn) {
   const PlanSummary plan = engine.plans().at(0);
   EXPECT_GE(plan.contexts, 1);
   EXPECT_LE(plan.contexts, 4);
-  EXPECT_EQ(plan.held_bytes, static_cast<uint64_t>(plan.contexts) * (plan.memory.activation_bytes + plan.memory.workspace_bytes));
+  EXPECT_EQ(plan.held_bytes,
+            static_cast<uint64_t>(plan.contexts) * (plan.memory.activation_bytes + plan.memory.workspace_bytes));
   engine.release_memory();
   EXPECT_EQ(memory.bytes_in_use(), engine.memory().weights_bytes);
 }

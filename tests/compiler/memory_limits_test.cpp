@@ -20,7 +20,9 @@ using testing::digits_shape;
 using testing::EngineBytes;
 using testing::TrappingAllocator;
 
-uint64_t of(const std::array<uint64_t, kPurposes>& bytes, Purpose purpose) { return bytes[static_cast<size_t>(purpose)]; }
+uint64_t of(const std::array<uint64_t, kPurposes>& bytes, Purpose purpose) {
+  return bytes[static_cast<size_t>(purpose)];
+}
 
 // Engines in both precisions and for batches of 1 and 16, as files.
 struct Case {
@@ -125,7 +127,8 @@ TEST_P(MemoryLimitsTest, ConversionTimesTacticsWithWhatThereIs) {
     reset_process_memory_peaks();
     try {
       const std::vector<float> scores = digits_scores(convert(digits_model(), timed), engine().batch);
-      const std::vector<float> want = digits_scores(cases()[engine().batch == 1 ? 0 : 1].bytes.load({}), engine().batch);
+      const std::vector<float> want =
+          digits_scores(cases()[engine().batch == 1 ? 0 : 1].bytes.load({}), engine().batch);
       for (size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(scores[i], want[i], 1e-5);
     } catch (const OutOfMemory& error) {
       EXPECT_LT(share, 3.0) << error.what();

@@ -110,7 +110,8 @@ int64_t count_allocations(const std::function<void()>& attempt) {
 }
 
 // Fails allocations of `attempt` one at a time; `after` says what has to hold after each.
-void fail_each(const std::function<void()>& attempt, const std::function<void()>& after = [] {}) {
+void fail_each(
+    const std::function<void()>& attempt, const std::function<void()>& after = [] {}) {
   learn_json_destroy();
   ASSERT_NE(json_destroy, nullptr);
   attempt();  // what is made once, for the whole process, is made

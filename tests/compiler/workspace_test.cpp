@@ -115,9 +115,8 @@ TEST(Workspace, RejectedTacticsSayWhatTheyWouldHaveGained) {
     best[tactic.step] = std::max(best[tactic.step], tactic.gain_us);
   }
   // The advice, where there is a gain to speak of, is the value that lets all of it in.
-  const auto advice = std::find_if(details.advice.rbegin(), details.advice.rend(), [](const MemoryAdvice& row) {
-    return row.setting == "max_workspace_size_bytes";
-  });
+  const auto advice = std::find_if(details.advice.rbegin(), details.advice.rend(),
+                                   [](const MemoryAdvice& row) { return row.setting == "max_workspace_size_bytes"; });
   const bool gains = std::any_of(best.begin(), best.end(), [](const auto& row) { return row.second >= 1.0; });
   ASSERT_EQ(advice != details.advice.rend(), gains);
   if (!gains) return;
