@@ -77,7 +77,7 @@ std::vector<OpInfo> supported_ops() {
     info.int8 = int8_text(op.int8);
     info.backends = backends_of(op.name);
     if (const ops::OpFacts* facts = ops::op_facts(op.name)) {
-      info.types = type_names(facts->types);
+      info.types = facts->types.empty() ? "any" : type_names(facts->types);
       info.ranks = facts->ranks;
       info.attributes = words(facts->attributes);
       info.limits = facts->limits;

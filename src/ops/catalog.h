@@ -9,7 +9,7 @@ namespace tfengine::ops {
 
 struct OpFacts {
   std::string_view op;          // canonical name
-  std::string_view types;       // codes separated by spaces: f32 f64 f16 bf16 i8 u8 i16 i32 i64 bool c64
+  std::string_view types;       // codes separated by spaces: f32 f64 f16 bf16 i8 u8 i16 i32 i64 bool c64; none: any
   std::string_view ranks;       // "4", "0-8"
   std::string_view attributes;  // names separated by spaces
   std::string_view limits;      // a sentence, or nothing

@@ -16,10 +16,12 @@ namespace tfengine {
 namespace {
 
 // Made by rewrites of this library, so TensorFlow has no results of theirs; tests/passes and the conformance runner do.
-// Loops, branches and lists have another form than TensorFlow's: tests/plan/regions_test.cpp, python/tests/test_control_flow.py.
-const std::set<std::string> kOwn = {
-    "BatchNormAffine", "Case",       "Clip",        "Dequantize",  "Gelu",     "HardSigmoid", "HardSwish", "If",
-    "LayerNorm",       "ListLength", "ListReserve", "ListSetItem", "Quantize", "Requantize",  "Swish",     "While"};
+const std::set<std::string> kOwn = {"BatchNormAffine", "Clip",        "Dequantize",  "Gelu",      "HardSigmoid",
+                                    "ListLength",      "ListReserve", "ListSetItem", "HardSwish", "LayerNorm",
+                                    "Quantize",        "Requantize",  "Swish"};
+
+// They run graphs, which no archive of one op can hold: tests/plan/regions_test.cpp, python/tests/test_control_flow.py.
+const std::set<std::string> kRegions = {"Case", "If", "While"};
 
 // The op's name here: TensorFlow's Dequantize is another step than this library's.
 std::string known_name(const std::string& archive) {
@@ -66,6 +68,7 @@ TEST(Coverage, EveryOpHasFactsAndCases) {
       continue;
     }
     EXPECT_NE(ops::op_facts(op.name), nullptr) << op.name << ": no row in ops/catalog.cpp";
+    if (kRegions.count(op.name) > 0) continue;
     EXPECT_EQ(tested_types().count(op.name), 1u) << op.name << ": no cases in tests/golden/op_cases";
   }
 }
@@ -83,7 +86,8 @@ TEST(Coverage, EveryTypeThatIsClaimedHasACase) {
 
 TEST(Coverage, FactsAreOfOps) {
   for (const std::string& archive : testing::op_archives()) {
-    if (const ops::OpFacts* facts = ops::op_facts(archive)) EXPECT_NE(ops::find_op(facts->op), nullptr) << archive;
+    const ops::OpFacts* facts = ops::op_facts(archive);
+    EXPECT_TRUE(facts == nullptr || ops::find_op(facts->op) != nullptr) << archive;
   }
 }
 

@@ -105,6 +105,9 @@ class Int8Rules : public ::testing::TestWithParam<std::string> {};
 TEST_P(Int8Rules, Hold) {
   const ops::Op* op = ops::find_op(GetParam());
   if (op == nullptr) GTEST_SKIP() << "it is read as another op";
+  if (op->name.substr(0, 9) == "FakeQuant" || op->name.substr(0, 21) == "QuantizeAndDequantize") {
+    GTEST_SKIP() << "it rounds to a grid of its own, which INT8 then has";
+  }
   for (const auto& [name, one] : testing::op_cases(GetParam())) {
     SCOPED_TRACE(name);
     ir::Graph graph = testing::import_case(one);

@@ -37,6 +37,8 @@ def test_every_op_is_on_the_page_once_and_has_cases():
             continue
         assert op["types"], op["name"]
         assert op["ranks"], op["name"]
+        if op["name"] in ("Case", "If", "While"):
+            continue  # the tests of control flow have them
         cases = ["Dequantize" if op["name"] == "DequantizeRange" else op["name"], *op["aliases"]]
         assert any(archive(name).exists() for name in cases), op["name"]
 

@@ -61,10 +61,12 @@ Tensor parts(const Tensor& tensor) {
 }
 
 double tolerance_of(const plan::StepSpec& spec) {
-  const auto is_bf16 = [](const plan::TensorDesc& desc) { return desc.dtype == DType::BF16; };
-  const bool bf16 = std::any_of(spec.inputs.begin(), spec.inputs.end(), is_bf16) ||
-                    std::any_of(spec.outputs.begin(), spec.outputs.end(), is_bf16);
-  return bf16 ? 2e-2 : 1e-4;
+  const auto has = [&](DType dtype) {
+    const auto is = [dtype](const plan::TensorDesc& desc) { return desc.dtype == dtype; };
+    return std::any_of(spec.inputs.begin(), spec.inputs.end(), is) ||
+           std::any_of(spec.outputs.begin(), spec.outputs.end(), is);
+  };
+  return has(DType::BF16) ? 2e-2 : has(DType::F16) ? 2e-3 : 1e-4;
 }
 
 std::string run_tactic(const plan::StepSpec& spec, const plan::Tactic& tactic, const std::vector<Tensor>& inputs,
