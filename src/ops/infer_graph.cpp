@@ -315,10 +315,12 @@ class Inference {
     const TypeInfo& type = context.inputs[i];
     auto elements = is_small(type.shape) ? partial_ints(context, i) : std::nullopt;
     if (!elements || !is_integer(type.dtype)) return std::nullopt;
-    // Each unknown element is a number of its own: the difference of two is not 0.
+    // Each unknown element is a number of its own, and those of two inputs differ by other amounts in every probe: their
+    // difference is no constant.
     const auto odd = static_cast<int64_t>(2 * i + 1);
     for (size_t e = 0; e < elements->size(); ++e) {
-      if ((*elements)[e] == kUnknownElement) (*elements)[e] = value + odd * static_cast<int64_t>(e * 37 + i * 1009);
+      if ((*elements)[e] != kUnknownElement) continue;
+      (*elements)[e] = value * static_cast<int64_t>(i + 1) + odd * static_cast<int64_t>(e * 37 + i * 1009);
     }
     return from_ints(type.dtype, type.shape, *elements);
   }

@@ -152,7 +152,7 @@ class Lowering {
     ValueId size = kNone;
     for (const char label : labels) {
       const Operand& source = of != nullptr ? *of : has(a_.labels, label) && dim(label, &a_) != 1 ? a_ : b_;
-      const ValueId shape = add("Shape", "shape_of", {source.value}, {{"out_type", DType::S64}});
+      const ValueId shape = add("Shape", "shape_of", {source.value}, {{"out_type", DType::S32}});
       const auto axis = static_cast<int64_t>(source.labels.find(label));
       const ValueId one = add("Slice", "size",
                               {shape, add_int_vector(graph_, graph_.unique_name(name("begin")), {axis}),
