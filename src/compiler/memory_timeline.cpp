@@ -78,7 +78,8 @@ class Picture {
   void axes() {
     constexpr double kMiB = 1024 * 1024;
     const double tick = tick_of(most_ / kMiB);
-    for (double value = 0.0; value * kMiB <= most_; value += tick) {
+    for (int i = 0; i * tick * kMiB <= most_; ++i) {
+      const double value = i * tick;
       const double at = y(value * kMiB);
       text_ += fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#dddddd\"/>\n",
                            kLeft, at, kWidth - kRight, at);

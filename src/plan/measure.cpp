@@ -232,6 +232,7 @@ std::vector<double> measure_tactics(const StepSpec& spec, std::span<const Tactic
     compare_tactics(spec, tactics, eligible, packed, least);
   } catch (const OutOfMemory&) {
     // No room for the step's own tensors: nothing can be said.
+    std::fill(least.begin(), least.end(), kUnknownUs);
   }
   std::replace(least.begin(), least.end(), kUnknownUs, 0.0);
   return least;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <set>
 
 #include "base/check.h"
@@ -136,6 +137,11 @@ class Planner {
   // The graph's own order of steps, which neighbours in memory and in time are used to, unless another one saves more than
   // a little.
   void arrange(const Storage& storage, bool share) {
+    // Tactics of regions point into the regions' graphs: those must not be copied with their steps.
+    std::map<ir::NodeId, std::vector<Plan>> regions;
+    for (Step& step : plan_.steps) {
+      if (!step.regions.plans.empty()) regions[step.node] = std::move(step.regions.plans);
+    }
     Placement best = storage.place(plan_.steps, plan_.descs, share);
     plan_.own_order_arena_bytes = best.arena_bytes;
     if (share && options_.reorder) {
@@ -151,6 +157,12 @@ class Planner {
       }
     }
     plan_.steps = std::move(best.steps);
+    for (Step& step : plan_.steps) {
+      const auto own = regions.find(step.node);
+      if (own == regions.end()) continue;
+      for (const Plan& region : own->second) best.naive_bytes += region.naive_activation_bytes;
+      step.regions.plans = std::move(own->second);
+    }
     plan_.locations = std::move(best.locations);
     plan_.arena = std::move(best.arena);
     plan_.arena_bytes = best.arena_bytes;

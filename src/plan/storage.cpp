@@ -256,7 +256,6 @@ void Storage::pack(Placement& placement, const std::vector<TensorDesc>& descs) c
     if (runs.regions.scratch_bytes == 0) continue;
     lifetimes.push_back({runs.regions.scratch_bytes, step, step});
     scratch_of.push_back(graph_->node(runs.node).outputs[0]);
-    for (const Plan& region : runs.regions.plans) placement.naive_bytes += region.naive_activation_bytes;
   }
   const ArenaLayout layout = pack_arena(lifetimes);
   auto scratch = first_scratch;

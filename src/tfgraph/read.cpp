@@ -75,7 +75,7 @@ void report_functional(const SourceGraph& source, const ir::Graph& graph, Import
 
 // Results of loops and branches are outputs where nothing else is: TensorFlow leaves those that nobody needs in the graph.
 std::vector<Endpoint> results(const SourceGraph& source) {
-  const std::vector<Endpoint> all = sinks(source.graph());
+  std::vector<Endpoint> all = sinks(source.graph());
   if (!source.functional) return all;
   std::set<std::string_view> joined;
   for (const NodeDef& node : source.read.nodes) {
