@@ -179,7 +179,8 @@ void Importer::add_branch(int id, const NodeDef& def) {
                          function.outputs.size());
     }
     const std::string branch = two ? (i == 0 ? "then" : "else") : fmt::format("branch{}", i);
-    regions.push_back(Importer(*this, function, arguments, fmt::format("{}/{}", name, branch)).run_region(branch, taken, outputs));
+    regions.push_back(
+        Importer(*this, function, arguments, fmt::format("{}/{}", name, branch)).run_region(branch, taken, outputs));
   }
   const ir::NodeId node = graph_.add_node(two ? "If" : "Case", name, std::move(values), {}, static_cast<int>(count));
   graph_.node(node).regions = std::move(regions);
