@@ -29,6 +29,9 @@ struct EngineOptions {
   std::filesystem::path timing_cache;
   // "": the best for each step; "reference" or "onednn" to ask for one by name.
   std::string backend;
+  // Where it runs: "" or "cpu"; "cuda" for the first NVIDIA GPU, "cuda:1" for the second. An `allocator` then gives that
+  // GPU's memory; null: tfengine's own pool of it (tfengine/gpu.h).
+  std::string device;
   // Off: each step takes its backend's first tactic, untimed, and every step that can be INT8 is: what is made depends on
   // nothing but the model, the options and the kind of CPU. The environment's TFENGINE_TIME_TACTICS=0 does the same.
   bool time_tactics = true;
@@ -106,6 +109,11 @@ class TFE_API Engine {
   std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs) const;
   // The same without allocating: `outputs` point to buffers of the outputs' sizes for these shapes.
   void run_into(const std::vector<NamedTensor>& inputs, const std::vector<void*>& outputs) const;
+  // With tensors on the engine's device, in the orders of inputs() and outputs(): puts the work into `stream`, a stream of
+  // that device (null: one of the engine's own), and does not wait for it. Addresses are multiples of 16 and hold dense
+  // tensors; one set of addresses that comes back runs faster than a new one. InvalidArgument for an engine on the host.
+  void run_on_device(const std::vector<Shape>& input_shapes, const std::vector<const void*>& inputs,
+                     const std::vector<void*>& outputs, void* stream = nullptr) const;
   // Plans and allocates for these shapes now (in the order of inputs()).
   void prepare(const std::vector<Shape>& input_shapes) const;
   // Whether a call with these shapes finds a plan, or the tactics of an earlier one, and measures nothing.
@@ -120,6 +128,7 @@ class TFE_API Engine {
   bool quantized() const;         // whether any tensor is INT8
   std::string tag() const;        // ConvertOptions::tag
   int threads() const;
+  std::string device() const;  // "cpu" or "cuda:0"
   // For the given input shapes (prepared if need be); empty: the shapes of the latest plan.
   MemoryReport memory(const std::vector<Shape>& input_shapes = {}) const;
   // Every step, in order, with the median time over `runs` runs behind one that warms up.

@@ -63,11 +63,12 @@ class Compiler {
         options_(options),
         precision_(checked_precision(options.precision)),
         float_precision_(checked_float_precision(options.float_precision)),
-        config_(detail::engine_config(options.engine)) {
+        config_(detail::engine_config(options.engine)),
+        host_config_(detail::engine_config(on_host(options.engine))) {
     recipe_.precision = precision_;
     recipe_.nodes_denylist = options.nodes_denylist;
     recipe_.disabled_passes = options.disabled_passes;
-    recipe_.int8_grid = options.int8_grid;
+    recipe_.int8_grid = on_device() && options.int8_grid == "auto" ? "tensorrt" : options.int8_grid;
     recipe_.strict_ranges = options.strict_ranges;
     recipe_.float_gates = options.float_gates;
     recipe_.backend = config_.backends[0];
@@ -79,6 +80,9 @@ class Compiler {
   }
 
   Engine run() {
+    if (on_device() && (precision_ == "bf16" || float_precision_ == "bf16")) {
+      fail<InvalidArgument>("precision bf16 is not for device '{}', expected fp32 or int8", options_.engine.device);
+    }
     const auto start = std::chrono::steady_clock::now();
     detail::Optimized optimized = detail::optimize(model_, recipe_);
     report_.passes = optimized.report;
@@ -109,8 +113,18 @@ class Compiler {
   }
 
  private:
+  // Samples are run and judged on the host, whatever the engine is for.
+  static EngineOptions on_host(EngineOptions options) {
+    if (gpu_of_device(options.device) < 0) return options;
+    options.device.clear();
+    options.backend.clear();
+    options.allocator = nullptr;
+    return options;
+  }
+  bool on_device() const { return config_.backends[0]->device() != nullptr; }
+
   ir::Graph int8_graph(const ir::Graph& optimized, const std::vector<std::vector<Shape>>& shapes) {
-    detail::Int8Maker maker(model_, options_, optimized, recipe_, config_, report_);
+    detail::Int8Maker maker(model_, options_, optimized, recipe_, host_config_, report_);
     detail::Int8Maker::Made made = make_int8(maker, optimized);
     recipe_ = made.recipe;
     if (recipe_.ranges.empty() && !options_.strict_ranges) {
@@ -174,7 +188,7 @@ class Compiler {
     }
     if (!options_.explain || options_.samples == nullptr) return;
     constexpr int64_t kSamples = 8;  // the figures of a tensor settle after a few
-    detail::explain_on(report_.explanations, report_.rewrite, made.graph, int8, *options_.samples, kSamples, config_);
+    detail::explain_on(report_.explanations, report_.rewrite, made.graph, int8, *options_.samples, kSamples, host_config_);
   }
 
   // The measures that were asked for, or those that the accuracy contract takes.
@@ -191,7 +205,7 @@ class Compiler {
       target.max_samples = options_.max_samples;
     }
     measures.automatic = false;
-    const detail::Judge judge(optimized, target, *data, config_);
+    const detail::Judge judge(optimized, target, *data, host_config_);
     return detail::climb(maker, judge, measures, contract, report_.ladder);
   }
 
@@ -261,6 +275,7 @@ class Compiler {
   std::string precision_;
   std::string float_precision_;
   runtime::EngineConfig config_;
+  runtime::EngineConfig host_config_;
   detail::Recipe recipe_;
   detail::ConversionReport report_;
 };

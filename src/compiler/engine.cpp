@@ -17,6 +17,7 @@
 #include "compiler/model_impl.h"
 #include "compiler/outputs.h"
 #include "compiler/to_bf16.h"
+#include "compiler/to_signed.h"
 #include "ir/printer.h"
 #include "passes/specialize.h"
 #include "plan/image_format.h"
@@ -37,11 +38,14 @@ bool untimed_by_environment() {
 
 runtime::EngineConfig engine_config(const EngineOptions& options) {
   runtime::EngineConfig config;
-  config.backends = backends_by_name(options.backend);
+  config.backends = backends_for(options.device, options.backend);
+  const plan::Device* device = config.backends[0]->device();
   config.threads = resolve_threads(options.threads);
   config.max_workspace_size_bytes = options.max_workspace_size_bytes;
   config.maximum_cached_engines = options.maximum_cached_engines;
-  config.allocator = options.allocator == nullptr ? &default_allocator() : options.allocator;
+  config.allocator = options.allocator != nullptr ? options.allocator
+                     : device != nullptr          ? &device->memory()
+                                                  : &default_allocator();
   config.measure = options.time_tactics && !untimed_by_environment();
   config.specialize = passes::specialize;
   config.timing_cache = std::make_shared<plan::TimingCache>();
@@ -68,6 +72,12 @@ std::shared_ptr<runtime::ShapeEntry> entry_or_default(const EngineImpl& impl, co
   if (!shapes.empty()) return entry_for(impl, shapes);
   if (auto latest = impl.core->latest()) return latest;
   return entry_for(impl, default_shapes(impl.core->graph(), 1));
+}
+
+// What tactics were chosen on.
+std::string made_for(const EngineImpl& impl) {
+  const plan::Device* device = impl.core->config().backends[0]->device();
+  return device == nullptr ? plan::cpu_key() : device->key();
 }
 
 MemoryReport memory_of(const EngineImpl& impl, const runtime::ShapeEntry& entry) {
@@ -111,8 +121,9 @@ std::vector<TensorSpec> specs_of(const ir::Graph& graph, bool outputs) {
   return specs;
 }
 
-// `undone`: whether it computes in bfloat16, which this CPU has not, and was changed.
-plan::EngineImage read_engine_image(const Engine::Bytes& bytes, const std::string& name, bool* undone = nullptr) {
+// `undone`: whether it computes in bfloat16, which this CPU or GPU backend has not, and was changed.
+plan::EngineImage read_engine_image(const Engine::Bytes& bytes, const std::string& name, bool on_device,
+                                    bool* undone = nullptr) {
   if (reinterpret_cast<uintptr_t>(bytes.text.data()) % kAlignment != 0) {
     fail<InvalidArgument>("engine '{}': its bytes are not aligned to {}", name, kAlignment);
   }
@@ -126,7 +137,8 @@ plan::EngineImage read_engine_image(const Engine::Bytes& bytes, const std::strin
     if (own.bytes() > 0) std::memcpy(own.mutable_data(), constant.data(), own.bytes());
     constant = std::move(own);
   }
-  const bool changed = !onednn::has_bf16() && undo_bf16(image.graph);
+  const bool changed = (!onednn::has_bf16() || on_device) && undo_bf16(image.graph);
+  if (on_device) to_signed(image.graph);
   if (undone != nullptr) *undone = changed;
   return image;
 }
@@ -143,7 +155,8 @@ Engine Engine::load(const std::filesystem::path& path, const EngineOptions& opti
 Engine Engine::from_bytes(std::string_view bytes, std::shared_ptr<const void> owner, const EngineOptions& options,
                           const std::string& name) {
   bool undone = false;
-  plan::EngineImage image = detail::read_engine_image({bytes, std::move(owner)}, name, &undone);
+  const bool on_device = gpu_of_device(options.device) >= 0;
+  plan::EngineImage image = detail::read_engine_image({bytes, std::move(owner)}, name, on_device, &undone);
   auto impl = std::make_shared<detail::EngineImpl>();
   EngineOptions used = options;
   if (used.threads == 0) used.threads = image.threads;
@@ -154,15 +167,17 @@ Engine Engine::from_bytes(std::string_view bytes, std::shared_ptr<const void> ow
   impl->report = image.report;
   impl->file_bytes = bytes.size();
   impl->timing_cache = options.timing_cache;
-  if (image.cpu == plan::cpu_key()) {
+  if (image.cpu == detail::made_for(*impl)) {
     for (plan::PlanRecord& record : image.plans) impl->core->recall(std::move(record));
   } else {
     impl->notices.push_back(
-        fmt::format("'{}' was built on another CPU ({}): tactics are chosen anew on this one", name, image.cpu));
+        fmt::format("'{}' was built on another {} ({}): tactics are chosen anew on this one", name,
+                    on_device ? "device" : "CPU", image.cpu));
   }
   if (undone) {
     impl->notices.push_back(fmt::format(
-        "'{}' has layers in bfloat16, which this CPU has no arithmetic for: they compute in FP32 here", name));
+        "'{}' has layers in bfloat16, which this {} has no arithmetic for: they compute in FP32 here", name,
+        on_device ? "backend" : "CPU"));
   }
   return Engine(std::move(impl));
 }
@@ -170,9 +185,10 @@ Engine Engine::from_bytes(std::string_view bytes, std::shared_ptr<const void> ow
 Engine Engine::from_source(std::function<Bytes()> source, const EngineOptions& options, const std::string& name) {
   const Bytes bytes = source();
   Engine engine = from_bytes(bytes.text, bytes.owner, options, name);
-  engine.impl_->core->free_constants([source = std::move(source), name] {
+  const bool on_device = gpu_of_device(options.device) >= 0;
+  engine.impl_->core->free_constants([source = std::move(source), name, on_device] {
     const Bytes again = source();
-    return detail::read_engine_image(again, name).graph;
+    return detail::read_engine_image(again, name, on_device).graph;
   });
   return engine;
 }
@@ -194,7 +210,7 @@ void Engine::write(const std::function<void(const void*, size_t)>& sink) const {
   image.precision = impl_->precision;
   image.options = impl_->options;
   image.report = impl_->report;
-  image.cpu = plan::cpu_key();
+  image.cpu = detail::made_for(*impl_);
   image.threads = impl_->core->config().threads;
   image.plans = impl_->core->records();
   const plan::ImageBytes bytes = plan::write_image(image);
@@ -245,6 +261,26 @@ void Engine::run_into(const std::vector<NamedTensor>& inputs, const std::vector<
   detail::entry_for(*impl_, bound.shapes)->lease()->run(bound.addresses, outputs);
 }
 
+void Engine::run_on_device(const std::vector<Shape>& input_shapes, const std::vector<const void*>& inputs,
+                           const std::vector<void*>& outputs, void* stream) const {
+  const ir::Graph& graph = impl_->core->graph();
+  if (inputs.size() != graph.inputs.size() || outputs.size() != graph.outputs.size() ||
+      input_shapes.size() != graph.inputs.size()) {
+    fail<InvalidArgument>("run_on_device: got {} shapes, {} inputs and {} outputs, expected {} inputs and {} outputs",
+                          input_shapes.size(), inputs.size(), outputs.size(), graph.inputs.size(), graph.outputs.size());
+  }
+  const auto check_address = [&](const void* address, const std::string& name) {
+    constexpr uintptr_t kAddressAlignment = 16;
+    if (address == nullptr || reinterpret_cast<uintptr_t>(address) % kAddressAlignment != 0) {
+      fail<InvalidArgument>("run_on_device: the address of '{}' is {}, expected a multiple of {}", name, address,
+                            kAddressAlignment);
+    }
+  };
+  for (size_t i = 0; i < inputs.size(); ++i) check_address(inputs[i], graph.value(graph.inputs[i]).name);
+  for (size_t i = 0; i < outputs.size(); ++i) check_address(outputs[i], graph.outputs[i].name);
+  detail::entry_for(*impl_, input_shapes)->lease()->run_on_device(inputs, outputs, stream);
+}
+
 std::string Engine::precision() const { return impl_->precision; }
 bool Engine::quantized() const {
   const ir::Graph& graph = impl_->core->graph();
@@ -256,6 +292,10 @@ bool Engine::quantized() const {
 std::string Engine::tag() const {
   const auto options = nlohmann::json::parse(impl_->options, nullptr, false);
   return options.is_object() && options.contains("tag") && options["tag"].is_string() ? options["tag"] : "";
+}
+std::string Engine::device() const {
+  const plan::Device* device = impl_->core->config().backends[0]->device();
+  return device == nullptr ? "cpu" : device->name();
 }
 int Engine::threads() const { return impl_->core->config().threads; }
 

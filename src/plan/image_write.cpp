@@ -147,7 +147,9 @@ class Writer {
       const auto node_name = text(name);
       const auto backend = text(chosen.backend);
       const auto tactic = text(chosen.tactic);
-      tactics.push_back(fb::CreateTactic(builder_, node_name, backend, tactic, static_cast<float>(chosen.time_us)));
+      const auto state = chosen.state.empty() ? Offset<flatbuffers::String>() : text(chosen.state);
+      tactics.push_back(
+          fb::CreateTactic(builder_, node_name, backend, tactic, static_cast<float>(chosen.time_us), state));
     }
     const auto shape_list = builder_.CreateVector(shapes);
     return fb::CreatePlan(builder_, record.threads, shape_list, builder_.CreateVector(tactics));

@@ -15,4 +15,13 @@ namespace tfengine::plan {
 // scratch memory is the system's and freed before returning.
 std::vector<double> measure_tactics(const StepSpec& spec, std::span<const Tactic* const> tactics, PackedStore& packed);
 
+// Values as tensors of the type have them: floats near 1, since zeros and denormals run at another speed, and normally
+// distributed integers.
+void fill_typical(std::byte* data, const TensorDesc& desc, size_t bytes);
+// The same on the spec's device: each tactic's runs are recorded and replayed, and the device's own clock counts. What the
+// oracle of the list (Tactic::oracle) contradicts is given an endless time, so that it is not chosen; the oracle itself has
+// one where there are others.
+std::vector<double> measure_tactics_on_device(const StepSpec& spec, std::span<const Tactic* const> tactics,
+                                              PackedStore& packed);
+
 }  // namespace tfengine::plan

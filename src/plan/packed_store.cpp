@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/host_memory.h"
+
 namespace tfengine::plan {
 
 namespace {
@@ -59,10 +61,19 @@ std::shared_ptr<const void> PackedStore::get(const Tensor& source, const std::st
   std::shared_ptr<Buffer> block = slot.lock();
   if (block == nullptr) {
     block = std::make_shared<Buffer>(allocator_, bytes, Purpose::Weights, "packed weights");
-    fill(block->data());
+    fill_block(block->data(), bytes, fill);
     slot = block;
   }
   return std::shared_ptr<const void>(block, block->data());
+}
+
+void PackedStore::fill_block(void* block, size_t bytes, const std::function<void(void*)>& fill) {
+  if (device_ == nullptr) return fill(block);
+  const auto host = host_bytes(bytes, "constants on their way to the device");
+  fill(host.get());
+  if (uploads_ == nullptr) uploads_ = device_->make_queue();
+  uploads_->upload(block, host.get(), bytes);
+  uploads_->wait();
 }
 
 // Shapes come and go, and with them forms: the names of those that are gone must not fill the memory.

@@ -12,15 +12,18 @@
 #include <string>
 
 #include "base/buffer.h"
+#include "plan/device.h"
 #include "tfengine/tensor.h"
 
 namespace tfengine::plan {
 
 class PackedStore {
  public:
-  explicit PackedStore(Allocator& allocator) : allocator_(allocator) {}
+  // `device`: whose memory the allocator gives; null: the host's.
+  explicit PackedStore(Allocator& allocator, const Device* device = nullptr) : allocator_(allocator), device_(device) {}
 
-  // The block for (source constant, form): `fill` writes `bytes` bytes at 64-byte alignment on the first request.
+  // The block for (source constant, form): `fill` writes `bytes` bytes at 64-byte alignment on the first request. On a device
+  // it writes into host memory, from where they are copied.
   // `form` names layout and everything else that the bytes depend on; alone, where `source` is an undefined tensor.
   std::shared_ptr<const void> get(const Tensor& source, const std::string& form, size_t bytes,
                                   const std::function<void(void*)>& fill);
@@ -39,7 +42,11 @@ class PackedStore {
   static Key key_of(const Tensor& source, const std::string& form);
   void forget_freed();
 
+  void fill_block(void* block, size_t bytes, const std::function<void(void*)>& fill);
+
   Allocator& allocator_;
+  const Device* device_;
+  std::unique_ptr<Queue> uploads_;  // made when first needed
   mutable std::mutex mutex_;
   std::map<Key, std::weak_ptr<Buffer>> blocks_;
   size_t forget_at_ = 256;

@@ -27,6 +27,7 @@ struct Step {
   double time_us = 0.0;        // measured, 0 when it was not
   bool elided = false;         // nothing to do: every byte is in place already
   int copy_input = ir::kNone;  // copy this input to the output first (an in-place tactic whose operand lives on)
+  bool on_host = false;        // in a device's plan: its tensors go to the host and back
 };
 
 // A tactic that was not eligible under the workspace limit.
@@ -42,6 +43,7 @@ struct Plan {
   std::vector<Location> locations;  // by ValueId
   std::vector<Step> steps;
   std::vector<RejectedTactic> rejected;
+  const Device* device = nullptr;  // where its tensors lie; null: in the host's memory
   int threads = 1;
   uint64_t arena_bytes = 0;
   uint64_t workspace_bytes = 0;  // maximum over the steps' tactics

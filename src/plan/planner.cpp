@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "plan/host_step.h"
 #include "plan/measure.h"
 #include "plan/storage.h"
 
@@ -59,6 +60,7 @@ class Planner {
   Planner(ir::Graph graph, PackedStore& packed, const PlanOptions& options) : packed_(packed), options_(options) {
     plan_.graph = std::move(graph);
     plan_.threads = options.threads;
+    plan_.device = options.backends[0]->device();
     cold_weights_ = constant_bytes(plan_.graph) > kMostCachedBytes;
   }
 
@@ -66,6 +68,7 @@ class Planner {
     const std::vector<ir::NodeId> order = plan_.graph.order();
     check_static();
     plan_.descs = describe_values(plan_.graph);
+    options_.backends[0]->lay_out(plan_.graph, plan_.descs);
     Storage storage(plan_.graph);
     if (options_.share_memory && !options_.keep_all) place_views(storage, order);
     int done = 0;
@@ -78,6 +81,7 @@ class Planner {
     for (const Step& step : plan_.steps) {
       if (!step.elided) plan_.workspace_bytes = std::max<uint64_t>(plan_.workspace_bytes, step.tactic.workspace_bytes);
     }
+    for (const Backend* backend : options_.backends) backend->planned();
     return std::move(plan_);
   }
 
@@ -123,6 +127,7 @@ class Planner {
           plan_.rejected.push_back({spec.node->name, tactic.name, tactic.workspace_bytes});
           continue;
         }
+        if (backend->device() != plan_.device) tactic = host_step(std::move(tactic), spec);
         choices.push_back({backend, std::move(tactic), 0.0});
       }
       if (!choices.empty()) return choices;
@@ -148,8 +153,13 @@ class Planner {
     const ir::Node& node = plan_.graph.node(id);
     StepSpec spec = step_spec(plan_.graph, node, plan_.descs, options_.threads);
     spec.cold_weights = cold_weights_;
+    spec.device = plan_.device;
+    spec.timed = options_.measure;
     const ChosenTactic* earlier = earlier_choice(node.name);
-    if (earlier != nullptr) spec.wanted = earlier->tactic;
+    if (earlier != nullptr) {
+      spec.wanted = earlier->tactic;
+      spec.wanted_state = earlier->state;
+    }
     std::vector<Choice> choices = eligible(spec);
     Choice* best = earlier == nullptr ? nullptr : find(choices, *earlier);
     if (best != nullptr) {
@@ -157,6 +167,7 @@ class Planner {
     } else {
       if (!spec.wanted.empty()) {
         spec.wanted.clear();
+        spec.wanted_state.clear();
         choices = eligible(spec);
       }
       best = options_.measure && !choices[0].tactic.alias ? fastest(choices, spec) : &choices[0];
@@ -166,10 +177,12 @@ class Planner {
     step.backend = best->backend->name();
     step.tactic = std::move(best->tactic);
     step.time_us = best->time_us;
+    step.on_host = best->backend->device() != plan_.device;
     return step;
   }
 
   Choice* fastest(std::vector<Choice>& choices, const StepSpec& spec) {
+    if (choices.size() == 1 && choices[0].backend->device() != plan_.device) return &choices[0];
     const std::string key = step_key(spec);
     const auto name_of = [](const Choice& choice) { return choice.backend->name() + ":" + choice.tactic.name; };
     const auto known = [&](Choice& choice) {
@@ -182,7 +195,10 @@ class Planner {
     if (!std::all_of(choices.begin(), choices.end(), known)) {
       std::vector<const Tactic*> tactics;
       for (const Choice& choice : choices) tactics.push_back(&choice.tactic);
-      const std::vector<double> times_us = measure_tactics(spec, tactics, packed_);
+      const std::vector<double> times_us = plan_.device == nullptr
+                                               ? measure_tactics(spec, tactics, packed_)
+                                               : measure_tactics_on_device(spec, tactics, packed_);
+      choices[0].backend->measured(spec, tactics, times_us);
       for (size_t i = 0; i < choices.size(); ++i) choices[i].time_us = times_us[i];
       if (options_.timing_cache != nullptr) {
         for (const Choice& choice : choices) options_.timing_cache->add(key, name_of(choice), choice.time_us);

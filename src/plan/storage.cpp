@@ -68,7 +68,7 @@ void Storage::place_concat_views(
     for (size_t i = 0; i + 1 < node.inputs.size(); ++i) {
       const ir::ValueId input = node.inputs[i];
       if (desc(input).dtype == desc(out).dtype && movable(input, *at)) {
-        if (slot(out).group < 0) put(out, new_group(Place::Arena, 0, desc(out).bytes()), 0);
+        if (slot(out).group < 0) put(out, new_group(Place::Arena, 0, desc(out).storage_bytes()), 0);
         const Slot& target = slot(out);
         put(input, target.group, target.offset + channel * static_cast<int64_t>(dtype_bytes(desc(out).dtype)));
         desc(input).pixel_stride = desc(out).pixel_stride;
@@ -128,7 +128,7 @@ void Storage::share(std::vector<Step>& steps, const std::vector<TensorDesc>& des
       const ir::ValueId source = node.inputs[0];
       const ir::ValueId out = node.outputs[0];
       const bool free = slot(out).group < 0 && slot(source).group >= 0;
-      if (free && descs[static_cast<size_t>(source)].dense()) {
+      if (free && descs[static_cast<size_t>(source)].dense() && descs[static_cast<size_t>(out)].dense()) {
         put(out, slot(source).group, slot(source).offset);
         step.elided = true;
       }
@@ -138,7 +138,7 @@ void Storage::share(std::vector<Step>& steps, const std::vector<TensorDesc>& des
       }
     }
     for (const ir::ValueId out : node.outputs) {
-      if (slot(out).group < 0) put(out, new_group(Place::Arena, 0, descs[static_cast<size_t>(out)].bytes()), 0);
+      if (slot(out).group < 0) put(out, new_group(Place::Arena, 0, descs[static_cast<size_t>(out)].storage_bytes()), 0);
     }
     if (node.op == "ConcatV2") {
       const Slot& target = slot(node.outputs[0]);

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "runtime/device_context.h"
 
 namespace tfengine::runtime {
 
@@ -145,6 +146,7 @@ plan::StepArgs Context::args_of(size_t step) const {
   for (const ir::ValueId id : node.outputs) args.dst.push_back(mutable_address(id));
   args.workspace = workspace_.data();
   args.ahead = prepared_->ahead[step];
+  args.queue = queue_;
   return args;
 }
 
@@ -166,29 +168,35 @@ void Context::bind_step(size_t index) {
   }
 }
 
-void Context::point_to(std::span<const void* const> inputs, std::span<void* const> outputs) {
+bool Context::point_to(std::span<const void* const> inputs, std::span<void* const> outputs) {
   check(inputs.size() == inputs_.size() && outputs.size() == outputs_.size(), "a run needs {} inputs and {} outputs",
         inputs_.size(), outputs_.size());
   const bool first = !steps_.empty() && steps_[0].kernel == nullptr;
   const bool moved = !std::equal(inputs.begin(), inputs.end(), inputs_.begin()) ||
                      !std::equal(outputs.begin(), outputs.end(), outputs_.begin());
-  if (!first && !moved) return;
+  if (!first && !moved) return false;
   std::copy(inputs.begin(), inputs.end(), inputs_.begin());
   std::copy(outputs.begin(), outputs.end(), outputs_.begin());
   for (size_t i = 0; i < steps_.size(); ++i) {
     if (first || steps_[i].touches_border) bind_step(i);
   }
+  return true;
 }
 
-void Context::copy_outputs() {
+std::vector<std::pair<ir::ValueId, Context::Copy>> Context::output_copies() const {
   const plan::Plan& plan = prepared_->plan;
+  std::vector<std::pair<ir::ValueId, Copy>> copies;
   for (size_t i = 0; i < plan.graph.outputs.size(); ++i) {
     const ir::ValueId id = plan.graph.outputs[i].value;
     const plan::Location& where = plan.locations[static_cast<size_t>(id)];
     if (where.place == Place::Output && where.index == static_cast<int>(i)) continue;
-    // A graph input, a constant or another output under a second name.
-    std::memcpy(outputs_[i], mutable_address(id), plan.descs[static_cast<size_t>(id)].bytes());
+    copies.emplace_back(id, Copy{mutable_address(id), outputs_[i], plan.descs[static_cast<size_t>(id)].bytes()});
   }
+  return copies;
+}
+
+void Context::copy_outputs() {
+  for (const auto& [id, copy] : output_copies()) std::memcpy(copy.to, copy.from, copy.bytes);
 }
 
 void Context::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
@@ -219,6 +227,15 @@ void Context::run_observed(std::span<const void* const> inputs, std::span<void* 
     after(step, elapsed_us);
   }
   copy_outputs();
+}
+
+void Context::run_on_device(std::span<const void* const>, std::span<void* const>, plan::StreamHandle) {
+  fail<InvalidArgument>("'{}' runs on the host: its tensors cannot lie on a device", prepared_->plan.graph.name);
+}
+
+std::unique_ptr<Context> make_context(std::shared_ptr<const PreparedPlan> prepared, Allocator& allocator) {
+  if (prepared->plan.device != nullptr) return std::make_unique<DeviceContext>(std::move(prepared), allocator);
+  return std::make_unique<Context>(std::move(prepared), allocator);
 }
 
 }  // namespace tfengine::runtime

@@ -32,13 +32,13 @@ ShapeEntry::Lease ShapeEntry::lease() {
     // The handle's return must not need memory.
     free_.reserve(free_.capacity() + 1);
   }
-  return {*this, std::make_unique<Context>(prepared_, allocator_)};
+  return {*this, make_context(prepared_, allocator_)};
 }
 
 EngineCore::EngineCore(ir::Graph graph, EngineConfig config)
     : graph_(std::move(graph)),
       config_(std::move(config)),
-      packed_(*config_.allocator),
+      packed_(*config_.allocator, config_.backends.empty() ? nullptr : config_.backends[0]->device()),
       entries_(static_cast<size_t>(std::max(1, config_.maximum_cached_engines))) {
   check(config_.specialize != nullptr && !config_.backends.empty(),
         "an engine needs backends and a specialize function");
@@ -125,7 +125,8 @@ std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& sha
     record.threads = config_.threads;
     record.input_shapes = shapes;
     for (const plan::Step& step : plan.steps) {
-      record.tactics[plan.graph.node(step.node).name] = {step.backend, step.tactic.name, step.time_us};
+      record.tactics[plan.graph.node(step.node).name] = {step.backend, step.tactic.name, step.time_us,
+                                                           step.tactic.state};
     }
     recall(std::move(record));
   }

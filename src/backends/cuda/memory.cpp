@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/cuda/memory.h"
+
+#include <algorithm>
+
+#include "backends/cuda/error.h"
+#include "base/check.h"
+
+namespace tfengine::cuda {
+
+namespace {
+
+// What the pool aligns to; the runtime's documentation promises 256 bytes.
+constexpr size_t kPoolAlignment = 256;
+// The pool takes memory from the driver in pieces of this size (seen with driver 580), so that its own bound is not tighter.
+constexpr uint64_t kPoolGrowth = uint64_t{32} << 20;
+
+size_t index_of(Purpose purpose) { return static_cast<size_t>(purpose); }
+
+}  // namespace
+
+bool Books::take(size_t bytes, Purpose purpose) {
+  const std::lock_guard lock(mutex_);
+  if (bytes > limit_ || stats_.total_in_use_bytes > limit_ - bytes) return false;
+  const size_t i = index_of(purpose);
+  stats_.in_use_bytes[i] += bytes;
+  stats_.total_in_use_bytes += bytes;
+  stats_.peak_bytes[i] = std::max(stats_.peak_bytes[i], stats_.in_use_bytes[i]);
+  stats_.total_peak_bytes = std::max(stats_.total_peak_bytes, stats_.total_in_use_bytes);
+  ++stats_.allocations;
+  return true;
+}
+
+void Books::give_back(size_t bytes, Purpose purpose) {
+  const std::lock_guard lock(mutex_);
+  stats_.in_use_bytes[index_of(purpose)] -= bytes;
+  stats_.total_in_use_bytes -= bytes;
+}
+
+AllocatorStats Books::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+uint64_t Books::in_use() const {
+  const std::lock_guard lock(mutex_);
+  return stats_.total_in_use_bytes;
+}
+
+uint64_t Books::limit() const {
+  const std::lock_guard lock(mutex_);
+  return limit_;
+}
+
+void Books::set_limit(uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  limit_ = bytes;
+}
+
+PoolAllocator::PoolAllocator(int gpu) : gpu_(gpu) {
+  const UseGpu use(gpu_);
+  check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+  make_pool(UINT64_MAX);
+}
+
+PoolAllocator::~PoolAllocator() {
+  // At the end of the process the driver may be gone already, and takes everything with it.
+}
+
+void PoolAllocator::make_pool(uint64_t limit_bytes) {
+  cudaMemPoolProps properties{};
+  properties.allocType = cudaMemAllocationTypePinned;
+  properties.location = {cudaMemLocationTypeDevice, gpu_};
+  // 0: the driver's own limit.
+  properties.maxSize = limit_bytes > UINT64_MAX - kPoolGrowth ? 0 : (limit_bytes + kPoolGrowth - 1) / kPoolGrowth * kPoolGrowth;
+  cudaMemPool_t pool = nullptr;
+  check_cuda(cudaMemPoolCreate(&pool, &properties), "making a memory pool");
+  // Kept for the next request rather than given back at every wait.
+  uint64_t keep = UINT64_MAX;
+  check_cuda(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep), "setting up a memory pool");
+  if (pool_ != nullptr) check_cuda(cudaMemPoolDestroy(pool_), "removing a memory pool");
+  pool_ = pool;
+}
+
+void* PoolAllocator::allocate(size_t bytes, size_t alignment, Purpose purpose) noexcept {
+  if (bytes == 0 || alignment > kPoolAlignment || !books_.take(bytes, purpose)) return nullptr;
+  void* pointer = nullptr;
+  try {
+    const UseGpu use(gpu_);
+    const std::lock_guard lock(mutex_);
+    const auto attempt = [&] { return cudaMallocFromPoolAsync(&pointer, bytes, pool_, stream_); };
+    cudaError_t status = attempt();
+    if (status == cudaErrorMemoryAllocation) {
+      (void)cudaGetLastError();
+      // Pieces that are free but too small go back to the driver, which makes larger ones of them.
+      (void)cudaStreamSynchronize(stream_);
+      (void)cudaMemPoolTrimTo(pool_, 0);
+      status = attempt();
+    }
+    if (status == cudaSuccess) status = cudaStreamSynchronize(stream_);  // every stream may use it from now on
+    if (status == cudaSuccess) return pointer;
+    (void)cudaGetLastError();
+  } catch (const std::exception&) {
+    // A GPU that cannot even be chosen has no memory to give.
+  }
+  books_.give_back(bytes, purpose);
+  return nullptr;
+}
+
+void PoolAllocator::deallocate(void* pointer, size_t bytes, Purpose purpose) noexcept {
+  if (pointer == nullptr) return;
+  {
+    const std::lock_guard lock(mutex_);
+    (void)cudaFreeAsync(pointer, stream_);
+  }
+  books_.give_back(bytes, purpose);
+}
+
+void PoolAllocator::configure(const GpuMemoryOptions& options) {
+  const double fraction = options.per_process_gpu_memory_fraction;
+  if (!(fraction > 0.0 && fraction <= 1.0)) {
+    fail<InvalidArgument>("per_process_gpu_memory_fraction: got {}, expected a number above 0, at most 1", fraction);
+  }
+  const UseGpu use(gpu_);
+  size_t free_bytes = 0, total_bytes = 0;
+  check_cuda(cudaMemGetInfo(&free_bytes, &total_bytes), "asking for the GPU's memory");
+  uint64_t limit = options.limit_bytes;
+  if (fraction < 1.0) limit = std::min(limit, static_cast<uint64_t>(fraction * static_cast<double>(total_bytes)));
+  if (books_.in_use() > 0) {
+    fail<InvalidArgument>("the memory of cuda:{}: {} bytes are in use; its limit is set before the first engine", gpu_,
+                          books_.in_use());
+  }
+  const std::lock_guard lock(mutex_);
+  check_cuda(cudaStreamSynchronize(stream_), "waiting for the GPU");
+  make_pool(limit);
+  books_.set_limit(limit);
+  if (!options.allow_growth && limit != UINT64_MAX) {
+    void* all = nullptr;
+    check_cuda(cudaMallocFromPoolAsync(&all, limit, pool_, stream_), "taking the GPU's memory ahead");
+    check_cuda(cudaFreeAsync(all, stream_), "taking the GPU's memory ahead");
+    check_cuda(cudaStreamSynchronize(stream_), "waiting for the GPU");
+  }
+}
+
+void* StagingAllocator::allocate(size_t bytes, size_t /*alignment: pages*/, Purpose purpose) noexcept {
+  if (bytes == 0 || !books_.take(bytes, purpose)) return nullptr;
+  void* pointer = nullptr;
+  if (cudaHostAlloc(&pointer, bytes, cudaHostAllocPortable) == cudaSuccess) return pointer;
+  (void)cudaGetLastError();
+  books_.give_back(bytes, purpose);
+  return nullptr;
+}
+
+void StagingAllocator::deallocate(void* pointer, size_t bytes, Purpose purpose) noexcept {
+  if (pointer == nullptr) return;
+  (void)cudaFreeHost(pointer);
+  books_.give_back(bytes, purpose);
+}
+
+}  // namespace tfengine::cuda
