@@ -123,8 +123,8 @@ void measure(const Engine& engine, const Engine* host, const std::string& images
   const double device_ms = on_device_ms(engine, input, got[0].tensor.bytes());
   const MemoryReport memory = engine.memory({shape});
   const AllocatorStats stats = gpu_memory_stats(0);
-  fmt::print(R"({{"batch":{},"device_ms":{:.4f},"from_host_ms":{:.3f},"images_per_s":{:.0f},"planning_ms":{:.0f},)", batch, device_ms,
-             median(host_ms), 1e3 * static_cast<double>(batch) / device_ms, planning_ms);
+  fmt::print(R"({{"batch":{},"device_ms":{:.4f},"from_host_ms":{:.3f},"images_per_s":{:.0f},"planning_ms":{:.0f},)",
+             batch, device_ms, median(host_ms), 1e3 * static_cast<double>(batch) / device_ms, planning_ms);
   fmt::print(R"("weights":{},"activations":{},"workspace":{},"in_use":{},"peak":{})", memory.weights_bytes,
              memory.activation_bytes, memory.workspace_bytes, stats.total_in_use_bytes, stats.total_peak_bytes);
   if (host != nullptr) {

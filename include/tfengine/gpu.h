@@ -14,7 +14,7 @@ namespace tfengine {
 
 struct GpuInfo {
   int index = 0;
-  std::string name;              // as the driver has it
+  std::string name;                // as the driver has it
   std::string compute_capability;  // "9.0"
   uint64_t total_memory_bytes = 0;
 };

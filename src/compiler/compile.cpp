@@ -188,7 +188,8 @@ class Compiler {
     }
     if (!options_.explain || options_.samples == nullptr) return;
     constexpr int64_t kSamples = 8;  // the figures of a tensor settle after a few
-    detail::explain_on(report_.explanations, report_.rewrite, made.graph, int8, *options_.samples, kSamples, host_config_);
+    detail::explain_on(report_.explanations, report_.rewrite, made.graph, int8, *options_.samples, kSamples,
+                       host_config_);
   }
 
   // The measures that were asked for, or those that the accuracy contract takes.

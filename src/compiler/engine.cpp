@@ -170,14 +170,13 @@ Engine Engine::from_bytes(std::string_view bytes, std::shared_ptr<const void> ow
   if (image.cpu == detail::made_for(*impl)) {
     for (plan::PlanRecord& record : image.plans) impl->core->recall(std::move(record));
   } else {
-    impl->notices.push_back(
-        fmt::format("'{}' was built on another {} ({}): tactics are chosen anew on this one", name,
-                    on_device ? "device" : "CPU", image.cpu));
+    impl->notices.push_back(fmt::format("'{}' was built on another {} ({}): tactics are chosen anew on this one", name,
+                                        on_device ? "device" : "CPU", image.cpu));
   }
   if (undone) {
-    impl->notices.push_back(fmt::format(
-        "'{}' has layers in bfloat16, which this {} has no arithmetic for: they compute in FP32 here", name,
-        on_device ? "backend" : "CPU"));
+    impl->notices.push_back(
+        fmt::format("'{}' has layers in bfloat16, which this {} has no arithmetic for: they compute in FP32 here", name,
+                    on_device ? "backend" : "CPU"));
   }
   return Engine(std::move(impl));
 }
@@ -267,7 +266,8 @@ void Engine::run_on_device(const std::vector<Shape>& input_shapes, const std::ve
   if (inputs.size() != graph.inputs.size() || outputs.size() != graph.outputs.size() ||
       input_shapes.size() != graph.inputs.size()) {
     fail<InvalidArgument>("run_on_device: got {} shapes, {} inputs and {} outputs, expected {} inputs and {} outputs",
-                          input_shapes.size(), inputs.size(), outputs.size(), graph.inputs.size(), graph.outputs.size());
+                          input_shapes.size(), inputs.size(), outputs.size(), graph.inputs.size(),
+                          graph.outputs.size());
   }
   const auto check_address = [&](const void* address, const std::string& name) {
     constexpr uintptr_t kAddressAlignment = 16;

@@ -94,7 +94,8 @@ class Scratch {
   Scratch(const StepSpec& spec, size_t workspace_bytes)
       : workspace_(scratch_allocator(), workspace_bytes, Purpose::Temporary, "timing") {
     const auto tensor = [&](const TensorDesc& desc) -> void* {
-      buffers_.emplace_back(scratch_allocator(), std::max<size_t>(desc.storage_bytes(), 1), Purpose::Temporary, "timing");
+      buffers_.emplace_back(scratch_allocator(), std::max<size_t>(desc.storage_bytes(), 1), Purpose::Temporary,
+                            "timing");
       fill_typical(buffers_.back().data(), desc, buffers_.back().bytes());
       return buffers_.back().data();
     };

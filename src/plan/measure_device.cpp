@@ -68,10 +68,12 @@ bool agree(const Tensor& a, const Tensor& b) {
   const bool integers = ops::is_integer(a.dtype());
   const Tensor x = ops::as_f32(a), y = ops::as_f32(b);
   double largest = 1e-6;
-  for (int64_t i = 0; i < x.elements(); ++i) largest = std::max(largest, std::abs(static_cast<double>(y.as<float>()[i])));
+  for (int64_t i = 0; i < x.elements(); ++i)
+    largest = std::max(largest, std::abs(static_cast<double>(y.as<float>()[i])));
   const double allowed = integers ? 1.0 : kFloatTolerance * largest;
   for (int64_t i = 0; i < x.elements(); ++i) {
-    if (!(std::abs(static_cast<double>(x.as<float>()[i]) - static_cast<double>(y.as<float>()[i])) <= allowed)) return false;
+    if (!(std::abs(static_cast<double>(x.as<float>()[i]) - static_cast<double>(y.as<float>()[i])) <= allowed))
+      return false;
   }
   return true;
 }

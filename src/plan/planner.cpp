@@ -195,9 +195,8 @@ class Planner {
     if (!std::all_of(choices.begin(), choices.end(), known)) {
       std::vector<const Tactic*> tactics;
       for (const Choice& choice : choices) tactics.push_back(&choice.tactic);
-      const std::vector<double> times_us = plan_.device == nullptr
-                                               ? measure_tactics(spec, tactics, packed_)
-                                               : measure_tactics_on_device(spec, tactics, packed_);
+      const std::vector<double> times_us = plan_.device == nullptr ? measure_tactics(spec, tactics, packed_)
+                                                                   : measure_tactics_on_device(spec, tactics, packed_);
       choices[0].backend->measured(spec, tactics, times_us);
       for (size_t i = 0; i < choices.size(); ++i) choices[i].time_us = times_us[i];
       if (options_.timing_cache != nullptr) {

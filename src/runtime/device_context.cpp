@@ -20,7 +20,9 @@ size_t aligned(size_t bytes) { return (bytes + kBorderAlignment - 1) / kBorderAl
 }  // namespace
 
 DeviceContext::DeviceContext(std::shared_ptr<const PreparedPlan> prepared, Allocator& allocator)
-    : Context(std::move(prepared), allocator), allocator_(allocator), queue_(this->prepared().plan.device->make_queue()) {
+    : Context(std::move(prepared), allocator),
+      allocator_(allocator),
+      queue_(this->prepared().plan.device->make_queue()) {
   set_queue(queue_.get());
 }
 
@@ -95,8 +97,8 @@ void DeviceContext::throw_failures() {
 
 void DeviceContext::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
   const Border& to = border();
-  check(inputs.size() == to.inputs.size() && outputs.size() == to.outputs.size(), "a run needs {} inputs and {} outputs",
-        to.inputs.size(), to.outputs.size());
+  check(inputs.size() == to.inputs.size() && outputs.size() == to.outputs.size(),
+        "a run needs {} inputs and {} outputs", to.inputs.size(), to.outputs.size());
   point_to(to.input_addresses, to.output_addresses);
   if (host_run_ == nullptr) {
     host_run_ = queue_->record([&] {

@@ -126,7 +126,7 @@ std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& sha
     record.input_shapes = shapes;
     for (const plan::Step& step : plan.steps) {
       record.tactics[plan.graph.node(step.node).name] = {step.backend, step.tactic.name, step.time_us,
-                                                           step.tactic.state};
+                                                         step.tactic.state};
     }
     recall(std::move(record));
   }

@@ -86,7 +86,8 @@ TEST_P(CudaEngine, ComputesWhatTheHostComputes) {
     EXPECT_GE(signal_to_noise_db(want, got), 35.0) << precision;
     EXPECT_EQ(top1_differences(want, got), 0) << precision;
     for (const LayerProfile& layer : gpu.profile(images, 1)) {
-      EXPECT_TRUE(layer.backend == "cuda") << precision << ": " << layer.op << " '" << layer.name << "' runs on the host";
+      EXPECT_TRUE(layer.backend == "cuda")
+          << precision << ": " << layer.op << " '" << layer.name << "' runs on the host";
     }
   }
 }
@@ -108,8 +109,9 @@ TEST_P(CudaEngine, KeepsItsPlansInItsFile) {
   EXPECT_GE(signal_to_noise_db(want, got), 60.0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, CudaEngine, ::testing::Values("cnn.pb", "separable.pb"),
-                         [](const auto& info) { return std::string(info.param).substr(0, std::string(info.param).find('.')); });
+INSTANTIATE_TEST_SUITE_P(Models, CudaEngine, ::testing::Values("cnn.pb", "separable.pb"), [](const auto& info) {
+  return std::string(info.param).substr(0, std::string(info.param).find('.'));
+});
 
 class CudaMemory : public ::testing::Test {
  protected:
@@ -210,7 +212,8 @@ TEST_F(CudaTensors, StayOnTheDeviceAndFollowTheCallersStream) {
   const Tensor& image = images[0].tensor;
   const Tensor want = engine.run(images)[0].tensor;
   cudaStream_t streams[2] = {};
-  for (cudaStream_t& stream : streams) ASSERT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
+  for (cudaStream_t& stream : streams)
+    ASSERT_EQ(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), cudaSuccess);
   const Block in(image.bytes()), first(want.bytes()), second(want.bytes());
   ASSERT_EQ(cudaMemcpy(in.data, image.data(), image.bytes(), cudaMemcpyHostToDevice), cudaSuccess);
   for (int round = 0; round < 3; ++round) {

@@ -74,8 +74,8 @@ TEST(CudaNetwork, AgreesStepByStep) {
   const char *path = std::getenv("TFE_TEST_ENGINE"), *input = std::getenv("TFE_TEST_INPUT");
   if (path == nullptr || input == nullptr) GTEST_SKIP() << "TFE_TEST_ENGINE and TFE_TEST_INPUT name no files";
   const auto file = MappedFile::open(path);
-  plan::EngineImage image = plan::read_image(path, reinterpret_cast<const std::byte*>(file->text().data()),
-                                             file->text().size(), file);
+  plan::EngineImage image =
+      plan::read_image(path, reinterpret_cast<const std::byte*>(file->text().data()), file->text().size(), file);
   detail::to_signed(image.graph);
   DataOptions options;
   options.batch_size = 1;

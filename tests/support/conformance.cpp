@@ -119,7 +119,8 @@ class DeviceMemory {
   std::unique_ptr<plan::Queue> queue_;
 };
 
-std::vector<Tensor> results_of(const plan::StepSpec& spec, const plan::Tactic& tactic, const std::vector<Tensor>& inputs) {
+std::vector<Tensor> results_of(const plan::StepSpec& spec, const plan::Tactic& tactic,
+                               const std::vector<Tensor>& inputs) {
   if (spec.device != nullptr) {
     plan::PackedStore packed(spec.device->memory(), spec.device);
     const auto kernel = tactic.prepare(packed);

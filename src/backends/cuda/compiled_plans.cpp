@@ -19,9 +19,7 @@ constexpr size_t kProposalsToKeep = 8;
 constexpr size_t kLikely = 40;
 constexpr double kClose = 0.25;  // of the best time
 
-std::string key_of(const ConvProblem& problem) {
-  return {reinterpret_cast<const char*>(&problem), sizeof problem};
-}
+std::string key_of(const ConvProblem& problem) { return {reinterpret_cast<const char*>(&problem), sizeof problem}; }
 
 // Plans are programs of the GPU: whoever does not trust a file's origin has them compiled anew.
 bool takes_stored_plans() {
@@ -49,7 +47,8 @@ std::vector<CompiledPlan> CompiledPlans::all(const ConvProblem& problem, bool fi
   if (!first_only) keep_likely(problem.n, configs);
   std::vector<CompiledPlan> plans;
   if (first_only) {
-    for (size_t i = 0; i < configs.size() && plans.empty(); ++i) plans = compile_plans(gpu_, handle(), problem, {configs[i]});
+    for (size_t i = 0; i < configs.size() && plans.empty(); ++i)
+      plans = compile_plans(gpu_, handle(), problem, {configs[i]});
   } else {
     plans = compile_plans(gpu_, handle(), problem, configs);
   }

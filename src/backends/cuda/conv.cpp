@@ -16,11 +16,11 @@ namespace {
 
 // The node's arithmetic with rows as they are stored.
 struct Layer {
-  ConvShape shape;       // logical sizes
+  ConvShape shape;  // logical sizes
   int pad_bottom = 0, pad_right = 0;
   int64_t src_pitch = 0, dst_pitch = 0;
   bool depthwise = false;
-  bool matrix = false;            // MatMul: weights [k, n]
+  bool matrix = false;              // MatMul: weights [k, n]
   bool weights_transposed = false;  // [n, k]
 };
 
@@ -117,8 +117,8 @@ std::shared_ptr<const void> pack_krsc(PackedStore& store, const Layer& layer, co
                                       int64_t in_pitch, int64_t out_rows) {
   const ConvShape& s = layer.shape;
   const size_t bytes = static_cast<size_t>(out_rows * s.kernel_h * s.kernel_w * in_pitch) * elem_bytes(source);
-  const std::string form =
-      fmt::format("krsc {} {} {} {} {}", static_cast<int>(source), s.groups, in_pitch, out_rows, layer.weights_transposed);
+  const std::string form = fmt::format("krsc {} {} {} {} {}", static_cast<int>(source), s.groups, in_pitch, out_rows,
+                                       layer.weights_transposed);
   return store.get(weights, form, bytes, [&](void* to) {
     std::memset(to, 0, bytes);
     const Tensor typed = typed_weights(weights, source);
@@ -136,15 +136,16 @@ std::shared_ptr<const void> pack_krsc(PackedStore& store, const Layer& layer, co
 std::shared_ptr<const void> pack_depthwise(PackedStore& store, const Layer& layer, const Tensor& weights, Elem source) {
   const ConvShape& s = layer.shape;
   const size_t bytes = static_cast<size_t>(s.kernel_h * s.kernel_w * layer.src_pitch) * elem_bytes(source);
-  return store.get(weights, fmt::format("depthwise {} {}", static_cast<int>(source), layer.src_pitch), bytes, [&](void* to) {
-    std::memset(to, 0, bytes);
-    const Tensor typed = typed_weights(weights, source);
-    const size_t row = static_cast<size_t>(s.in_c) * elem_bytes(source);
-    for (int64_t tap = 0; tap < int64_t{s.kernel_h} * s.kernel_w; ++tap) {
-      std::memcpy(static_cast<std::byte*>(to) + static_cast<size_t>(tap * layer.src_pitch) * elem_bytes(source),
-                  typed.as<std::byte>() + static_cast<size_t>(tap) * row, row);
-    }
-  });
+  return store.get(
+      weights, fmt::format("depthwise {} {}", static_cast<int>(source), layer.src_pitch), bytes, [&](void* to) {
+        std::memset(to, 0, bytes);
+        const Tensor typed = typed_weights(weights, source);
+        const size_t row = static_cast<size_t>(s.in_c) * elem_bytes(source);
+        for (int64_t tap = 0; tap < int64_t{s.kernel_h} * s.kernel_w; ++tap) {
+          std::memcpy(static_cast<std::byte*>(to) + static_cast<size_t>(tap * layer.src_pitch) * elem_bytes(source),
+                      typed.as<std::byte>() + static_cast<size_t>(tap) * row, row);
+        }
+      });
 }
 
 // Scales of accumulators, one per output channel; empty for floats.
@@ -247,8 +248,8 @@ Tactic first_tactic(const StepSpec& spec, const Layer& layer, const Types& types
     const PackedEpilogue epilogue(store, kept.spec, kept.types, shape.out_c);
     const float quantize = 1.0f / scale_of(kept.spec.inputs[0]);
     return [=](const StepArgs& args) {
-      first_conv(stream_of(args), kept.layer.shape, source_at(kept.spec, args), quantize, packed.get(), epilogue.at(args),
-                 at(kept.types.dst, args));
+      first_conv(stream_of(args), kept.layer.shape, source_at(kept.spec, args), quantize, packed.get(),
+                 epilogue.at(args), at(kept.types.dst, args));
     };
   });
 }
@@ -437,7 +438,8 @@ std::variant<Types, Refusal> types_of(const StepSpec& spec) {
   types.source = spec.inputs[0].quant.defined() ? Elem::S8 : src->elem;
   types.dst = *dst;
   if (types.source == Elem::S32) return Refusal{"only float and INT8 tensors are lowered"};
-  if (types.int8() != (spec.inputs[1].dtype == DType::S8)) return Refusal{"its weights are of another type than its input"};
+  if (types.int8() != (spec.inputs[1].dtype == DType::S8))
+    return Refusal{"its weights are of another type than its input"};
   const ir::Epilogue& fused = spec.node->epilogue;
   if (fused.residual != ir::kNone) {
     const auto input = static_cast<size_t>(fused.residual);

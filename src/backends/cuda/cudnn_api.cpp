@@ -48,7 +48,8 @@ CudnnApi load() {
   void* library = open("libcudnn.so.9", errors);
   if (library == nullptr) {
     fail<InvalidArgument>(
-        "device 'cuda': cuDNN {} (libcudnn.so.9) was not found{}. Install the PyPI package nvidia-cudnn-cu13 (or -cu12), or "
+        "device 'cuda': cuDNN {} (libcudnn.so.9) was not found{}. Install the PyPI package nvidia-cudnn-cu13 (or "
+        "-cu12), or "
         "name the folder that holds it in TFENGINE_CUDA_LIBRARIES",
         kNeededCudnnMajor, errors);
   }

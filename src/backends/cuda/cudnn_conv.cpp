@@ -275,8 +275,8 @@ void add_all_kernels(const Descriptor& graph, int64_t index, std::vector<ConvCon
   Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   engine.set(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, graph).set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, index);
   if (!engine.try_finalize()) return;
-  for (const Descriptor& knob : engine.get_list(CUDNN_ATTR_ENGINE_KNOB_INFO, CUDNN_BACKEND_KNOB_INFO_DESCRIPTOR,
-                                                CUDNN_KNOB_TYPE_COUNTS)) {
+  for (const Descriptor& knob :
+       engine.get_list(CUDNN_ATTR_ENGINE_KNOB_INFO, CUDNN_BACKEND_KNOB_INFO_DESCRIPTOR, CUDNN_KNOB_TYPE_COUNTS)) {
     const int64_t type = knob_type(knob, CUDNN_ATTR_KNOB_INFO_TYPE);
     if (type != CUDNN_KNOB_TYPE_KERNEL_CFG) continue;
     const int64_t least = knob.get_int(CUDNN_ATTR_KNOB_INFO_MINIMUM_VALUE);
@@ -354,8 +354,8 @@ void ConvPlan::read_workspace() {
 
 std::string ConvPlan::serialize() const {
   int64_t count = 0;
-  check_cudnn(cudnn().get_attribute(plan_->get(), CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, 0, &count,
-                                    nullptr),
+  check_cudnn(cudnn().get_attribute(plan_->get(), CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, 0,
+                                    &count, nullptr),
               "serializing a plan");
   std::string bytes(static_cast<size_t>(count), '\0');
   check_cudnn(cudnn().get_attribute(plan_->get(), CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, count,

@@ -29,11 +29,14 @@ class Descriptor {
 
   cudnnBackendDescriptor_t get() const { return handle_; }
 
-  Descriptor& set_raw(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t count, const void* values) {
+  Descriptor& set_raw(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t count,
+                      const void* values) {
     check_cudnn(cudnn().set_attribute(handle_, name, type, count, values), "setting an attribute");
     return *this;
   }
-  Descriptor& set(cudnnBackendAttributeName_t name, int64_t value) { return set_raw(name, CUDNN_TYPE_INT64, 1, &value); }
+  Descriptor& set(cudnnBackendAttributeName_t name, int64_t value) {
+    return set_raw(name, CUDNN_TYPE_INT64, 1, &value);
+  }
   Descriptor& set(cudnnBackendAttributeName_t name, float value) { return set_raw(name, CUDNN_TYPE_FLOAT, 1, &value); }
   Descriptor& set(cudnnBackendAttributeName_t name, bool value) { return set_raw(name, CUDNN_TYPE_BOOLEAN, 1, &value); }
   Descriptor& set(cudnnBackendAttributeName_t name, cudnnDataType_t value) {
@@ -65,7 +68,8 @@ class Descriptor {
     return value;
   }
   // Up to `most` descriptors of the type.
-  std::vector<Descriptor> get_list(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type, int64_t most) const {
+  std::vector<Descriptor> get_list(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type,
+                                   int64_t most) const {
     std::vector<Descriptor> list;
     std::vector<cudnnBackendDescriptor_t> handles;
     for (int64_t i = 0; i < most; ++i) {

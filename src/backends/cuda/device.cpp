@@ -133,7 +133,8 @@ Gpu::Gpu(int index, const std::string& libraries) : index_(index), memory_(index
   cudaDeviceProp properties{};
   check_cuda(cudaGetDeviceProperties(&properties, index), "asking for a GPU's properties");
   multiprocessors_ = properties.multiProcessorCount;
-  key_ = fmt::format("{} sm_{}{} x{}, {}", properties.name, properties.major, properties.minor, multiprocessors_, libraries);
+  key_ = fmt::format("{} sm_{}{} x{}, {}", properties.name, properties.major, properties.minor, multiprocessors_,
+                     libraries);
 }
 
 std::string Gpu::name() const { return fmt::format("cuda:{}", index_); }

@@ -18,27 +18,45 @@ struct Row {
 
 // Activations are found by ops::activation_of.
 constexpr Row kUnary[] = {
-    {"Abs", EltOp::Abs},         {"Neg", EltOp::Neg},
-    {"Square", EltOp::Square},   {"Sqrt", EltOp::Sqrt},
-    {"Rsqrt", EltOp::Rsqrt},     {"Exp", EltOp::Exp},
-    {"Log", EltOp::Log},         {"Erf", EltOp::Erf},
-    {"Erfc", EltOp::Erfc},       {"Reciprocal", EltOp::Reciprocal},
-    {"Inv", EltOp::Reciprocal},  {"Floor", EltOp::Floor},
-    {"Ceil", EltOp::Ceil},       {"Round", EltOp::Round},
-    {"Rint", EltOp::Round},      {"Sign", EltOp::Sign},
-    {"Selu", EltOp::Selu},       {"Softsign", EltOp::Softsign},
-    {"Relu", EltOp::Activation}, {"Relu6", EltOp::Activation},
-    {"Clip", EltOp::Activation}, {"LeakyRelu", EltOp::Activation},
-    {"Elu", EltOp::Activation},  {"Sigmoid", EltOp::Activation},
-    {"Tanh", EltOp::Activation}, {"Swish", EltOp::Activation},
-    {"Gelu", EltOp::Activation}, {"HardSwish", EltOp::Activation},
-    {"HardSigmoid", EltOp::Activation}, {"Softplus", EltOp::Activation},
+    {"Abs", EltOp::Abs},
+    {"Neg", EltOp::Neg},
+    {"Square", EltOp::Square},
+    {"Sqrt", EltOp::Sqrt},
+    {"Rsqrt", EltOp::Rsqrt},
+    {"Exp", EltOp::Exp},
+    {"Log", EltOp::Log},
+    {"Erf", EltOp::Erf},
+    {"Erfc", EltOp::Erfc},
+    {"Reciprocal", EltOp::Reciprocal},
+    {"Inv", EltOp::Reciprocal},
+    {"Floor", EltOp::Floor},
+    {"Ceil", EltOp::Ceil},
+    {"Round", EltOp::Round},
+    {"Rint", EltOp::Round},
+    {"Sign", EltOp::Sign},
+    {"Selu", EltOp::Selu},
+    {"Softsign", EltOp::Softsign},
+    {"Relu", EltOp::Activation},
+    {"Relu6", EltOp::Activation},
+    {"Clip", EltOp::Activation},
+    {"LeakyRelu", EltOp::Activation},
+    {"Elu", EltOp::Activation},
+    {"Sigmoid", EltOp::Activation},
+    {"Tanh", EltOp::Activation},
+    {"Swish", EltOp::Activation},
+    {"Gelu", EltOp::Activation},
+    {"HardSwish", EltOp::Activation},
+    {"HardSigmoid", EltOp::Activation},
+    {"Softplus", EltOp::Activation},
 };
 
 constexpr Row kBinary[] = {
-    {"Add", EltOp::Add},         {"Sub", EltOp::Sub},
-    {"Mul", EltOp::Mul},         {"RealDiv", EltOp::Div},
-    {"Maximum", EltOp::Max},     {"Minimum", EltOp::Min},
+    {"Add", EltOp::Add},
+    {"Sub", EltOp::Sub},
+    {"Mul", EltOp::Mul},
+    {"RealDiv", EltOp::Div},
+    {"Maximum", EltOp::Max},
+    {"Minimum", EltOp::Min},
     {"SquaredDifference", EltOp::SquaredDifference},
 };
 
@@ -86,7 +104,8 @@ bool integer_tensors(const StepSpec& spec) {
 uint64_t overwrites(const StepSpec& spec, size_t operands) {
   uint64_t bits = 0;
   for (size_t i = 0; i < operands; ++i) {
-    if (spec.inputs[i].shape == spec.outputs[0].shape && spec.inputs[i].dtype == spec.outputs[0].dtype) bits |= uint64_t{1} << i;
+    if (spec.inputs[i].shape == spec.outputs[0].shape && spec.inputs[i].dtype == spec.outputs[0].dtype)
+      bits |= uint64_t{1} << i;
   }
   return bits;
 }
@@ -95,11 +114,12 @@ Tactics tactics_of(const StepSpec& spec, const Eltwise& step, Operands operands)
   const auto dst = target_of(spec.outputs[0]);
   if (!dst) return Refusal{"only float and INT8 tensors are lowered"};
   const size_t count = operands.size();
-  Tactic tactic = gpu_tactic("own:elementwise", spec, std::move(operands), [=, dst = *dst](const StepArgs& args, const Operands& packed) {
-    Target to = dst;
-    to.data = args.dst[0];
-    eltwise(stream_of(args), step, packed[0].at(args), count > 1 ? packed[1].at(args) : View{}, to);
-  });
+  Tactic tactic = gpu_tactic(
+      "own:elementwise", spec, std::move(operands), [=, dst = *dst](const StepArgs& args, const Operands& packed) {
+        Target to = dst;
+        to.data = args.dst[0];
+        eltwise(stream_of(args), step, packed[0].at(args), count > 1 ? packed[1].at(args) : View{}, to);
+      });
   tactic.may_overwrite = overwrites(spec, count);
   return std::vector<Tactic>{std::move(tactic)};
 }
@@ -135,14 +155,17 @@ Tactics affine_tactics(const StepSpec& spec) {
   const auto act = only_activation(spec);
   const auto dst = target_of(spec.outputs[0]);
   const bool floats = scale && offset && spec.inputs[1].dtype == DType::F32 && spec.inputs[2].dtype == DType::F32;
-  if (!src || !floats || !act || !dst || integer_tensors(spec)) return Refusal{"only float and INT8 tensors are lowered"};
+  if (!src || !floats || !act || !dst || integer_tensors(spec))
+    return Refusal{"only float and INT8 tensors are lowered"};
   const int64_t rows = pixels_of(spec.outputs[0]), channels = channels_of(spec.outputs[0]);
-  return std::vector<Tactic>{gpu_tactic("own:affine", spec, {*src, *scale, *offset}, [=, act = *act, dst = *dst](const StepArgs& args, const Operands& packed) {
-    Target to = dst;
-    to.data = args.dst[0];
-    affine(stream_of(args), packed[0].at(args), static_cast<const float*>(packed[1].at(args).data),
-           static_cast<const float*>(packed[2].at(args).data), act, to, rows, channels);
-  })};
+  return std::vector<Tactic>{
+      gpu_tactic("own:affine", spec, {*src, *scale, *offset},
+                 [=, act = *act, dst = *dst](const StepArgs& args, const Operands& packed) {
+                   Target to = dst;
+                   to.data = args.dst[0];
+                   affine(stream_of(args), packed[0].at(args), static_cast<const float*>(packed[1].at(args).data),
+                          static_cast<const float*>(packed[2].at(args).data), act, to, rows, channels);
+                 })};
 }
 
 }  // namespace tfengine::cuda

@@ -14,8 +14,8 @@ constexpr int64_t kMostElements = int64_t{1} << 28;
 
 bool moves_bytes(const StepSpec& spec, size_t input) {
   const TensorDesc &src = spec.inputs[input], &dst = spec.outputs[0];
-  return src.dtype == dst.dtype && dtype_bytes(src.dtype) > 0 && src.quant == dst.quant && spec.node->epilogue.empty() &&
-         !spec.constants[input].defined();
+  return src.dtype == dst.dtype && dtype_bytes(src.dtype) > 0 && src.quant == dst.quant &&
+         spec.node->epilogue.empty() && !spec.constants[input].defined();
 }
 
 // Distances between neighbours along each axis of a tensor as it is stored.
@@ -97,7 +97,8 @@ std::optional<std::vector<Piece>> picked(const StepSpec& spec, size_t input) {
       }
       if (at != from[i]) return std::nullopt;
     }
-    pieces.push_back({copy_of(shape, strides, stored_strides(spec.outputs[o]), src.dtype), from[0], 0, static_cast<int>(o)});
+    pieces.push_back(
+        {copy_of(shape, strides, stored_strides(spec.outputs[o]), src.dtype), from[0], 0, static_cast<int>(o)});
   }
   return pieces;
 }
@@ -140,7 +141,8 @@ Tactics pad_tactics(const StepSpec& spec) {
   const auto pads = constant_ints(spec, 1);
   const TensorDesc &src = spec.inputs[0], &dst = spec.outputs[0];
   const size_t rank = src.shape.rank();
-  if (!pads || !moves_bytes(spec, 0) || rank > kMaxDims || rank == 0 || pads->size() != 2 * rank || spec.inputs.size() > 2) {
+  if (!pads || !moves_bytes(spec, 0) || rank > kMaxDims || rank == 0 || pads->size() != 2 * rank ||
+      spec.inputs.size() > 2) {
     return Refusal{"its paddings are computed at run time, or are not zero"};
   }
   Piece piece;

@@ -72,7 +72,8 @@ void PoolAllocator::make_pool(uint64_t limit_bytes) {
   properties.allocType = cudaMemAllocationTypePinned;
   properties.location = {cudaMemLocationTypeDevice, gpu_};
   // 0: the driver's own limit.
-  properties.maxSize = limit_bytes > UINT64_MAX - kPoolGrowth ? 0 : (limit_bytes + kPoolGrowth - 1) / kPoolGrowth * kPoolGrowth;
+  properties.maxSize =
+      limit_bytes > UINT64_MAX - kPoolGrowth ? 0 : (limit_bytes + kPoolGrowth - 1) / kPoolGrowth * kPoolGrowth;
   cudaMemPool_t pool = nullptr;
   check_cuda(cudaMemPoolCreate(&pool, &properties), "making a memory pool");
   // Kept for the next request rather than given back at every wait.

@@ -247,7 +247,8 @@ int serve_plans(int gpu) {
     if (!receive_all(STDIN_FILENO, name.data(), name.size())) return 1;
     const CompiledPlan plan = compile_here(handle, request.problem, parse_config(name));
     const Reply reply{plan.bytes.empty() ? 0u : 1u, plan.workspace_bytes, plan.bytes.size()};
-    if (!send_all(STDIN_FILENO, &reply, sizeof reply) || !send_all(STDIN_FILENO, plan.bytes.data(), plan.bytes.size())) {
+    if (!send_all(STDIN_FILENO, &reply, sizeof reply) ||
+        !send_all(STDIN_FILENO, plan.bytes.data(), plan.bytes.size())) {
       return 1;
     }
   }

@@ -190,7 +190,8 @@ const CudaBackend& backend_of(int index) {
     fail<InvalidArgument>("device 'cuda:{}': there are {} GPUs, numbered from 0", index, gpu_count());
   }
   const CudnnApi& api = cudnn();
-  slot = std::make_unique<CudaBackend>(index, fmt::format("cuDNN {}, driver {}", api.version, version_text(driver_version())));
+  slot = std::make_unique<CudaBackend>(index,
+                                       fmt::format("cuDNN {}, driver {}", api.version, version_text(driver_version())));
   return *slot;
 }
 
@@ -200,7 +201,8 @@ std::string why_absent() {
   const int found = driver_version();
   if (found == 0) return "the NVIDIA driver (libcuda.so.1) was not found";
   if (found < CUDART_VERSION / 1000 * 1000) {
-    return fmt::format("the NVIDIA driver is for CUDA {}, needed {}.0 or newer", version_text(found), CUDART_VERSION / 1000);
+    return fmt::format("the NVIDIA driver is for CUDA {}, needed {}.0 or newer", version_text(found),
+                       CUDART_VERSION / 1000);
   }
   return gpu_count() == 0 ? "the driver shows no GPU" : "";
 }
@@ -212,7 +214,8 @@ std::vector<GpuInfo> list_gpus() {
   for (int i = 0; i < gpu_count(); ++i) {
     cudaDeviceProp properties{};
     check_cuda(cudaGetDeviceProperties(&properties, i), "asking for a GPU's properties");
-    list.push_back({i, properties.name, fmt::format("{}.{}", properties.major, properties.minor), properties.totalGlobalMem});
+    list.push_back(
+        {i, properties.name, fmt::format("{}.{}", properties.major, properties.minor), properties.totalGlobalMem});
   }
   return list;
 }

@@ -51,9 +51,10 @@ Tactics convert_tactics(const StepSpec& spec) {
     return std::vector<Tactic>{std::move(tactic)};
   }
   const int64_t rows = pixels_of(spec.outputs[0]), channels = channels_of(spec.outputs[0]);
-  return std::vector<Tactic>{gpu_tactic("own:convert", spec, {step->src}, [=, dst = step->dst](const StepArgs& args, const Operands& operands) {
-    convert(stream_of(args), operands[0].at(args), at(dst, args), rows, channels);
-  })};
+  return std::vector<Tactic>{gpu_tactic("own:convert", spec, {step->src},
+                                        [=, dst = step->dst](const StepArgs& args, const Operands& operands) {
+                                          convert(stream_of(args), operands[0].at(args), at(dst, args), rows, channels);
+                                        })};
 }
 
 Tactics pool_tactics(const StepSpec& spec) {
@@ -78,10 +79,11 @@ Tactics pool_tactics(const StepSpec& spec) {
   shape.pad_top = as_int(w.pad_top);
   shape.pad_left = as_int(w.pad_left);
   const PoolKind kind = spec.node->op == "MaxPool" ? PoolKind::Max : PoolKind::Average;
-  return std::vector<Tactic>{gpu_tactic(kind == PoolKind::Max ? "own:max_pool" : "own:avg_pool", spec, {step->src},
-                                        [=, act = step->act, dst = step->dst](const StepArgs& args, const Operands& operands) {
-                                          pool(stream_of(args), kind, shape, operands[0].at(args), act, at(dst, args));
-                                        })};
+  return std::vector<Tactic>{
+      gpu_tactic(kind == PoolKind::Max ? "own:max_pool" : "own:avg_pool", spec, {step->src},
+                 [=, act = step->act, dst = step->dst](const StepArgs& args, const Operands& operands) {
+                   pool(stream_of(args), kind, shape, operands[0].at(args), act, at(dst, args));
+                 })};
 }
 
 namespace {
@@ -126,19 +128,22 @@ Tactics reduce_tactics(const StepSpec& spec) {
   }
   if (*kind == ReduceKind::Mean && rank >= 3 && run->second == rank - 2) {
     const int64_t channels = src.shape.back();
-    return std::vector<Tactic>{gpu_tactic("own:global_mean", spec, {step->src}, [=, act = step->act, dst = step->dst](const StepArgs& args, const Operands& operands) {
-      global_mean(stream_of(args), static_cast<int>(outer), static_cast<int>(inner), static_cast<int>(channels),
-                  operands[0].at(args), act, at(dst, args));
-    })};
+    return std::vector<Tactic>{
+        gpu_tactic("own:global_mean", spec, {step->src},
+                   [=, act = step->act, dst = step->dst](const StepArgs& args, const Operands& operands) {
+                     global_mean(stream_of(args), static_cast<int>(outer), static_cast<int>(inner),
+                                 static_cast<int>(channels), operands[0].at(args), act, at(dst, args));
+                   })};
   }
   const bool floats = elem_of(src.dtype) != Elem::S8 && step->dst.elem == *elem_of(src.dtype);
   if (!floats || !spec.node->epilogue.empty() || !src.dense() || !spec.outputs[0].dense()) {
     return Refusal{"only the mean over an image is lowered in INT8 or with an activation"};
   }
   const Elem elem = *elem_of(src.dtype);
-  return std::vector<Tactic>{gpu_tactic("own:reduce", spec, {step->src}, [=, kind = *kind](const StepArgs& args, const Operands& operands) {
-    reduce(stream_of(args), kind, operands[0].at(args).data, elem, outer, inner, stride, args.dst[0]);
-  })};
+  return std::vector<Tactic>{
+      gpu_tactic("own:reduce", spec, {step->src}, [=, kind = *kind](const StepArgs& args, const Operands& operands) {
+        reduce(stream_of(args), kind, operands[0].at(args).data, elem, outer, inner, stride, args.dst[0]);
+      })};
 }
 
 Tactics softmax_tactics(const StepSpec& spec) {
@@ -148,9 +153,10 @@ Tactics softmax_tactics(const StepSpec& spec) {
   }
   const bool log = spec.node->op == "LogSoftmax";
   const int64_t rows = pixels_of(spec.inputs[0]), channels = channels_of(spec.inputs[0]);
-  Tactic tactic = gpu_tactic("own:softmax", spec, {step->src}, [=, dst = step->dst](const StepArgs& args, const Operands& operands) {
-    softmax(stream_of(args), operands[0].at(args), at(dst, args), rows, channels, log);
-  });
+  Tactic tactic = gpu_tactic("own:softmax", spec, {step->src},
+                             [=, dst = step->dst](const StepArgs& args, const Operands& operands) {
+                               softmax(stream_of(args), operands[0].at(args), at(dst, args), rows, channels, log);
+                             });
   tactic.may_overwrite = spec.inputs[0].dtype == spec.outputs[0].dtype ? 1 : 0;
   return std::vector<Tactic>{std::move(tactic)};
 }
@@ -164,10 +170,12 @@ Tactics layer_norm_tactics(const StepSpec& spec) {
   }
   const float epsilon = spec.node->attr_or<float>("epsilon", 1e-3f);
   const int64_t rows = pixels_of(spec.inputs[0]), channels = channels_of(spec.inputs[0]);
-  return std::vector<Tactic>{gpu_tactic("own:layer_norm", spec, {step->src, *gamma, *beta}, [=, dst = step->dst](const StepArgs& args, const Operands& operands) {
-    layer_norm(stream_of(args), operands[0].at(args), static_cast<const float*>(operands[1].at(args).data),
-               static_cast<const float*>(operands[2].at(args).data), epsilon, at(dst, args), rows, channels);
-  })};
+  return std::vector<Tactic>{gpu_tactic(
+      "own:layer_norm", spec, {step->src, *gamma, *beta},
+      [=, dst = step->dst](const StepArgs& args, const Operands& operands) {
+        layer_norm(stream_of(args), operands[0].at(args), static_cast<const float*>(operands[1].at(args).data),
+                   static_cast<const float*>(operands[2].at(args).data), epsilon, at(dst, args), rows, channels);
+      })};
 }
 
 Tactics resize_tactics(const StepSpec& spec) {

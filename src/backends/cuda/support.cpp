@@ -72,7 +72,8 @@ std::shared_ptr<const void> pack_bytes(PackedStore& store, const Tensor& tensor)
   });
 }
 
-std::shared_ptr<const float> pack_floats(PackedStore& store, const std::string& what, const std::vector<float>& values) {
+std::shared_ptr<const float> pack_floats(PackedStore& store, const std::string& what,
+                                         const std::vector<float>& values) {
   std::string form = what + ":";
   form.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
   const auto block = store.get(Tensor(), form, values.size() * sizeof(float),

@@ -61,8 +61,8 @@ void conv_direct(cudaStream_t stream, const ConvShape& shape, const View& src, c
   const int64_t count = static_cast<int64_t>(shape.batch) * shape.out_h * shape.out_w * dst.pitch;
   visit_float_or_s8(src.elem, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    direct<T><<<blocks_for(count, kThreads), kThreads, 0, stream>>>(shape, static_cast<const T*>(src.data), src.pitch,
-                                                                    static_cast<const T*>(weights), epilogue, dst, count);
+    direct<T><<<blocks_for(count, kThreads), kThreads, 0, stream>>>(
+        shape, static_cast<const T*>(src.data), src.pitch, static_cast<const T*>(weights), epilogue, dst, count);
   });
   check_launch("conv_direct");
 }

@@ -15,8 +15,8 @@ namespace {
 
 constexpr int kThreads = 256, kWarps = kThreads / 32;
 constexpr int kTileH = kWarps, kTileW = 16;
-constexpr int kStep = 32;     // depth of one mma
-constexpr int kRowPad = 16;   // bytes: rows of weights and results begin in other banks
+constexpr int kStep = 32;        // depth of one mma
+constexpr int kRowPad = 16;      // bytes: rows of weights and results begin in other banks
 constexpr int kMaxColumns = 64;  // output channels of a block
 constexpr int kMaxChannels = 4;
 constexpr int kMaxKernel = 11;
@@ -53,10 +53,9 @@ Layout layout_of(const ConvShape& s) {
 }
 
 __device__ __forceinline__ void multiply(int (&acc)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-      : "+r"(acc[0]), "+r"(acc[1]), "+r"(acc[2]), "+r"(acc[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+               : "+r"(acc[0]), "+r"(acc[1]), "+r"(acc[2]), "+r"(acc[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
 template <typename T>
@@ -70,8 +69,8 @@ __device__ __forceinline__ int8_t quantized(T x, float quantize) {
 
 // The patch's bytes, a warp for each row.
 template <typename T>
-__device__ __forceinline__ void load_patch(const ConvShape& s, const Layout& l, const T* __restrict__ image, float quantize,
-                                           int ih0, int byte0, int warp, int lane, int8_t* patch) {
+__device__ __forceinline__ void load_patch(const ConvShape& s, const Layout& l, const T* __restrict__ image,
+                                           float quantize, int ih0, int byte0, int warp, int lane, int8_t* patch) {
   constexpr int kAhead = 4;  // loads in flight
   const int image_row = s.in_w * s.in_c;
   for (int row = warp; row < l.patch_h; row += kWarps) {
@@ -107,8 +106,9 @@ __global__ void __launch_bounds__(kThreads, 3)
   extern __shared__ __align__(16) char shared[];
   int8_t* patch = reinterpret_cast<int8_t*>(shared);
   int8_t* weights = reinterpret_cast<int8_t*>(shared) + l.weights;
-  int* words = reinterpret_cast<int*>(shared + l.words);            // where a window's words lie in the patch, in words
-  float2* numbers = reinterpret_cast<float2*>(shared + l.numbers);  // scale and offset of a channel, in the target's steps
+  int* words = reinterpret_cast<int*>(shared + l.words);  // where a window's words lie in the patch, in words
+  float2* numbers =
+      reinterpret_cast<float2*>(shared + l.numbers);  // scale and offset of a channel, in the target's steps
   const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, lane = thread % 32;
   const int first_column = static_cast<int>(blockIdx.y) * l.columns;
   for (int i = thread * 16; i < l.columns * l.depth; i += kThreads * 16) {
@@ -152,7 +152,8 @@ __global__ void __launch_bounds__(kThreads, 3)
       for (int j = 0; j < kMaxColumns / 8; ++j) {
         if (j * 8 >= l.columns) break;
         const int8_t* column = weights + (j * 8 + lane / 4) * l.pitch + (k + lane % 4) * 4;
-        const uint32_t b[2] = {*reinterpret_cast<const uint32_t*>(column), *reinterpret_cast<const uint32_t*>(column + 16)};
+        const uint32_t b[2] = {*reinterpret_cast<const uint32_t*>(column),
+                               *reinterpret_cast<const uint32_t*>(column + 16)};
         multiply(acc[j], a, b);
       }
     }

@@ -56,9 +56,9 @@ void conv_direct(cudaStream_t stream, const ConvShape& shape, const View& src, c
 // A convolution whose source has at most four channels, dense, s8 or float (then quantized with `quantize` on the way in), into
 // s8 rows. Weights as first_conv_pack() lays them out.
 struct FirstConvPlan {
-  int row_bytes = 0;   // of one kernel row, padded to whole words
-  int depth = 0;       // of the matrix product, padded
-  int out_c = 0;       // padded to 8
+  int row_bytes = 0;  // of one kernel row, padded to whole words
+  int depth = 0;      // of the matrix product, padded
+  int out_c = 0;      // padded to 8
   size_t packed_bytes() const { return static_cast<size_t>(depth) * static_cast<size_t>(out_c); }
 };
 bool first_conv_takes(const ConvShape& shape);
@@ -74,7 +74,8 @@ void depthwise(cudaStream_t stream, const ConvShape& shape, const View& src, con
 
 enum class PoolKind : uint8_t { Max, Average };
 // Averages count what lies inside the image.
-void pool(cudaStream_t stream, PoolKind kind, const ConvShape& shape, const View& src, const Act& act, const Target& dst);
+void pool(cudaStream_t stream, PoolKind kind, const ConvShape& shape, const View& src, const Act& act,
+          const Target& dst);
 // Of every channel over `pixels` pixels.
 void global_mean(cudaStream_t stream, int batch, int pixels, int channels, const View& src, const Act& act,
                  const Target& dst);
@@ -90,9 +91,33 @@ struct StridedCopy {
 void strided_copy(cudaStream_t stream, const StridedCopy& copy, const void* src, void* dst);
 
 enum class EltOp : uint8_t {
-  Identity, Abs, Neg, Square, Sqrt, Rsqrt, Exp, Log, Erf, Erfc, Reciprocal, Floor, Ceil, Round, Sign, Selu, Softsign,
+  Identity,
+  Abs,
+  Neg,
+  Square,
+  Sqrt,
+  Rsqrt,
+  Exp,
+  Log,
+  Erf,
+  Erfc,
+  Reciprocal,
+  Floor,
+  Ceil,
+  Round,
+  Sign,
+  Selu,
+  Softsign,
   Activation,  // `act`
-  Add, Sub, Mul, Div, Max, Min, SquaredDifference, Pow, FloorDiv
+  Add,
+  Sub,
+  Mul,
+  Div,
+  Max,
+  Min,
+  SquaredDifference,
+  Pow,
+  FloorDiv
 };
 // r = op(a, b); unary ops leave b alone. Operands are broadcast by strides of 0.
 struct Eltwise {
@@ -114,8 +139,8 @@ void layer_norm(cudaStream_t stream, const View& src, const float* gamma, const 
 
 enum class ReduceKind : uint8_t { Mean, Sum, Max, Min, Prod };
 // Over `inner` elements `stride` apart, for each of outer x stride results: axes that lie together.
-void reduce(cudaStream_t stream, ReduceKind kind, const void* src, Elem elem, int64_t outer, int64_t inner, int64_t stride,
-            void* dst);
+void reduce(cudaStream_t stream, ReduceKind kind, const void* src, Elem elem, int64_t outer, int64_t inner,
+            int64_t stride, void* dst);
 
 struct ResizeShape {
   int batch = 1, in_h = 1, in_w = 1, out_h = 1, out_w = 1, channels = 1;

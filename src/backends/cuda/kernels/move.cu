@@ -33,7 +33,8 @@ __device__ __forceinline__ float source_position(int out, float scale, bool half
 }
 
 __device__ __forceinline__ int nearest(int out, float scale, const ResizeShape& s, int size) {
-  const float position = s.half_pixel_centers ? (static_cast<float>(out) + 0.5f) * scale : static_cast<float>(out) * scale;
+  const float position =
+      s.half_pixel_centers ? (static_cast<float>(out) + 0.5f) * scale : static_cast<float>(out) * scale;
   const int index = s.align_corners ? static_cast<int>(roundf(position)) : static_cast<int>(floorf(position));
   return max(0, min(index, size - 1));
 }

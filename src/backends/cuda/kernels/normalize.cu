@@ -47,8 +47,8 @@ __global__ void __launch_bounds__(kThreads) softmax_rows(View src, Target dst, i
 }
 
 __global__ void __launch_bounds__(kThreads)
-    layer_norm_rows(View src, const float* __restrict__ gamma, const float* __restrict__ beta, float epsilon, Target dst,
-                    int channels) {
+    layer_norm_rows(View src, const float* __restrict__ gamma, const float* __restrict__ beta, float epsilon,
+                    Target dst, int channels) {
   const int64_t row = blockIdx.x;
   const auto value = [&](int c) { return load(src.data, src.elem, row * src.pitch + c) * src.scale; };
   float sum = 0.0f;

@@ -36,8 +36,8 @@ __global__ void __launch_bounds__(kThreads)
       const int iw = ow * s.stride_w + x - s.pad_left;
       if (iw < 0 || iw >= s.in_w) continue;
       ++inside;
-      const auto pack = *reinterpret_cast<const Pack<T, kChannels>*>(
-          static_cast<const T*>(src.data) + ((n * s.in_h + ih) * s.in_w + iw) * src.pitch + c);
+      const auto pack = *reinterpret_cast<const Pack<T, kChannels>*>(static_cast<const T*>(src.data) +
+                                                                     ((n * s.in_h + ih) * s.in_w + iw) * src.pitch + c);
 #pragma unroll
       for (int j = 0; j < kChannels; ++j) {
         const float value = to_float(pack.v[j]);
@@ -114,7 +114,8 @@ void launch_pool(cudaStream_t stream, PoolKind kind, const ConvShape& s, const V
 
 }  // namespace
 
-void pool(cudaStream_t stream, PoolKind kind, const ConvShape& shape, const View& src, const Act& act, const Target& dst) {
+void pool(cudaStream_t stream, PoolKind kind, const ConvShape& shape, const View& src, const Act& act,
+          const Target& dst) {
   const auto all = [&](int64_t channels) { return src.pitch % channels == 0 && dst.pitch % channels == 0; };
   visit_float_or_s8(src.elem, [&](auto tag) {
     using T = typename decltype(tag)::type;

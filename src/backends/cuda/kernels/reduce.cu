@@ -36,9 +36,8 @@ __device__ __forceinline__ float neutral(ReduceKind kind) {
 }
 
 // A warp for each result where the reduced elements lie side by side, a thread where results do.
-__global__ void __launch_bounds__(kThreads)
-    reduce_results(ReduceKind kind, const void* src, Elem elem, int64_t results, int64_t inner, int64_t stride, int lanes,
-                   void* dst) {
+__global__ void __launch_bounds__(kThreads) reduce_results(ReduceKind kind, const void* src, Elem elem, int64_t results,
+                                                           int64_t inner, int64_t stride, int lanes, void* dst) {
   const int64_t i = (static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) / lanes;
   const int lane = static_cast<int>(threadIdx.x) % lanes;
   float r = neutral(kind);
@@ -55,12 +54,12 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-void reduce(cudaStream_t stream, ReduceKind kind, const void* src, Elem elem, int64_t outer, int64_t inner, int64_t stride,
-            void* dst) {
+void reduce(cudaStream_t stream, ReduceKind kind, const void* src, Elem elem, int64_t outer, int64_t inner,
+            int64_t stride, void* dst) {
   const int lanes = stride == 1 ? 32 : 1;
   const int64_t results = outer * stride;
-  reduce_results<<<blocks_for(results * lanes, kThreads), kThreads, 0, stream>>>(kind, src, elem, results, inner, stride,
-                                                                                 lanes, dst);
+  reduce_results<<<blocks_for(results * lanes, kThreads), kThreads, 0, stream>>>(kind, src, elem, results, inner,
+                                                                                 stride, lanes, dst);
   check_launch("reduce");
 }
 
