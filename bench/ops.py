@@ -289,7 +289,7 @@ def measure(name, inputs, build, options):
         tensorflow_us, ours_us = in_turns(tensorflow, ours, options.seconds)
         bytes_moved = sum(x.nbytes for x in inputs) + sum(np.asarray(y).nbytes for y in tensorflow())
     tactics = "+".join(
-        sorted({layer.tactic for layer in engine.profile({f"x{i}": x for i, x in enumerate(inputs)}, runs=1)})
+        sorted({layer["tactic"] for layer in engine.profile({f"x{i}": x for i, x in enumerate(inputs)}, runs=1)})
     )
     return {
         "op": name,
