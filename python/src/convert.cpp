@@ -21,9 +21,6 @@ namespace tfengine::python {
 
 namespace {
 
-using Names = std::vector<std::string>;
-using Dims = std::vector<std::vector<int64_t>>;
-
 // Of a function of (outputs, batch), both dicts of name to array.
 std::function<double(const std::vector<NamedTensor>&, const Batch&)> score_from(nb::object function) {
   if (function.is_none()) return {};

@@ -45,8 +45,6 @@ EngineOptions engine_options(int threads, uint64_t max_workspace_size_bytes, int
 
 namespace {
 
-using Dims = std::vector<std::vector<int64_t>>;
-
 EngineHandle load(const std::filesystem::path& path, int threads, uint64_t max_workspace_size_bytes,
                   int maximum_cached_engines, const std::filesystem::path& timing_cache, const std::string& backend,
                   std::optional<uint64_t> memory_limit_bytes, bool time_tactics,

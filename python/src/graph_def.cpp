@@ -17,8 +17,6 @@ namespace tfengine::python {
 
 namespace {
 
-using Names = std::vector<std::string>;
-
 // Keyword arguments, each taken once; what is left over is a mistake.
 class Keywords {
  public:

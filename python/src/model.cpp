@@ -17,8 +17,6 @@ namespace tfengine::python {
 
 namespace {
 
-using Names = std::vector<std::string>;
-
 Model load(const std::filesystem::path& path, const Names& inputs, const Names& outputs, const Names& tags,
            const std::string& signature_key) {
   LoadOptions options;

@@ -5,7 +5,14 @@
 
 #include <nanobind/nanobind.h>
 
+#include <cstdint>
+#include <string>
+#include <vector>
+
 namespace tfengine::python {
+
+using Names = std::vector<std::string>;
+using Dims = std::vector<std::vector<int64_t>>;  // of several tensors
 
 void bind_errors(nanobind::module_& m);
 void bind_model(nanobind::module_& m);

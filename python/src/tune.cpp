@@ -19,9 +19,6 @@ namespace tfengine::python {
 
 namespace {
 
-using Names = std::vector<std::string>;
-using Dims = std::vector<std::vector<int64_t>>;
-
 // As JSON and as SVG.
 std::pair<std::string, std::string> run(const Model& model, const Names& precisions, const Calibration* calibration,
                                         const nb::bytes& calibration_table, const std::string& calibrator,

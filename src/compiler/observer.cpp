@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/observer.h"
 
-#include <map>
+#include <utility>
 
 #include "base/host_memory.h"
 #include "kernels/histogram.h"
@@ -32,20 +32,13 @@ Observer::Observer(const runtime::PreparedPlan& prepared, std::span<const std::s
 
 void Observer::find_targets(const plan::Plan& plan, std::span<const std::string> tensors,
                             std::span<const std::string> averaged, quantize::HistogramSet& set) {
-  Places& places = places_[&plan];
-  places.after_step.resize(plan.steps.size());
-  std::map<std::string_view, ir::ValueId> by_name;
-  for (ir::ValueId id = 0; id < plan.graph.value_count(); ++id) by_name[plan.graph.value(id).name] = id;
-  std::map<ir::NodeId, size_t> step_of;
-  for (size_t i = 0; i < plan.steps.size(); ++i) step_of[plan.steps[i].node] = i;
+  TensorPlaces<size_t>& places = places_.try_emplace(&plan, plan.steps.size()).first->second;
+  const PlanTensors named(plan);
   const auto add = [&](const std::string& name, auto&& target_of) {
-    const auto found = by_name.find(name);
-    if (found == by_name.end()) return;
-    const ir::Value& value = plan.graph.value(found->second);
-    if (value.dtype != DType::F32 || value.is_constant()) return;
-    targets_.push_back(target_of(found->second));
-    const auto step = step_of.find(value.producer);
-    (step == step_of.end() ? places.at_start : places.after_step[step->second]).push_back(targets_.size() - 1);
+    const auto found = named.find(name);
+    if (!found || plan.graph.value(found->value).dtype != DType::F32) return;
+    targets_.push_back(target_of(found->value));
+    places.at(found->step).push_back(targets_.size() - 1);
   };
   for (size_t i = 0; i < tensors.size(); ++i) {
     add(tensors[i], [&](ir::ValueId id) { return Target{id, &set.tensors[tensors[i]], nullptr, i}; });
@@ -60,10 +53,7 @@ void Observer::run(runtime::Context& context, std::span<const void* const> input
   samples_ = samples;
   peaks_.assign(static_cast<size_t>(samples) * tensors_, quantize::SampleRecord::kUnseen);
   context.run_observed(inputs, outputs, [&](const plan::RunningPlan& running, int step, double) {
-    const Places& places = places_.at(&running.plan());
-    for (const size_t target : step < 0 ? places.at_start : places.after_step[static_cast<size_t>(step)]) {
-      observe(running, target);
-    }
+    for (const size_t target : std::as_const(places_).at(&running.plan()).at(step)) observe(running, target);
   });
 }
 

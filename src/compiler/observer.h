@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/tensor_places.h"
 #include "kernels/histogram.h"
 #include "quantize/histogram_set.h"
 #include "runtime/context.h"
@@ -36,10 +37,6 @@ class Observer {
     quantize::ChannelSums* sums;
     size_t tensor = 0;  // index into `tensors`, of one with a histogram
   };
-  struct Places {
-    std::vector<size_t> at_start;                 // indices into targets_
-    std::vector<std::vector<size_t>> after_step;  // the same
-  };
   void find_targets(const plan::Plan& plan, std::span<const std::string> tensors, std::span<const std::string> averaged,
                     quantize::HistogramSet& set);
   void observe(const plan::RunningPlan& running, size_t target);
@@ -54,7 +51,8 @@ class Observer {
 
   int threads_;
   std::vector<Target> targets_;
-  std::map<const plan::Plan*, Places> places_;  // of the plan and of those that run inside of it
+  std::map<const plan::Plan*, TensorPlaces<size_t>>
+      places_;  // indices into targets_, of the plan and of those that run inside of it
   std::shared_ptr<void> workspace_;
   size_t tensors_;
   int64_t samples_ = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/sample_run.h"
 
-#include <map>
+#include <utility>
 
 #include "base/check.h"
 #include "compiler/inputs.h"
@@ -30,17 +30,10 @@ void SampleRun::plan_for(const std::vector<Shape>& shapes, std::span<const std::
   places_.clear();
   runtime::for_each_plan(entry_->prepared(), [&](const runtime::PreparedPlan& inner) {
     const plan::Plan& plan = inner.plan;
-    Places& places = places_[&plan];
-    places.after_step.resize(plan.steps.size());
-    std::map<std::string_view, ir::ValueId> by_name;
-    for (ir::ValueId id = 0; id < plan.graph.value_count(); ++id) by_name[plan.graph.value(id).name] = id;
-    std::map<ir::NodeId, size_t> step_of;
-    for (size_t i = 0; i < plan.steps.size(); ++i) step_of[plan.steps[i].node] = i;
+    TensorPlaces<Target>& places = places_.try_emplace(&plan, plan.steps.size()).first->second;
+    const PlanTensors named(plan);
     for (size_t i = 0; i < tensors.size(); ++i) {
-      const auto found = by_name.find(tensors[i]);
-      if (found == by_name.end() || plan.graph.value(found->second).is_constant()) continue;
-      const auto step = step_of.find(plan.graph.value(found->second).producer);
-      (step == step_of.end() ? places.at_start : places.after_step[step->second]).push_back({i, found->second});
+      if (const auto found = named.find(tensors[i])) places.at(found->step).push_back({i, found->value});
     }
   });
 }
@@ -51,8 +44,7 @@ std::vector<NamedTensor> SampleRun::run(const Batch& batch, std::span<const std:
   OutputBuffers outputs = make_outputs(plan());
   const auto lease = entry_->lease();
   lease->run_observed(inputs.addresses, outputs.addresses, [&](const plan::RunningPlan& running, int step, double) {
-    const Places& places = places_.at(&running.plan());
-    for (const Target& target : step < 0 ? places.at_start : places.after_step[static_cast<size_t>(step)]) {
+    for (const Target& target : std::as_const(places_).at(&running.plan()).at(step)) {
       show(target.index, running.plan().descs[static_cast<size_t>(target.value)], running.address(target.value));
     }
   });

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/tensor_places.h"
 #include "runtime/engine_core.h"
 #include "tfengine/data.h"
 
@@ -41,11 +42,7 @@ class SampleRun {
     size_t index;
     ir::ValueId value;
   };
-  struct Places {
-    std::vector<Target> at_start;
-    std::vector<std::vector<Target>> after_step;
-  };
-  std::map<const plan::Plan*, Places> places_;  // of the plan and of those that run inside of it
+  std::map<const plan::Plan*, TensorPlaces<Target>> places_;  // of the plan and of those that run inside of it
 };
 
 // Calls `use` for the batches of `data`, from its beginning, until `max_samples` were seen. InvalidArgument when there is none.

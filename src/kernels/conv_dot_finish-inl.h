@@ -19,16 +19,17 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET == HWY_AVX3
 
+using DotFloats = hn::CappedTag<float, kDotColumns>;
+
 // The constants of a panel's channels, in steps of the destination.
 struct PanelFactors {
   HWY_ALIGN float scale[DotPlan::kPanel] = {};
   HWY_ALIGN float bias[DotPlan::kPanel] = {};
 
-  PanelFactors(const Epilogue& e, int64_t channel, int64_t channels) {
-    const float zero = e.dst_zero - e.residual_zero * e.residual_scale * e.dst_inv_scale;
+  PanelFactors(const ClampStep<DotFloats>& step, const Epilogue& e, int64_t channel, int64_t channels) {
     for (int64_t i = 0; i < channels; ++i) {
-      scale[i] = e.scale ? e.scale[channel + i] * e.dst_inv_scale : e.dst_inv_scale;
-      bias[i] = (e.bias ? e.bias[channel + i] * e.dst_inv_scale : 0.0f) + zero;
+      scale[i] = e.scale ? e.scale[channel + i] * step.folded : step.folded;
+      bias[i] = (e.bias ? e.bias[channel + i] * step.folded : 0.0f) + step.zero;
     }
   }
 };
@@ -36,7 +37,7 @@ struct PanelFactors {
 // For an epilogue that only clamps. R: type of the residual or NoResidual; Byte: of the results; kWhole: of 64 channels.
 template <class R, class Byte, bool kWhole>
 struct StoreBytes {
-  using DF = hn::CappedTag<float, kDotColumns>;
+  using DF = DotFloats;
   static constexpr bool kIsWhole = kWhole;
   static constexpr bool kHasResidual = !std::is_same_v<R, NoResidual>;
   using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
@@ -50,10 +51,9 @@ struct StoreBytes {
   uint8_t* dst;
   int64_t dst_stride;
 
-  StoreBytes(const PanelFactors* panel, const Epilogue& e, void* to, int64_t pixel_stride, int64_t pixel,
-             int64_t channel, int64_t channels_there)
+  StoreBytes(const PanelFactors* panel, const ClampStep<DF>& step, const Epilogue& e, void* to, int64_t pixel_stride,
+             int64_t pixel, int64_t channel, int64_t channels_there)
       : factors(panel), channels(channels_there), residual_stride(e.residual_pixel_stride), dst_stride(pixel_stride) {
-    const ClampStep<DF> step(DF(), e);
     high = step.high_edge;
     low = static_cast<Byte>(std::nearbyint(step.low_edge));
     residual_scale = e.residual_scale * step.folded;

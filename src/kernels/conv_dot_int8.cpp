@@ -34,10 +34,12 @@ namespace tfengine::kernels::HWY_NAMESPACE {
 // False where the epilogue is not one for registers.
 inline bool finish_from_registers(const DotArgs& a, const StridedDots& t, int64_t rows, int64_t first_pixel,
                                   int64_t channel, int64_t channels, Ahead& ahead) {
-  const PanelFactors factors(*a.epilogue, channel, channels);
   const auto store = [&](auto* type) HWY_ATTR {
     using Store = std::remove_pointer_t<decltype(type)>;
-    const Store finish(&factors, *a.epilogue, a.dst, a.plan->shape.dst_pixel_stride, first_pixel, channel, channels);
+    const ClampStep<DotFloats> step(DotFloats(), *a.epilogue);
+    const PanelFactors factors(step, *a.epilogue, channel, channels);
+    const Store finish(&factors, step, *a.epilogue, a.dst, a.plan->shape.dst_pixel_stride, first_pixel, channel,
+                       channels);
     if constexpr (Store::kIsWhole) {
       rows_of_dots<kDotVecs>(rows, t, finish, ahead);
     } else {

@@ -304,40 +304,58 @@ struct GeneralStep {
   HWY_INLINE hn::Vec<DF> in_steps(hn::Vec<DF> r) const { return hn::Min(hn::MulAdd(r, inv_scale, dst_zero), high); }
 };
 
+// Where a row of the tile from its channel c on lies. Copies of strides: stores of bytes may alias anything, and loops would
+// read them again and again.
+template <class R, class Dst, class Acc>
+struct TileRows {
+  static constexpr bool kHasResidual = !std::is_same_v<R, NoResidual>;
+  using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
+
+  const Acc* acc;
+  const Residual* res;
+  Dst* out;
+  int64_t acc_stride, residual_stride, dst_stride;
+
+  HWY_INLINE TileRows(const Epilogue& e, const EpilogueTile<Acc>& t, int64_t c)
+      : acc(t.acc + c),
+        res(static_cast<const Residual*>(e.residual)),
+        out(static_cast<Dst*>(t.dst) + t.first_pixel * t.dst_pixel_stride + t.first_channel + c),
+        acc_stride(t.acc_stride),
+        residual_stride(e.residual_pixel_stride),
+        dst_stride(t.dst_pixel_stride) {
+    if constexpr (kHasResidual) res += t.first_pixel * residual_stride + t.first_channel + c;
+  }
+  HWY_INLINE void next() {
+    acc += acc_stride;
+    if constexpr (kHasResidual) res += residual_stride;
+    out += dst_stride;
+  }
+};
+
 // All rows of one vector of channels, of which n exist; kFull: all of them do.
 template <bool kFull, class R, class Dst, class DF, class Acc, class StepT>
 HWY_INLINE void epilogue_column(DF df, const Epilogue& e, const EpilogueTile<Acc>& t, const StepT& step, int64_t c,
                                 int64_t n) {
   constexpr bool kHasResidual = !std::is_same_v<R, NoResidual>;
-  using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
   const int64_t channel = t.first_channel + c;
   const auto factors = kFull ? load_factors(df, e, channel, step.folded, step.zero)
                              : load_factors_tail(df, e, channel, n, step.folded, step.zero);
-  // Copies: stores of bytes may alias anything, and the loop would read the strides again and again.
-  const int64_t rows = t.rows, acc_stride = t.acc_stride, dst_stride = t.dst_pixel_stride;
-  const int64_t residual_stride = e.residual_pixel_stride;
-  const Acc* acc = t.acc + c;
-  const auto* res = static_cast<const Residual*>(e.residual);
-  if constexpr (kHasResidual) res += t.first_pixel * residual_stride + channel;
-  Dst* out = static_cast<Dst*>(t.dst) + t.first_pixel * dst_stride + channel;
-  for (int64_t r = 0; r < rows; ++r) {
-    hn::Vec<DF> x = kFull ? load_as_float(df, acc) : load_tail(df, acc, n);
+  TileRows<R, Dst, Acc> at(e, t, c);
+  for (int64_t r = 0, rows = t.rows; r < rows; ++r, at.next()) {
+    hn::Vec<DF> x = kFull ? load_as_float(df, at.acc) : load_tail(df, at.acc, n);
     if constexpr (kHasResidual) {
-      x = step.apply(df, x, factors, kFull ? load_as_float(df, res) : load_tail(df, res, n));
-      res += residual_stride;
+      x = step.apply(df, x, factors, kFull ? load_as_float(df, at.res) : load_tail(df, at.res, n));
     } else {
       x = step.apply(df, x, factors, NoResidual());
     }
     HWY_ALIGN Dst tail[HWY_MAX_BYTES / sizeof(float)];
-    Dst* to = kFull ? out : tail;
+    Dst* to = kFull ? at.out : tail;
     if constexpr (std::is_same_v<Dst, float>) {
       step.store_float(df, x, to);
     } else {
       step.store_byte(df, x, to);
     }
-    if constexpr (!kFull) std::copy_n(tail, n, out);
-    acc += acc_stride;
-    out += dst_stride;
+    if constexpr (!kFull) std::copy_n(tail, n, at.out);
   }
 }
 
@@ -345,31 +363,22 @@ HWY_INLINE void epilogue_column(DF df, const Epilogue& e, const EpilogueTile<Acc
 template <class R, class DF, class Acc, class StepT>
 HWY_INLINE void epilogue_byte_pair(DF df, const Epilogue& e, const EpilogueTile<Acc>& t, const StepT& step, int64_t c) {
   constexpr bool kHasResidual = !std::is_same_v<R, NoResidual>;
-  using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(df));
   const int64_t channel = t.first_channel + c;
   const auto factors0 = load_factors(df, e, channel, step.folded, step.zero);
   const auto factors1 = load_factors(df, e, channel + lanes, step.folded, step.zero);
-  const int64_t rows = t.rows, acc_stride = t.acc_stride, dst_stride = t.dst_pixel_stride;
-  const int64_t residual_stride = e.residual_pixel_stride;
-  const Acc* acc = t.acc + c;
-  const auto* res = static_cast<const Residual*>(e.residual);
-  if constexpr (kHasResidual) res += t.first_pixel * residual_stride + channel;
-  uint8_t* out = static_cast<uint8_t*>(t.dst) + t.first_pixel * dst_stride + channel;
-  for (int64_t r = 0; r < rows; ++r) {
-    auto x0 = load_as_float(df, acc);
-    auto x1 = load_as_float(df, acc + lanes);
+  TileRows<R, uint8_t, Acc> at(e, t, c);
+  for (int64_t r = 0, rows = t.rows; r < rows; ++r, at.next()) {
+    auto x0 = load_as_float(df, at.acc);
+    auto x1 = load_as_float(df, at.acc + lanes);
     if constexpr (kHasResidual) {
-      x0 = step.apply(df, x0, factors0, load_as_float(df, res));
-      x1 = step.apply(df, x1, factors1, load_as_float(df, res + lanes));
-      res += residual_stride;
+      x0 = step.apply(df, x0, factors0, load_as_float(df, at.res));
+      x1 = step.apply(df, x1, factors1, load_as_float(df, at.res + lanes));
     } else {
       x0 = step.apply(df, x0, factors0, NoResidual());
       x1 = step.apply(df, x1, factors1, NoResidual());
     }
-    step.store_pair(df, x0, x1, out);
-    acc += acc_stride;
-    out += dst_stride;
+    step.store_pair(df, x0, x1, at.out);
   }
 }
 
@@ -378,7 +387,6 @@ HWY_INLINE void epilogue_byte_pair(DF df, const Epilogue& e, const EpilogueTile<
 template <class R, class Byte, class DF, class Acc, class StepT>
 HWY_INLINE void epilogue_byte_quad(DF df, const Epilogue& e, const EpilogueTile<Acc>& t, const StepT& step, int64_t c) {
   constexpr bool kHasResidual = !std::is_same_v<R, NoResidual>;
-  using Residual = std::conditional_t<kHasResidual, R, uint8_t>;
   constexpr int64_t kLanes = hn::MaxLanes(DF());
   const int64_t channel = t.first_channel + c;
   const ChannelFactors<DF> factors[4] = {load_factors(df, e, channel, step.folded, step.zero),
@@ -386,28 +394,20 @@ HWY_INLINE void epilogue_byte_quad(DF df, const Epilogue& e, const EpilogueTile<
                                          load_factors(df, e, channel + 2 * kLanes, step.folded, step.zero),
                                          load_factors(df, e, channel + 3 * kLanes, step.folded, step.zero)};
   const auto low = hn::Set(hn::Repartition<Byte, DF>(), static_cast<Byte>(std::nearbyint(step.low_edge)));
-  const int64_t rows = t.rows, acc_stride = t.acc_stride, dst_stride = t.dst_pixel_stride;
-  const int64_t residual_stride = e.residual_pixel_stride;
-  const Acc* acc = t.acc + c;
-  const auto* res = static_cast<const Residual*>(e.residual);
-  if constexpr (kHasResidual) res += t.first_pixel * residual_stride + channel;
-  uint8_t* out = static_cast<uint8_t*>(t.dst) + t.first_pixel * dst_stride + channel;
-  for (int64_t r = 0; r < rows; ++r) {
+  TileRows<R, uint8_t, Acc> at(e, t, c);
+  for (int64_t r = 0, rows = t.rows; r < rows; ++r, at.next()) {
     hn::Vec<DF> q[4];
 #pragma GCC unroll 4
     for (int v = 0; v < 4; ++v) {
-      const auto x = load_as_float(df, acc + v * kLanes);
+      const auto x = load_as_float(df, at.acc + v * kLanes);
       if constexpr (kHasResidual) {
-        q[v] = step.in_steps(step.apply(df, x, factors[v], load_as_float(df, res + v * kLanes)));
+        q[v] = step.in_steps(step.apply(df, x, factors[v], load_as_float(df, at.res + v * kLanes)));
       } else {
         q[v] = step.in_steps(step.apply(df, x, factors[v], NoResidual()));
       }
     }
-    if constexpr (kHasResidual) res += residual_stride;
     const hn::Repartition<Byte, DF> d8;
-    hn::StoreU(byte_quad<Byte>(df, q[0], q[1], q[2], q[3], low), d8, reinterpret_cast<Byte*>(out));
-    acc += acc_stride;
-    out += dst_stride;
+    hn::StoreU(byte_quad<Byte>(df, q[0], q[1], q[2], q[3], low), d8, reinterpret_cast<Byte*>(at.out));
   }
 }
 #endif

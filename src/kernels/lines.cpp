@@ -7,29 +7,16 @@
 #include <type_traits>
 #include <vector>
 
+#include "kernels/num.h"
 #include "kernels/parallel.h"
 
 namespace tfengine::kernels {
 namespace {
 
+// Bools are bytes here.
 template <class F>
-void with_num(Num type, F&& f) {
-  switch (type) {
-    case Num::F32:
-      return f(float{});
-    case Num::F64:
-      return f(double{});
-    case Num::S8:
-      return f(int8_t{});
-    case Num::S16:
-      return f(int16_t{});
-    case Num::S32:
-      return f(int32_t{});
-    case Num::S64:
-      return f(int64_t{});
-    default:
-      return f(uint8_t{});  // bool too
-  }
+void with_bytes_or_num(Num type, F&& f) {
+  with_num(type, [&]<class T>(T) { f(std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>{}); });
 }
 
 // What totals are kept in.
@@ -221,14 +208,14 @@ void fold_any(Fold kind, const LineShape& s, const T* src, T* dst, int threads) 
 
 void running_total(Running kind, Num type, const LineShape& shape, bool exclusive, bool reverse, const void* src,
                    void* dst, int threads) {
-  with_num(type, [&]<class T>(T) {
+  with_bytes_or_num(type, [&]<class T>(T) {
     run_total(kind == Running::Product, shape, exclusive, reverse, static_cast<const T*>(src), static_cast<T*>(dst),
               threads);
   });
 }
 
 void extreme_place(bool largest, Num type, const LineShape& shape, const void* src, bool wide, void* dst, int threads) {
-  with_num(type, [&]<class T>(T) {
+  with_bytes_or_num(type, [&]<class T>(T) {
     const T* x = static_cast<const T*>(src);
     wide ? find_extremes(largest, shape, x, static_cast<int64_t*>(dst), threads)
          : find_extremes(largest, shape, x, static_cast<int32_t*>(dst), threads);
@@ -237,13 +224,14 @@ void extreme_place(bool largest, Num type, const LineShape& shape, const void* s
 
 void largest_of_rows(Num type, int64_t rows, int64_t size, int64_t k, const void* src, void* values, int32_t* places,
                      int threads) {
-  with_num(type, [&]<class T>(T) {
+  with_bytes_or_num(type, [&]<class T>(T) {
     find_largest(rows, size, k, static_cast<const T*>(src), static_cast<T*>(values), places, threads);
   });
 }
 
 void fold_lines(Fold kind, Num type, const LineShape& shape, const void* src, void* dst, int threads) {
-  with_num(type, [&]<class T>(T) { fold_any(kind, shape, static_cast<const T*>(src), static_cast<T*>(dst), threads); });
+  with_bytes_or_num(
+      type, [&]<class T>(T) { fold_any(kind, shape, static_cast<const T*>(src), static_cast<T*>(dst), threads); });
 }
 
 }  // namespace tfengine::kernels

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "kernels/typed.h"
+#include "kernels/num.h"
 
 namespace tfengine::kernels {
 

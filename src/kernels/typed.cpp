@@ -7,32 +7,11 @@
 #include <limits>
 #include <type_traits>
 
+#include "kernels/num.h"
 #include "kernels/parallel.h"
 
 namespace tfengine::kernels {
 namespace {
-
-template <class F>
-auto with_num(Num type, F&& f) {
-  switch (type) {
-    case Num::F32:
-      return f(float{});
-    case Num::F64:
-      return f(double{});
-    case Num::S8:
-      return f(int8_t{});
-    case Num::U8:
-      return f(uint8_t{});
-    case Num::S16:
-      return f(int16_t{});
-    case Num::S32:
-      return f(int32_t{});
-    case Num::S64:
-      return f(int64_t{});
-    default:
-      return f(bool{});
-  }
-}
 
 // Integers as unsigned ones, which wrap where signed arithmetic is undefined.
 template <class T>

@@ -5,9 +5,9 @@
 
 #include <cstdint>
 
-namespace tfengine::kernels {
+#include "kernels/num.h"
 
-enum class Num : uint8_t { F32, F64, S8, U8, S16, S32, S64, Bool };
+namespace tfengine::kernels {
 
 enum class TypedOp : uint8_t {
   // Unary: operand 0 alone. Not is of bool, Invert of integers' bits; IsNan and its kin give bool.

@@ -28,10 +28,7 @@ struct Total {
   }
   template <typename W>
   static W add(W a, W b) {
-    if constexpr (std::is_integral_v<W>)
-      return static_cast<W>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-    else
-      return a + b;
+    return wrapping_sum(a, b);
   }
 };
 
@@ -42,10 +39,7 @@ struct Product {
   }
   template <typename W>
   static W add(W a, W b) {
-    if constexpr (std::is_integral_v<W>)
-      return static_cast<W>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-    else
-      return a * b;
+    return wrapping_product(a, b);
   }
 };
 

@@ -8,6 +8,7 @@
 #include "ops/families.h"
 #include "ops/infer_util.h"
 #include "ops/numeric.h"
+#include "ops/range_slices.h"
 
 namespace tfengine::ops {
 
@@ -96,21 +97,6 @@ SymmetricGrid symmetric_grid(const ir::Node& node, int bits, float min, float ma
 }
 
 float rounded(float x, bool half_up) { return half_up ? std::floor(x + 0.5f) : std::nearbyint(x); }
-
-// Slices along attribute `axis` (-1: the whole tensor) have a range each.
-struct Slices {
-  int64_t count = 1, inner = 1;
-  int64_t of(int64_t element) const { return element / inner % count; }
-};
-
-Slices slices_of(const ir::Node& node, const Shape& shape) {
-  const int64_t axis = node.attr_or<int64_t>("axis", -1);
-  if (axis < 0) return {};
-  const size_t along = normalize_axis(node, axis, shape.rank());
-  Slices slices{shape[along], 1};
-  for (size_t i = along + 1; i < shape.rank(); ++i) slices.inner *= shape[i];
-  return slices;
-}
 
 std::vector<Tensor> evaluate_quantize_dequantize(const ir::Node& node, std::span<const Tensor> inputs) {
   infer_exact(infer_vars, node, inputs);

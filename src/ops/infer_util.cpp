@@ -79,6 +79,20 @@ Shape broadcast_shapes(const ir::Node& node, const Shape& a, const Shape& b) {
 
 Shape unknown_dims(size_t rank) { return Shape(std::vector<int64_t>(rank, -1)); }
 
+Shape resized_shape(const InferContext& context) {
+  Shape out = has_rank(context, 0, 4) ? context.inputs[0].shape : unknown_dims(4);
+  const auto size = partial_ints(context, 1);
+  if (size && size->size() != 2) bad_node(context.node, "its size has {} elements, expected 2", size->size());
+  for (size_t i = 0; i < 2; ++i) {
+    const int64_t wanted = size ? (*size)[i] : kUnknownElement;
+    if (wanted != kUnknownElement && wanted <= 0)
+      bad_node(context.node, "its size is {}, expected a positive number", wanted);
+    if (out[i + 1] == 0) bad_node(context.node, "its input of shape {} is empty", context.inputs[0].shape.str());
+    out[i + 1] = std::max<int64_t>(wanted, -1);
+  }
+  return out;
+}
+
 DType product_dtype(const InferContext& context) {
   const DType factors = context.inputs[0].dtype;
   const auto wanted = context.node.attrs.find("Tout");

@@ -31,6 +31,8 @@ int64_t merge_dims(const ir::Node& node, int64_t a, int64_t b, const char* what)
 Shape merge_shapes(const ir::Node& node, const Shape& a, const Shape& b);
 Shape broadcast_shapes(const ir::Node& node, const Shape& a, const Shape& b);
 Shape unknown_dims(size_t rank);
+// Of images [batch, height, width, channels] at input 0 in the size [height, width] at input 1.
+Shape resized_shape(const InferContext& context);
 // The type of sums of products: the first input's. Where that is bfloat16, the attribute "Tout" may ask for float32.
 DType product_dtype(const InferContext& context);
 

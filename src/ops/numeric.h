@@ -39,6 +39,22 @@ using Compute = std::conditional_t<
     std::conditional_t<std::is_same_v<T, float> || std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>, float,
                        int64_t>>;
 
+// Integers wrap, as TensorFlow's do.
+template <typename W>
+W wrapping_sum(W a, W b) {
+  if constexpr (std::is_integral_v<W>)
+    return static_cast<W>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+  else
+    return a + b;
+}
+template <typename W>
+W wrapping_product(W a, W b) {
+  if constexpr (std::is_integral_v<W>)
+    return static_cast<W>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+  else
+    return a * b;
+}
+
 // Calls f(T{}) with the C++ type of a number or bool dtype.
 template <typename F>
 auto visit_dtype(DType dtype, F&& f) {

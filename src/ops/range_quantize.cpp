@@ -8,6 +8,7 @@
 #include "ops/families.h"
 #include "ops/infer_util.h"
 #include "ops/numeric.h"
+#include "ops/range_slices.h"
 
 namespace tfengine::ops {
 
@@ -33,21 +34,6 @@ IntegerRange integer_range(const ir::Node& node, DType dtype) {
     default:
       bad_node(node, "its integers are {}, expected 8, 16 or 32 bits", dtype_name(dtype));
   }
-}
-
-// Slices along attribute `axis` (-1: the whole tensor) have a range each.
-struct Slices {
-  int64_t count = 1, inner = 1;
-  int64_t of(int64_t element) const { return element / inner % count; }
-};
-
-Slices slices_of(const ir::Node& node, const Shape& shape) {
-  const int64_t axis = node.attr_or<int64_t>("axis", -1);
-  if (axis < 0) return {};
-  const size_t along = normalize_axis(node, axis, shape.rank());
-  Slices slices{shape[along], 1};
-  for (size_t i = along + 1; i < shape.rank(); ++i) slices.inner *= shape[i];
-  return slices;
 }
 
 enum class Mode { MinCombined, MinFirst, Scaled };

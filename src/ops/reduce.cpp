@@ -53,10 +53,7 @@ struct Sum {
   }
   template <typename W>
   static W add(W a, W b) {
-    if constexpr (std::is_integral_v<W>)
-      return static_cast<W>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-    else
-      return a + b;
+    return wrapping_sum(a, b);
   }
   template <typename W>
   static W finish(W sum, int64_t) {
@@ -81,10 +78,7 @@ struct Prod : Sum {
   }
   template <typename W>
   static W add(W a, W b) {
-    if constexpr (std::is_integral_v<W>)
-      return static_cast<W>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-    else
-      return a * b;
+    return wrapping_product(a, b);
   }
 };
 

@@ -15,18 +15,7 @@ namespace {
 template <bool kFloatResult>
 std::vector<TypeInfo> infer_resize(const InferContext& context) {
   require_inputs(context, 2);
-  const DType dtype = kFloatResult ? DType::F32 : context.inputs[0].dtype;
-  Shape out = has_rank(context, 0, 4) ? context.inputs[0].shape : unknown_dims(4);
-  const auto size = partial_ints(context, 1);
-  if (size && size->size() != 2) bad_node(context.node, "its size has {} elements, expected 2", size->size());
-  for (size_t i = 0; i < 2; ++i) {
-    const int64_t wanted = size ? (*size)[i] : kUnknownElement;
-    if (wanted != kUnknownElement && wanted <= 0)
-      bad_node(context.node, "its size is {}, expected a positive number", wanted);
-    if (out[i + 1] == 0) bad_node(context.node, "its input of shape {} is empty", context.inputs[0].shape.str());
-    out[i + 1] = std::max<int64_t>(wanted, -1);
-  }
-  return {{dtype, out}};
+  return {{kFloatResult ? DType::F32 : context.inputs[0].dtype, resized_shape(context)}};
 }
 
 // Source positions along one axis, in float as TensorFlow computes them.

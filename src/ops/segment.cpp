@@ -62,12 +62,7 @@ template <typename W>
 W folded(Fold fold, W a, W b) {
   if (fold == Fold::Max) return std::max(a, b);
   if (fold == Fold::Min) return std::min(a, b);
-  if constexpr (std::is_integral_v<W>) {
-    const auto x = static_cast<uint64_t>(a), y = static_cast<uint64_t>(b);
-    return static_cast<W>(fold == Fold::Prod ? x * y : x + y);
-  } else {
-    return fold == Fold::Prod ? a * b : a + b;
-  }
+  return fold == Fold::Prod ? wrapping_product(a, b) : wrapping_sum(a, b);
 }
 
 // What a segment without rows holds: 0 or 1 among sorted ids, the neutral element among unsorted ones.

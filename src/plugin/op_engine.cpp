@@ -211,6 +211,7 @@ void OpEngine::build_engine(const Shapes& shapes) {
     options.calibrator = config_.calibrator;
     options.float_without_ranges = true;
     options.input_shapes = {shapes};
+    options.split_batch = false;  // TF-TRT has an engine for each set of shapes, whatever is measured
     options.engine = engine_options();
     options.tag = config_.tag;
     options.model_again = [segment = segment_, name = config_.name] { return model_of(segment(), name); };

@@ -12,19 +12,14 @@
 #include <optional>
 #include <regex>
 
+#include "support/digits.h"
 #include "tfengine/error.h"
 
 namespace tfengine {
 namespace {
 
-Model digits() { return Model::load(std::string(TFE_SOURCE_DIR) + "/examples/digits/cnn.pb"); }
-
-NamedTensor images(int64_t batch) {
-  Tensor tensor(DType::F32, {batch, 8, 8, 1});
-  for (int64_t i = 0; i < tensor.elements(); ++i)
-    tensor.mutable_as<float>()[i] = static_cast<float>(i * 7 % 17) / 16.0f;
-  return {"", tensor};
-}
+using testing::digits_images;
+using testing::digits_model;
 
 ConvertOptions untimed(int64_t batch) {
   ConvertOptions options;
@@ -39,7 +34,7 @@ uint64_t least_bytes(const ConvertOptions& given) {
   ConvertOptions options = given;
   options.memory_budget_bytes = 1;
   try {
-    convert(digits(), options);
+    convert(digits_model(), options);
   } catch (const InvalidArgument& error) {
     const std::string text = error.what();
     std::smatch match;
@@ -59,32 +54,32 @@ void expect_same(const std::vector<NamedTensor>& got, const std::vector<NamedTen
 
 TEST(MemoryBudget, PlentyChangesNothing) {
   ConvertOptions options = untimed(4);
-  const Engine free = convert(digits(), options);
+  const Engine free = convert(digits_model(), options);
   options.memory_budget_bytes = free.memory().peak_bytes;
-  const Engine engine = convert(digits(), options);
+  const Engine engine = convert(digits_model(), options);
   EXPECT_EQ(engine.memory().peak_bytes, free.memory().peak_bytes);
-  expect_same(engine.run({images(4)}), free.run({images(4)}));
+  expect_same(engine.run({digits_images(4)}), free.run({digits_images(4)}));
 }
 
 TEST(MemoryBudget, TheLeastBytesOfTheMessageAreEnoughAndOneLessIsNot) {
   ConvertOptions options = untimed(16);
   const uint64_t least = least_bytes(options);
   options.memory_budget_bytes = least;
-  const Engine engine = convert(digits(), options);
+  const Engine engine = convert(digits_model(), options);
   EXPECT_LE(engine.memory().peak_bytes, least);
-  expect_same(engine.run({images(16)}), convert(digits(), untimed(16)).run({images(16)}));
+  expect_same(engine.run({digits_images(16)}), convert(digits_model(), untimed(16)).run({digits_images(16)}));
   options.memory_budget_bytes = least - 1;
-  EXPECT_THROW(convert(digits(), options), InvalidArgument);
+  EXPECT_THROW(convert(digits_model(), options), InvalidArgument);
 }
 
-class InChunks : public testing::Test {
+class InChunks : public ::testing::Test {
  protected:
   void SetUp() override {
     ConvertOptions options = untimed(16);
     options.memory_budget_bytes = least_bytes(options);
     options.engine.allocator = &memory_;
-    engine_.emplace(convert(digits(), options));
-    whole_.emplace(convert(digits(), untimed(16)));
+    engine_.emplace(convert(digits_model(), options));
+    whole_.emplace(convert(digits_model(), untimed(16)));
   }
   SystemAllocator memory_;
   std::optional<Engine> engine_, whole_;
@@ -94,7 +89,7 @@ TEST_F(InChunks, AnyNumberOfSamplesIsRun) {
   ASSERT_LT(engine_->memory().activation_bytes, whole_->memory().activation_bytes / 8);
   for (const int64_t batch : {1, 2, 3, 16, 21}) {
     SCOPED_TRACE(batch);
-    expect_same(engine_->run({images(batch)}), whole_->run({images(batch)}));
+    expect_same(engine_->run({digits_images(batch)}), whole_->run({digits_images(batch)}));
     EXPECT_EQ(engine_->output_shapes({Shape{batch, 8, 8, 1}}), whole_->output_shapes({Shape{batch, 8, 8, 1}}));
   }
   EXPECT_EQ(engine_->plans().size(), 1u);  // one plan serves them all
@@ -102,9 +97,9 @@ TEST_F(InChunks, AnyNumberOfSamplesIsRun) {
 }
 
 TEST_F(InChunks, IntoBuffersOfTheCaller) {
-  const std::vector<NamedTensor> want = whole_->run({images(16)});
+  const std::vector<NamedTensor> want = whole_->run({digits_images(16)});
   Tensor got(DType::F32, want[0].tensor.shape());
-  engine_->run_into({images(16)}, {got.mutable_data()});
+  engine_->run_into({digits_images(16)}, {got.mutable_data()});
   expect_same({{"", got}}, want);
 }
 
@@ -114,7 +109,7 @@ TEST_F(InChunks, AnEngineFileKeepsThem) {
   const Engine loaded = Engine::load(path);
   std::filesystem::remove(path);
   EXPECT_TRUE(loaded.planned({Shape{16, 8, 8, 1}}));
-  expect_same(loaded.run({images(16)}), whole_->run({images(16)}));
+  expect_same(loaded.run({digits_images(16)}), whole_->run({digits_images(16)}));
   EXPECT_EQ(loaded.memory().peak_bytes, engine_->memory().peak_bytes);
 }
 
@@ -130,19 +125,19 @@ TEST(MemoryBudget, WrongOptions) {
   ConvertOptions options = untimed(1);
   options.memory_budget_bytes = 1 << 30;
   options.allowed_precisions = {"fp8"};
-  EXPECT_THROW(convert(digits(), options), InvalidArgument);
+  EXPECT_THROW(convert(digits_model(), options), InvalidArgument);
   options.allowed_precisions = {};
   options.input_shapes = {{Shape{1, 8, 8, 1}}, {Shape{2, 8, 8, 1}}};
-  EXPECT_THROW(convert(digits(), options), InvalidArgument);
+  EXPECT_THROW(convert(digits_model(), options), InvalidArgument);
 }
 
-TEST(MemorySweep, NeedsTimes) { EXPECT_THROW(memory_sweep(digits(), untimed(1)), InvalidArgument); }
+TEST(MemorySweep, NeedsTimes) { EXPECT_THROW(memory_sweep(digits_model(), untimed(1)), InvalidArgument); }
 
 TEST(MemorySweep, BothCurvesFall) {
   if (std::getenv("TFENGINE_TIME_TACTICS") != nullptr) GTEST_SKIP() << "times are not taken";
   ConvertOptions options = untimed(4);
   options.engine.time_tactics = true;
-  const MemorySweep sweep = memory_sweep(digits(), options);
+  const MemorySweep sweep = memory_sweep(digits_model(), options);
   ASSERT_GE(sweep.by_workspace.size(), 5u);
   for (size_t i = 1; i < sweep.by_workspace.size(); ++i) {
     EXPECT_GT(sweep.by_workspace[i].max_workspace_size_bytes, sweep.by_workspace[i - 1].max_workspace_size_bytes);
