@@ -2,6 +2,7 @@
 #include "kernels/lines.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <type_traits>
@@ -129,7 +130,6 @@ Wide<T> neutral(Fold kind) {
   using W = Wide<T>;
   switch (kind) {
     case Fold::Product:
-    case Fold::All:
       return W(1);
     case Fold::Max:
       return std::is_floating_point_v<T> ? static_cast<W>(-std::numeric_limits<double>::infinity())
@@ -179,6 +179,30 @@ void fold(Fold kind, const LineShape& s, const T* src, T* dst, int threads, Add 
   });
 }
 
+// Bool: whether all or any of a line's flags are set. A line by itself is searched, lines side by side are joined bytewise.
+void fold_flags(bool all, const LineShape& s, const uint8_t* src, uint8_t* dst, int threads) {
+  for_blocks(s, 0.05, threads, [&](int64_t o, int64_t column, int64_t columns) {
+    const uint8_t* first = src + o * s.size * s.inner + column;
+    uint8_t* y = dst + o * s.inner + column;
+    if (s.inner == 1) {
+      const bool found = s.size > 0 && std::memchr(first, all ? 0 : 1, static_cast<size_t>(s.size)) != nullptr;
+      *y = static_cast<uint8_t>(found != all);
+      return;
+    }
+    uint8_t totals[kColumns];
+    std::fill_n(totals, columns, static_cast<uint8_t>(all ? 1 : 0));
+    for (int64_t i = 0; i < s.size; ++i) {
+      const uint8_t* x = first + i * s.inner;
+      if (all) {
+        for (int64_t c = 0; c < columns; ++c) totals[c] = static_cast<uint8_t>(totals[c] & x[c]);
+      } else {
+        for (int64_t c = 0; c < columns; ++c) totals[c] = static_cast<uint8_t>(totals[c] | x[c]);
+      }
+    }
+    std::copy_n(totals, columns, y);
+  });
+}
+
 template <class T>
 void fold_any(Fold kind, const LineShape& s, const T* src, T* dst, int threads) {
   using W = Wide<T>;
@@ -195,10 +219,7 @@ void fold_any(Fold kind, const LineShape& s, const T* src, T* dst, int threads) 
     case Fold::Min:
       return fold(kind, s, src, dst, threads, [=](W a, W b) { return less(b, a) ? b : a; });
     case Fold::Product:
-    case Fold::All:
       return fold(kind, s, src, dst, threads, [](W a, W b) { return a * b; });
-    case Fold::Any:
-      return fold(kind, s, src, dst, threads, [](W a, W b) { return a > b ? a : b; });
     default:
       return fold(kind, s, src, dst, threads, [](W a, W b) { return a + b; });
   }
@@ -230,6 +251,9 @@ void largest_of_rows(Num type, int64_t rows, int64_t size, int64_t k, const void
 }
 
 void fold_lines(Fold kind, Num type, const LineShape& shape, const void* src, void* dst, int threads) {
+  if (kind == Fold::All || kind == Fold::Any) {
+    return fold_flags(kind == Fold::All, shape, static_cast<const uint8_t*>(src), static_cast<uint8_t*>(dst), threads);
+  }
   with_bytes_or_num(
       type, [&]<class T>(T) { fold_any(kind, shape, static_cast<const T*>(src), static_cast<T*>(dst), threads); });
 }

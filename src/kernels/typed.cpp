@@ -346,6 +346,14 @@ To cast_one(From x) {
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     constexpr auto low = static_cast<From>(std::numeric_limits<To>::min());
     constexpr auto high = static_cast<From>(std::numeric_limits<To>::max());
+    if constexpr (sizeof(To) <= 4) {
+      // Without branches, for vectors. The largest float below 2^31 stands in for it until the end.
+      constexpr From top = sizeof(To) == 4 && sizeof(From) == 4 ? From(2147483520) : high;
+      const From number = x == x ? x : From(0);
+      const From limited = number < low ? low : number > top ? top : number;
+      const auto cut = static_cast<int32_t>(limited);
+      return static_cast<To>(sizeof(To) == 4 && number >= high ? std::numeric_limits<int32_t>::max() : cut);
+    }
     if (x != x) return To(0);
     return x <= low ? std::numeric_limits<To>::min() : x >= high ? std::numeric_limits<To>::max() : static_cast<To>(x);
   } else {

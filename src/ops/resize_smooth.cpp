@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // ResizeBicubic and ResizeArea: every result is a weighted sum of rows and columns of the image, whose weights are found
 // per axis. Results are float32 whatever the image's type.
+#include "ops/resize_weights.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -19,10 +21,7 @@ std::vector<TypeInfo> infer_smooth(const InferContext& context) {
   return {{DType::F32, resized_shape(context)}};
 }
 
-struct Term {
-  int64_t index;
-  float weight;
-};
+using Term = ResizeTerm;
 using Terms = std::vector<Term>;  // of one result along one axis
 
 float axis_scale(const ir::Node& node, int64_t in, int64_t out) {
@@ -75,21 +74,28 @@ Terms area_terms(const ir::Node& node, int64_t in, int64_t out, int64_t i) {
   return terms;
 }
 
-template <Terms (*terms_of)(const ir::Node&, int64_t, int64_t, int64_t)>
+}  // namespace
+
+std::vector<ResizeTerm> resize_terms(const ir::Node& node, int64_t in, int64_t out, int64_t i) {
+  return node.op == "ResizeBicubic" ? cubic_terms(node, in, out, i) : area_terms(node, in, out, i);
+}
+
+namespace {
+
 std::vector<Tensor> evaluate_smooth(const ir::Node& node, std::span<const Tensor> inputs) {
   Tensor output = make_output(infer_smooth, node, inputs);
   const Tensor input = as_f32(inputs[0]);
   const Shape& in = input.shape();
   const Shape& out = output.shape();
   std::vector<Terms> columns;
-  for (int64_t x = 0; x < out[2]; ++x) columns.push_back(terms_of(node, in[2], out[2], x));
+  for (int64_t x = 0; x < out[2]; ++x) columns.push_back(resize_terms(node, in[2], out[2], x));
   const int64_t channels = in[3];
   std::vector<float> row(static_cast<size_t>(in[2] * channels));
   float* to = output.mutable_as<float>();
   for (int64_t n = 0; n < out[0]; ++n) {
     for (int64_t y = 0; y < out[1]; ++y) {
       std::fill(row.begin(), row.end(), 0.0f);
-      for (const Term& term : terms_of(node, in[1], out[1], y)) {
+      for (const Term& term : resize_terms(node, in[1], out[1], y)) {
         const float* from = input.as<float>() + (n * in[1] + term.index) * in[2] * channels;
         for (size_t k = 0; k < row.size(); ++k) row[k] += from[k] * term.weight;
       }
@@ -110,10 +116,10 @@ std::vector<Tensor> evaluate_smooth(const ir::Node& node, std::span<const Tensor
 
 std::vector<Op> resize_smooth_ops() {
   return {
-      {.name = "ResizeBicubic", .infer = infer_smooth, .evaluate = evaluate_smooth<cubic_terms>},
+      {.name = "ResizeBicubic", .infer = infer_smooth, .evaluate = evaluate_smooth},
       {.name = "ResizeArea",
        .infer = infer_smooth,
-       .evaluate = evaluate_smooth<area_terms>,
+       .evaluate = evaluate_smooth,
        .int8 = {.sign = Sign::NonNegativeIfAll}},
   };
 }

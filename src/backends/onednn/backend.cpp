@@ -19,6 +19,7 @@
 #include "backends/onednn/normalize.h"
 #include "backends/onednn/pool.h"
 #include "backends/onednn/quantize.h"
+#include "backends/onednn/resample.h"
 #include "backends/onednn/typed.h"
 #include "backends/onednn/volume.h"
 
@@ -94,6 +95,10 @@ constexpr Lowering kLowerings[] = {
     {"GatherNd", gather_nd_tactics, true, false, false},
     {"ExtractImagePatches", patches_tactics, true, false, false},
     {"LRN", lrn_tactics, false, false, false},
+    {"L2Loss", l2_loss_tactics, false, false, false},
+    {"ResizeBicubic", smooth_resize_tactics, false, false, false},
+    {"ResizeArea", smooth_resize_tactics, false, false, false},
+    {"CropAndResize", crop_and_resize_tactics, false, false, false},
     {"OneHot", one_hot_tactics, false, false, false},
     {"Cumsum", cumulative_tactics, false, false, false},
     {"Cumprod", cumulative_tactics, false, false, false},

@@ -174,28 +174,4 @@ Tactics pool3d_tactics(const StepSpec& spec) {
   return std::vector<Tactic>{std::move(tactic)};
 }
 
-Tactics lrn_tactics(const StepSpec& spec) {
-  if (!plain_float(spec)) return only_float();
-  const ir::Node& node = *spec.node;
-  const int64_t size =
-      2 * std::clamp<int64_t>(node.attr_or<int64_t>("depth_radius", 5), 0, spec.inputs[0].shape[3]) + 1;
-  // oneDNN divides the sum by the size.
-  const float alpha = node.attr_or<float>("alpha", 1.0f) * static_cast<float>(size);
-  const memory::desc image = channels_last(spec.inputs[0].shape);
-  const dnnl::lrn_forward::primitive_desc pd(
-      cpu_engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::lrn_across_channels, image, image, size, alpha,
-      node.attr_or<float>("beta", 0.5f), node.attr_or<float>("bias", 1.0f), user_scratchpad(), true);
-  if (!pd) return Refusal{"oneDNN has no normalisation for this shape"};
-  Tactic tactic;
-  tactic.name = fmt::format("dnnl:lrn:{}", pd.impl_info_str());
-  tactic.workspace_bytes = pd.scratchpad_desc().get_size();
-  tactic.prepare = [pd](PackedStore&) {
-    return dnnl_kernel(dnnl::lrn_forward(pd),
-                       {{DNNL_ARG_SRC, From::Src, 0, pd.src_desc(), nullptr},
-                        {DNNL_ARG_DST, From::Dst, 0, pd.dst_desc(), nullptr},
-                        {DNNL_ARG_SCRATCHPAD, From::Workspace, 0, pd.scratchpad_desc(), nullptr}});
-  };
-  return std::vector<Tactic>{std::move(tactic)};
-}
-
 }  // namespace tfengine::onednn

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolutions and pooling of volumes, transposed convolutions of images and volumes, and LRN, by oneDNN, in float32.
+// Convolutions and pooling of volumes, and transposed convolutions of images and volumes, by oneDNN, in float32.
 #pragma once
 
 #include "backends/onednn/support.h"
@@ -8,8 +8,6 @@ namespace tfengine::onednn {
 
 Tactics conv3d_tactics(const StepSpec& spec);
 Tactics pool3d_tactics(const StepSpec& spec);
-// LRN, the normalisation across channels.
-Tactics lrn_tactics(const StepSpec& spec);
 // Conv2DBackpropInput and Conv3DBackpropInputV2 with constant weights.
 Tactics transposed_tactics(const StepSpec& spec);
 
