@@ -31,13 +31,17 @@ void divide_by_powers(int64_t n, float beta, const float* x, const float* base, 
 void normalise_pixel(const LrnShape& s, const float* x, float* y) {
   for (int64_t first = 0; first < s.channels; first += kBlock) {
     const int64_t n = std::min(kBlock, s.channels - first);
-    float base[kBlock] = {};
-    for (int64_t shift = -s.radius; shift <= s.radius; ++shift) {
-      const int64_t low = std::max<int64_t>(0, -(first + shift)), high = std::min(n, s.channels - first - shift);
-      const float* neighbour = x + first + shift;
-      for (int64_t c = low; c < high; ++c) base[c] += neighbour[c] * neighbour[c];
+    float base[kBlock];
+    // A window that moves by one channel takes one square in and lets one go; in double, where that loses nothing.
+    double sum = 0.0;
+    for (int64_t c = std::max<int64_t>(first - s.radius, 0); c < std::min(first + s.radius, s.channels); ++c) {
+      sum += static_cast<double>(x[c]) * x[c];
     }
-    for (int64_t c = 0; c < n; ++c) base[c] = s.bias + s.alpha * base[c];
+    for (int64_t c = first; c < first + n; ++c) {
+      if (const int64_t in = c + s.radius; in < s.channels) sum += static_cast<double>(x[in]) * x[in];
+      base[c - first] = static_cast<float>(s.bias + s.alpha * sum);
+      if (const int64_t out = c - s.radius; out >= 0) sum -= static_cast<double>(x[out]) * x[out];
+    }
     divide_by_powers(n, s.beta, x + first, base, y + first);
   }
 }

@@ -68,6 +68,23 @@ void math_block(MathOp op, int64_t n, const float* src, float* dst) {
   }
 }
 
+// For finite numbers that are not both 0: the arcus tangent of the smaller over the larger, put into its octant.
+void atan2_block(int64_t n, const float* y_in, const float* x_in, float* dst) {
+  const DF d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto angle = [d](auto y, auto x) HWY_ATTR {
+    const auto ay = hn::Abs(y), ax = hn::Abs(x);
+    const auto steep = hn::Gt(ay, ax);
+    auto a = hn::Atan(d, hn::Div(hn::Min(ay, ax), hn::Max(ay, ax)));
+    a = hn::IfThenElse(steep, hn::Sub(hn::Set(d, 1.57079632679489662f), a), a);
+    a = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Sub(hn::Set(d, 3.14159265358979324f), a), a);
+    return hn::CopySign(a, y);
+  };
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) hn::StoreU(angle(hn::LoadU(d, y_in + i), hn::LoadU(d, x_in + i)), d, dst + i);
+  for (; i < n; ++i) dst[i] = std::atan2(y_in[i], x_in[i]);
+}
+
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace HWY_NAMESPACE
 }  // namespace tfengine::kernels
@@ -78,6 +95,7 @@ namespace tfengine::kernels {
 namespace {
 
 HWY_EXPORT(math_block);
+HWY_EXPORT(atan2_block);
 
 // Arguments for which the vectors are as good as the standard library's functions.
 struct Domain {
@@ -168,6 +186,27 @@ void math_f32(MathOp op, int64_t count, const float* src, float* dst, int thread
       }
     }
   });
+}
+
+void atan2_f32(int64_t count, const float* y, const float* x, float* dst, int threads) {
+  const int64_t blocks = (count + kBlock - 1) / kBlock;
+  parallel_ranges(blocks, useful_threads(threads, 2.0 * static_cast<double>(count), blocks),
+                  [&](int64_t begin, int64_t end, int) {
+                    for (int64_t block = begin; block < end; ++block) {
+                      const int64_t first = block * kBlock, n = std::min(kBlock, count - first);
+                      int plain = 1;
+                      for (int64_t i = first; i < first + n; ++i) {
+                        const float ax = std::fabs(x[i]), ay = std::fabs(y[i]), most = ax > ay ? ax : ay;
+                        plain &= static_cast<int>(most > 1e-30f) & static_cast<int>(most < 1e30f) &
+                                 static_cast<int>(x[i] == x[i]) & static_cast<int>(y[i] == y[i]);
+                      }
+                      if (plain != 0) {
+                        HWY_DYNAMIC_DISPATCH(atan2_block)(n, y + first, x + first, dst + first);
+                      } else {
+                        for (int64_t i = first; i < first + n; ++i) dst[i] = std::atan2(y[i], x[i]);
+                      }
+                    }
+                  });
 }
 
 }  // namespace tfengine::kernels

@@ -52,6 +52,7 @@ constexpr Row kUnary[] = {
 
 constexpr Row kBinary[] = {
     {"Add", EltwiseOp::Add},
+    {"BiasAdd", EltwiseOp::Add},
     {"Sub", EltwiseOp::Sub},
     {"Mul", EltwiseOp::Mul},
     {"RealDiv", EltwiseOp::Div},

@@ -173,7 +173,28 @@ bool has_plain_numbers(const StepSpec& spec) {
   return data.dtype != DType::F32 && num_of(data.dtype) && all_plain(spec);
 }
 
+namespace {
+
+// Atan2 of two float tensors of one shape has vectors.
+bool plain_atan2(const StepSpec& spec) {
+  return spec.node->op == "Atan2" && spec.outputs[0].dtype == DType::F32 && all_plain(spec) &&
+         spec.inputs[0].shape == spec.inputs[1].shape;
+}
+
+Tactics atan2_tactics(const StepSpec& spec) {
+  const int64_t count = spec.outputs[0].shape.elements();
+  const int threads = spec.threads;
+  Tactic tactic = plain_tactic("own:atan2", [=](const StepArgs& args) {
+    kernels::atan2_f32(count, static_cast<const float*>(args.src[0]), static_cast<const float*>(args.src[1]),
+                       static_cast<float*>(args.dst[0]), threads);
+  });
+  return std::vector<Tactic>{std::move(tactic)};
+}
+
+}  // namespace
+
 Tactics typed_tactics(const StepSpec& spec) {
+  if (plain_atan2(spec)) return atan2_tactics(spec);
   const Row* row = find(spec.node->op);
   const int operands = row == nullptr ? 0 : kernels::typed_operands(row->op);
   if (row == nullptr || spec.inputs.size() < static_cast<size_t>(operands)) return other_numbers();
