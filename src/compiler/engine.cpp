@@ -51,6 +51,7 @@ runtime::EngineConfig engine_config(const EngineOptions& options) {
   config.allocator = options.allocator == nullptr ? &default_allocator() : options.allocator;
   config.measure = options.time_tactics && !untimed_by_environment();
   config.specialize = passes::specialize;
+  config.packed = drop_planning_code;
   config.timing_cache = std::make_shared<plan::TimingCache>();
   if (!options.timing_cache.empty()) config.timing_cache->load(options.timing_cache);
   return config;
@@ -209,7 +210,12 @@ Engine engine_of(const Engine::Bytes& bytes, const EngineOptions& options, const
   if (used.threads == 0) used.threads = image.threads;
   if (!used.max_workspace_size_bytes) used.max_workspace_size_bytes = workspace_limit_of(image);
   runtime::EngineConfig config = engine_config(used);
-  config.packed = std::move(packed);
+  if (packed) {
+    config.packed = [packed = std::move(packed), and_then = std::move(config.packed)] {
+      packed();
+      and_then();
+    };
+  }
   impl->core = std::make_unique<runtime::EngineCore>(std::move(image.graph), std::move(config));
   impl->model_hash = image.model_hash;
   impl->precision = image.precision;

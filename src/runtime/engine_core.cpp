@@ -89,13 +89,14 @@ std::shared_ptr<ShapeEntry> EngineCore::entry(const std::vector<Shape>& shapes, 
 
 // What goes for the new plan gives its memory back first, but is forgotten only when the new plan has what it needs.
 void EngineCore::keep(const std::shared_ptr<ShapeEntry>& made, bool to_run) {
-  std::optional<Entries::Item> dropped;  // freed behind the lock
+  Entries::Item dropped;  // freed behind the lock
   {
     const std::lock_guard lock(mutex_);
     entries_.insert(made->shapes(), made);
     if (entries_.overfull()) dropped = entries_.pop_oldest();
   }
-  if (dropped) dropped->second->release_idle();
+  const bool drops = dropped.second != nullptr;
+  if (drops) dropped.second->release_idle();
   if (to_run) {
     make_room_for(*made);
     try {
@@ -103,13 +104,13 @@ void EngineCore::keep(const std::shared_ptr<ShapeEntry>& made, bool to_run) {
     } catch (const OutOfMemory&) {
       const std::lock_guard lock(mutex_);
       // Where there is room for both, it waits for memory.
-      if (dropped || bytes_of_entries() > config_.maximum_cached_bytes) entries_.erase(made->shapes());
-      if (dropped) entries_.restore_oldest(std::move(*dropped));
+      if (drops || bytes_of_entries() > config_.maximum_cached_bytes) entries_.erase(made->shapes());
+      if (drops) entries_.restore_oldest(std::move(dropped));
       throw;
     }
   }
-  if (dropped) {
-    dropped.reset();
+  if (drops) {
+    dropped.second.reset();
     const std::lock_guard lock(mutex_);
     ++evictions_;
   }
@@ -166,7 +167,7 @@ void EngineCore::release_memory() {
 // Frees the least recently used plan but the last one, if `wanted` says so.
 template <typename Wanted>
 bool EngineCore::drop_oldest(const Wanted& wanted) {
-  std::optional<Entries::Item> dropped;  // freed behind the lock
+  Entries::Item dropped;  // freed behind the lock
   const std::lock_guard lock(mutex_);
   if (entries_.entries().size() <= 1 || !wanted()) return false;
   dropped = entries_.pop_oldest();

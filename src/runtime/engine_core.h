@@ -36,7 +36,7 @@ struct EngineConfig {
   std::shared_ptr<plan::TimingCache> timing_cache;
   Specialize specialize;
   std::function<void(int done, int total, const std::string& node)> progress;
-  // Weights are packed: what they were packed from is not needed for now.
+  // Weights are packed: what they were packed from, and by, is not needed for now.
   std::function<void()> packed;
 };
 
