@@ -2,8 +2,9 @@
 """Activation memory, measured: how many bytes one more sample of a batch takes while a network runs.
 
 Each engine runs alone in a process in which all memory is counted (`peers/heap.c`, preloaded): the most that it holds during
-a run, once it is warm, for a batch of 1 and of 17. Weights are the same for both, so a sixteenth of the difference is what
-activations of one sample take, scratch memory of kernels that grows with the batch included; images and results, which the
+a run, once it is warm, for a batch of 9 and of 17. Weights are the same for both, so an eighth of the difference is what
+activations of one sample take (from a batch of 1 to one of 17 would be less than that: for one sample some engines choose
+kernels with more scratch memory), scratch memory of kernels that grows with the batch included; images and results, which the
 caller has, are subtracted. Peers get the setting in which they hold least: ONNX Runtime without its arena, which keeps what it once had.
 
     .venv-bench/bin/python bench/memory.py --models resnet50,mobilenetv2
@@ -29,7 +30,7 @@ from peers.model import Model  # noqa: E402
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "build" / "bench" / "models"
 CACHE = ROOT / "build" / "bench" / "memory"
-BATCHES = (1, 17)
+BATCHES = (9, 17)
 PRECISIONS = ("fp32", "int8")
 PEERS = {
     "openvino": with_openvino,
@@ -59,8 +60,17 @@ def main():
     parser.add_argument("--precisions", default=",".join(PRECISIONS))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--arenas", action="store_true")
-    parser.add_argument("--json", type=Path, help="figures for other programs; extended when it is there")
-    parser.add_argument("--measure", nargs=3, metavar=("CONTENDER", "MODEL", "BATCH"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--json",
+        type=Path,
+        help="figures for other programs; extended when it is there",
+    )
+    parser.add_argument(
+        "--measure",
+        nargs=3,
+        metavar=("CONTENDER", "MODEL", "BATCH"),
+        help=argparse.SUPPRESS,
+    )
     arguments = parser.parse_args()
     if arguments.measure:
         return measure_here(arguments)
@@ -70,7 +80,10 @@ def main():
         figures.update(arenas(arguments, name) if arguments.arenas else peers(arguments, name))
         if arguments.json:
             arguments.json.write_text(json.dumps(results, indent=1))
-        print(arena_rows(name, figures) if arguments.arenas else peer_rows(name, figures), flush=True)
+        print(
+            arena_rows(name, figures) if arguments.arenas else peer_rows(name, figures),
+            flush=True,
+        )
     return 1 if any(broken(results, arguments.arenas)) else 0
 
 
@@ -93,8 +106,9 @@ def peers(arguments, name):
             activations = (peaks[1] - peaks[0]) / (BATCHES[1] - BATCHES[0]) - border_bytes(model)
             figures[contender] = {"peaks": peaks, "activation_bytes": activations}
             if engine == "tfengine":
-                memory = json.loads(with_tfengine.path(contender, model, CACHE, 1).with_suffix(".json").read_text())
-                figures[contender]["planned_bytes"] = memory["activation_bytes"]
+                path = with_tfengine.path(contender, model, CACHE, BATCHES[0]).with_suffix(".json")
+                memory = json.loads(path.read_text())
+                figures[contender]["planned_bytes"] = memory["activation_bytes"] / BATCHES[0]
                 figures[contender]["workspace_bytes"] = memory["workspace_bytes"]
     return figures
 
@@ -122,8 +136,21 @@ def convert(contender, model, calibration, threads, batches=BATCHES, timed=True)
     precision = contender.removeprefix("tfengine-")
     for batch in batches:
         output = with_tfengine.path(contender, model, CACHE, batch)
-        command = [str(ROOT / "build" / "tools" / "tfengine"), "convert", str(model.file("pb")), "-o", str(output)]
-        command += ["--precision", precision, "--threads", str(threads), "--plan-batch-size", str(batch)]
+        command = [
+            str(ROOT / "build" / "tools" / "tfengine"),
+            "convert",
+            str(model.file("pb")),
+            "-o",
+            str(output),
+        ]
+        command += [
+            "--precision",
+            precision,
+            "--threads",
+            str(threads),
+            "--plan-batch-size",
+            str(batch),
+        ]
         command += ["--calibration-data", str(calibration)] if precision == "int8" else []
         command += [] if timed else ["--no-tactic-timing"]
         done = subprocess.run([*command, "--quiet", "--json"], check=True, stdout=subprocess.PIPE)
@@ -132,9 +159,20 @@ def convert(contender, model, calibration, threads, batches=BATCHES, timed=True)
 
 def measure(arguments, preload, engine, contender, name, batch):
     python = with_tfengine.python() if engine == "tfengine" else sys.executable
-    command = [python, __file__, "--models-dir", str(arguments.models_dir), "--threads", str(arguments.threads)]
+    command = [
+        python,
+        __file__,
+        "--models-dir",
+        str(arguments.models_dir),
+        "--threads",
+        str(arguments.threads),
+    ]
     command += ["--measure", contender, name, str(batch)]
-    environment = {**os.environ, "LD_PRELOAD": str(preload), "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": str(preload),
+        "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0",
+    }
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
     return json.loads(done.stdout.splitlines()[-1])["peak_bytes"]
 
@@ -231,12 +269,18 @@ def broken(results, arenas_only):
         for key, found in figures.items():
             if arenas_only and "activation_lower_bound_bytes" in found:
                 if found["activation_bytes"] > 1.05 * found["activation_lower_bound_bytes"]:
-                    print(f"{name} {key}: the arena is more than 1.05 of its lower bound", file=sys.stderr)
+                    print(
+                        f"{name} {key}: the arena is more than 1.05 of its lower bound",
+                        file=sys.stderr,
+                    )
                     yield name
             engine, _, precision = key.partition("-")
             if not arenas_only and engine in PEERS and f"tfengine-{precision}" in figures:
                 if figures[f"tfengine-{precision}"]["activation_bytes"] >= found["activation_bytes"]:
-                    print(f"{name} {precision}: tfengine takes more than {engine}", file=sys.stderr)
+                    print(
+                        f"{name} {precision}: tfengine takes more than {engine}",
+                        file=sys.stderr,
+                    )
                     yield name
 
 

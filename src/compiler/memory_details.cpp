@@ -12,10 +12,19 @@ namespace {
 
 using detail::EngineImpl;
 
+uint64_t constant_bytes_of(const ir::Graph& whole) {
+  uint64_t bytes = 0;
+  ir::for_each_graph(whole, [&](const ir::Graph& graph) {
+    for (ir::ValueId id = 0; id < graph.value_count(); ++id) bytes += graph.value(id).constant.bytes();
+  });
+  return bytes;
+}
+
 MemoryReport memory_of(const EngineImpl& impl, const runtime::ShapeEntry& entry) {
   const plan::Plan& plan = entry.plan();
   MemoryReport report;
   report.weights_bytes = impl.core->weights_bytes();
+  report.constant_bytes = constant_bytes_of(impl.core->graph());
   report.activation_bytes = plan.arena_bytes;
   report.workspace_bytes = plan.workspace_bytes;
   report.peak_bytes = report.weights_bytes + report.activation_bytes + report.workspace_bytes;
@@ -30,12 +39,24 @@ MemoryReport memory_of(const EngineImpl& impl, const runtime::ShapeEntry& entry)
   return report;
 }
 
-std::vector<StepMemory> steps_of(const plan::Plan& plan) {
+void add_weights(const runtime::PreparedPlan& prepared, size_t index, StepMemory& step) {
+  const auto& kernel = prepared.kernels[index];
+  step.packed_bytes = kernel == nullptr ? 0 : kernel->weights().size();
+  if (step.packed_bytes == 0) return;
+  // Beside the weights there may be a bias.
+  const ir::Graph& graph = prepared.plan.graph;
+  for (const ir::ValueId input : graph.node(prepared.plan.steps[index].node).inputs)
+    step.unpacked_bytes = std::max<uint64_t>(step.unpacked_bytes, graph.value(input).constant.bytes());
+}
+
+std::vector<StepMemory> steps_of(const runtime::PreparedPlan& prepared) {
+  const plan::Plan& plan = prepared.plan;
   std::vector<StepMemory> steps;
   for (const plan::Step& step : plan.steps) {
     const ir::Node& node = plan.graph.node(step.node);
     steps.push_back({node.name, node.op, step.elided ? "in place" : step.tactic.name, 0,
-                     step.elided ? 0 : step.tactic.workspace_bytes});
+                     step.elided ? 0 : step.tactic.workspace_bytes, 0, 0});
+    add_weights(prepared, steps.size() - 1, steps.back());
   }
   for (const plan::ArenaBlock& block : plan.arena) {
     for (int step = block.first_step; step <= block.last_step; ++step) {
@@ -93,7 +114,7 @@ MemoryDetails Engine::memory_details(const std::vector<Shape>& input_shapes) con
   const plan::Plan& plan = entry->plan();
   MemoryDetails details;
   details.report = memory_of(*impl_, *entry);
-  details.steps = steps_of(plan);
+  details.steps = steps_of(entry->prepared());
   details.peak_step = plan.peak_step;
   details.tensors = tensors_of(plan);
   details.rejected = rejected_of(plan);

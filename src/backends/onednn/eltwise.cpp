@@ -51,14 +51,10 @@ constexpr Row kUnary[] = {
 };
 
 constexpr Row kBinary[] = {
-    {"Add", EltwiseOp::Add},
-    {"BiasAdd", EltwiseOp::Add},
-    {"Sub", EltwiseOp::Sub},
-    {"Mul", EltwiseOp::Mul},
-    {"RealDiv", EltwiseOp::Div},
-    {"Maximum", EltwiseOp::Max},
-    {"Minimum", EltwiseOp::Min},
-    {"SquaredDifference", EltwiseOp::SquaredDifference},
+    {"Add", EltwiseOp::Add},     {"BiasAdd", EltwiseOp::Add},
+    {"Sub", EltwiseOp::Sub},     {"Mul", EltwiseOp::Mul},
+    {"RealDiv", EltwiseOp::Div}, {"Maximum", EltwiseOp::Max},
+    {"Minimum", EltwiseOp::Min}, {"SquaredDifference", EltwiseOp::SquaredDifference},
 };
 
 template <size_t N>
