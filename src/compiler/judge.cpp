@@ -164,8 +164,8 @@ Judge::Judge(const ir::Graph& float_graph, const AccuracyTarget& target, BatchSo
     float_score_.samples += samples;
   });
   float_score_.value = sum / static_cast<double>(float_score_.samples);
-  if (!(float_score_.value > 0.0)) {
-    fail<InvalidArgument>("target accuracy: the float model scores {}; a share to keep needs a score above 0",
+  if (target.share < 1.0 && !(float_score_.value > 0.0)) {
+    fail<InvalidArgument>("target accuracy: the float model scores {}; a share of that below 1 needs a score above 0",
                           float_score_.value);
   }
   float_score_.agreement = 1.0;
