@@ -211,7 +211,7 @@ class Compiler {
         {"int8_grid", options_.int8_grid},
         {"calibrator", options_.calibrator},
         {"nodes_denylist", options_.nodes_denylist},
-        {"max_workspace_size_bytes", options_.engine.max_workspace_size_bytes},
+        {"max_workspace_size_bytes", config_.max_workspace_size_bytes},
         {"threads", config_.threads},
         {"chunk", chunk_},
         {"tag",
