@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 
 namespace tfengine {
 
@@ -31,5 +32,9 @@ class HugePages {
 
   std::map<std::byte*, Slab> slabs_;
 };
+
+// One block of zeros in pages of 2 MiB, where the system has them, that frees itself; null when the system refuses. Its memory
+// comes at first use, from whichever threads use it.
+std::shared_ptr<void> huge_block(size_t bytes);
 
 }  // namespace tfengine
