@@ -60,17 +60,8 @@ def main():
     parser.add_argument("--precisions", default=",".join(PRECISIONS))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--arenas", action="store_true")
-    parser.add_argument(
-        "--json",
-        type=Path,
-        help="figures for other programs; extended when it is there",
-    )
-    parser.add_argument(
-        "--measure",
-        nargs=3,
-        metavar=("CONTENDER", "MODEL", "BATCH"),
-        help=argparse.SUPPRESS,
-    )
+    parser.add_argument("--json", type=Path, help="figures for other programs; extended when it is there")
+    parser.add_argument("--measure", nargs=3, metavar=("CONTENDER", "MODEL", "BATCH"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
         return measure_here(arguments)
@@ -80,10 +71,7 @@ def main():
         figures.update(arenas(arguments, name) if arguments.arenas else peers(arguments, name))
         if arguments.json:
             arguments.json.write_text(json.dumps(results, indent=1))
-        print(
-            arena_rows(name, figures) if arguments.arenas else peer_rows(name, figures),
-            flush=True,
-        )
+        print(arena_rows(name, figures) if arguments.arenas else peer_rows(name, figures), flush=True)
     return 1 if any(broken(results, arguments.arenas)) else 0
 
 
@@ -136,21 +124,8 @@ def convert(contender, model, calibration, threads, batches=BATCHES, timed=True)
     precision = contender.removeprefix("tfengine-")
     for batch in batches:
         output = with_tfengine.path(contender, model, CACHE, batch)
-        command = [
-            str(ROOT / "build" / "tools" / "tfengine"),
-            "convert",
-            str(model.file("pb")),
-            "-o",
-            str(output),
-        ]
-        command += [
-            "--precision",
-            precision,
-            "--threads",
-            str(threads),
-            "--plan-batch-size",
-            str(batch),
-        ]
+        command = [str(ROOT / "build" / "tools" / "tfengine"), "convert", str(model.file("pb")), "-o", str(output)]
+        command += ["--precision", precision, "--threads", str(threads), "--plan-batch-size", str(batch)]
         command += ["--calibration-data", str(calibration)] if precision == "int8" else []
         command += [] if timed else ["--no-tactic-timing"]
         done = subprocess.run([*command, "--quiet", "--json"], check=True, stdout=subprocess.PIPE)
@@ -159,20 +134,9 @@ def convert(contender, model, calibration, threads, batches=BATCHES, timed=True)
 
 def measure(arguments, preload, engine, contender, name, batch):
     python = with_tfengine.python() if engine == "tfengine" else sys.executable
-    command = [
-        python,
-        __file__,
-        "--models-dir",
-        str(arguments.models_dir),
-        "--threads",
-        str(arguments.threads),
-    ]
+    command = [python, __file__, "--models-dir", str(arguments.models_dir), "--threads", str(arguments.threads)]
     command += ["--measure", contender, name, str(batch)]
-    environment = {
-        **os.environ,
-        "LD_PRELOAD": str(preload),
-        "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0",
-    }
+    environment = {**os.environ, "LD_PRELOAD": str(preload), "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
     return json.loads(done.stdout.splitlines()[-1])["peak_bytes"]
 
@@ -269,18 +233,12 @@ def broken(results, arenas_only):
         for key, found in figures.items():
             if arenas_only and "activation_lower_bound_bytes" in found:
                 if found["activation_bytes"] > 1.05 * found["activation_lower_bound_bytes"]:
-                    print(
-                        f"{name} {key}: the arena is more than 1.05 of its lower bound",
-                        file=sys.stderr,
-                    )
+                    print(f"{name} {key}: the arena is more than 1.05 of its lower bound", file=sys.stderr)
                     yield name
             engine, _, precision = key.partition("-")
             if not arenas_only and engine in PEERS and f"tfengine-{precision}" in figures:
                 if figures[f"tfengine-{precision}"]["activation_bytes"] >= found["activation_bytes"]:
-                    print(
-                        f"{name} {precision}: tfengine takes more than {engine}",
-                        file=sys.stderr,
-                    )
+                    print(f"{name} {precision}: tfengine takes more than {engine}", file=sys.stderr)
                     yield name
 
 

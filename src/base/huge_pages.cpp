@@ -105,4 +105,11 @@ void HugePages::trim() noexcept {
   }
 }
 
+std::shared_ptr<void> huge_block(size_t bytes) {
+  const size_t mapped = round_up(bytes, kSmallPage);
+  std::byte* begin = map_aligned(mapped);
+  if (begin == nullptr) return nullptr;
+  return {begin, [mapped](std::byte* block) { munmap(block, mapped); }};
+}
+
 }  // namespace tfengine

@@ -43,4 +43,8 @@ class HugePages {
   Slabs slabs_;
 };
 
+// One block of zeros in pages of 2 MiB, where the system has them, that frees itself; null when the system refuses. Its memory
+// comes at first use, from whichever threads use it.
+std::shared_ptr<void> huge_block(size_t bytes);
+
 }  // namespace tfengine

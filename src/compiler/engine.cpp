@@ -22,6 +22,8 @@
 #include "compiler/outputs.h"
 #include "compiler/to_bf16.h"
 #include "ir/printer.h"
+#include "ops/fused_elementwise.h"
+#include "passes/fuse_elementwise.h"
 #include "passes/specialize.h"
 #include "plan/image_format.h"
 
@@ -60,6 +62,10 @@ runtime::EngineConfig engine_config(const EngineOptions& options) {
   config.measure = options.time_tactics && !untimed_by_environment();
   config.specialize = passes::specialize;
   config.packed = give_back_what_planning_took;
+  config.fuse = [backend = config.backends.front()](ir::Graph& graph) {
+    passes::fuse_elementwise(
+        graph, [&](const ir::Graph& within, const ir::Node& node) { return backend->fuses(within, node); });
+  };
   config.timing_cache = std::make_shared<plan::TimingCache>();
   if (!options.timing_cache.empty()) config.timing_cache->load(options.timing_cache);
   return config;
@@ -109,6 +115,14 @@ std::string precision_of(const plan::Plan& plan, const ir::Node& node) {
   return has(DType::BF16, DType::BF16) ? "bf16" : "fp32";
 }
 
+// Nodes that run as one are told.
+std::string op_of(const ir::Node& node) {
+  if (!ops::is_fused(node)) return node.op;
+  std::string text;
+  for (const ir::NodeId id : node.regions[0].order()) text += (text.empty() ? "(" : ", ") + node.regions[0].node(id).op;
+  return node.op + text + ")";
+}
+
 // By plan and step: the time of each run, all iterations of loops together.
 class StepTimesOfRuns {
  public:
@@ -138,7 +152,7 @@ void add_layers(const runtime::PreparedPlan& prepared, const StepTimesOfRuns& ti
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const plan::Step& step = plan.steps[i];
     const ir::Node& node = plan.graph.node(step.node);
-    layers.push_back({node.name, node.op, precision_of(plan, node), step.backend,
+    layers.push_back({node.name, op_of(node), precision_of(plan, node), step.backend,
                       step.elided ? "in place" : step.tactic.name, times.median(&plan, static_cast<int>(i), runs),
                       plan.graph.value(node.outputs[0]).shape.str()});
     const size_t own = layers.size() - 1;

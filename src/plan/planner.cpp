@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/host_memory.h"
+#include "ops/fused_elementwise.h"
 #include "plan/measure.h"
 #include "plan/regions.h"
 #include "plan/storage.h"
@@ -243,7 +244,7 @@ class Planner {
   }
 
   Step choose(ir::NodeId id) {
-    if (!plan_.graph.node(id).regions.empty()) return plan_regions(id);
+    if (!plan_.graph.node(id).regions.empty() && !ops::is_fused(plan_.graph.node(id))) return plan_regions(id);
     const ir::Node& node = plan_.graph.node(id);
     StepSpec spec = step_spec(plan_.graph, node, plan_.descs, options_.threads);
     spec.cold_weights = cold_weights_;

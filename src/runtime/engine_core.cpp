@@ -252,6 +252,12 @@ plan::PlanOptions EngineCore::plan_options() const {
   return options;
 }
 
+ir::Graph EngineCore::planned_graph(std::span<const Shape> shapes) {
+  ir::Graph graph = config_.specialize(whole_graph(), shapes);
+  if (config_.fuse) config_.fuse(graph);
+  return graph;
+}
+
 plan::Plan EngineCore::make_plan(const std::vector<Shape>& shapes) {
   plan::PlanOptions options = plan_options();
   std::optional<plan::PlanRecord> known;
@@ -263,20 +269,20 @@ plan::Plan EngineCore::make_plan(const std::vector<Shape>& shapes) {
     options.recorded = &known->tactics;
     options.recorded_rejected = &known->rejected;
   }
-  return plan::make_plan(config_.specialize(whole_graph(), shapes), packed_, options);
+  return plan::make_plan(planned_graph(shapes), packed_, options);
 }
 
 plan::Plan EngineCore::make_plan(const plan::PlanRecord& record) {
   plan::PlanOptions options = plan_options();
   options.recorded = &record.tactics;
   options.progress = nullptr;
-  return plan::make_plan(config_.specialize(whole_graph(), record.input_shapes), packed_, options);
+  return plan::make_plan(planned_graph(record.input_shapes), packed_, options);
 }
 
 plan::Plan EngineCore::survey(const std::vector<Shape>& shapes, std::vector<plan::StepOptions>& steps) {
   plan::PlanOptions options = plan_options();
   options.survey = &steps;
-  return plan::make_plan(config_.specialize(whole_graph(), shapes), packed_, options);
+  return plan::make_plan(planned_graph(shapes), packed_, options);
 }
 
 std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& shapes) {

@@ -18,6 +18,7 @@
 namespace tfengine::runtime {
 
 using Specialize = std::function<ir::Graph(const ir::Graph&, std::span<const Shape>)>;
+using Fuse = std::function<void(ir::Graph&)>;
 
 struct EngineConfig {
   std::vector<const plan::Backend*> backends;
@@ -35,6 +36,8 @@ struct EngineConfig {
   bool keep_all = false;
   std::shared_ptr<plan::TimingCache> timing_cache;
   Specialize specialize;
+  // Fuses the steps of a graph with static shapes; null where every tensor has to be there for observers.
+  Fuse fuse;
   std::function<void(int done, int total, const std::string& node)> progress;
   // Weights are packed: what they were packed from, and by, is not needed for now.
   std::function<void()> packed;
@@ -123,6 +126,7 @@ class EngineCore {
 
  private:
   plan::PlanOptions plan_options() const;
+  ir::Graph planned_graph(std::span<const Shape> shapes);
   std::shared_ptr<ShapeEntry> make_entry(const std::vector<Shape>& shapes);
   void strip_graph();
   uint64_t workspace_limit() const;

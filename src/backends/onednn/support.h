@@ -29,6 +29,8 @@ std::optional<kernels::Elem> elem_of(DType dtype);
 // Scale of a tensor: 1 unless quantized per tensor.
 float scale_of(const TensorDesc& desc);
 float zero_of(const TensorDesc& desc);
+// Whether a result of an elementwise step may lie where the operand did, as far as the two tell.
+bool may_share_memory(const TensorDesc& operand, const TensorDesc& result);
 bool has_zero_point(const StepSpec& spec);  // some input or output of the step
 // nullopt for dtypes that are no Elem.
 std::optional<kernels::Format> format_of(const TensorDesc& desc);
