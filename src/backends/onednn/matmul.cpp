@@ -2,7 +2,6 @@
 #include "backends/onednn/matmul.h"
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 #include <fmt/core.h>
@@ -106,9 +105,14 @@ void add_dnnl_matmul(const StepSpec& spec, const MatrixProblem& p, std::vector<T
                                         memory::desc({p.k, p.n}, type, tag), bias,
                                         matrix_desc(spec.outputs[0], p.m, p.n), fusion.attr, true);
   };
-  dnnl::matmul::primitive_desc pd = described(panels_of(p, spec.inputs[0].dtype));
-  // Only some of its kernels take given panels.
-  if (!pd || std::string_view(pd.impl_info_str()).starts_with("ref")) pd = described(memory::format_tag::any);
+  const memory::format_tag panels = panels_of(p, spec.inputs[0].dtype);
+  if (panels != memory::format_tag::any) {
+    // Only some of its kernels take given panels, and all of these want a workspace: they are beside the others.
+    dnnl::matmul::primitive_desc narrow = described(panels);
+    const WeightedListing listing{"dnnl:matmul_narrow:", given, fusion.sum, 1, "ref", alone};
+    if (narrow) add_weighted_tactics<dnnl::matmul>(listing, std::move(narrow), spec, tactics);
+  }
+  dnnl::matmul::primitive_desc pd = described(memory::format_tag::any);
   if (!pd) return;
   const WeightedListing listing{"dnnl:matmul:", given, fusion.sum, kMaxImplementations, "", alone};
   add_weighted_tactics<dnnl::matmul>(listing, std::move(pd), spec, tactics);
