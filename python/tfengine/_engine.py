@@ -73,8 +73,8 @@ class Engine:
     def memory(self, input_shapes: ShapeSet | None = None) -> dict[str, Any]:
         """The bytes that the engine allocates to run on these shapes, and where they go.
 
-        "weights_bytes", "activation_bytes", "workspace_bytes" and their sum "peak_bytes"; "file_bytes" (0 unless saved or
-        loaded); "activation_lower_bound_bytes" (the largest sum of tensors alive at once) "own_order_activation_bytes" (with the steps in the
+        "weights_bytes", "activation_bytes", "workspace_bytes", "temporary_bytes" (the most that tensors between plans took so
+        far, where shapes depend on data) and their sum "peak_bytes"; "file_bytes" (0 unless saved or loaded); "activation_lower_bound_bytes" (the largest sum of tensors alive at once) "own_order_activation_bytes" (with the steps in the
         model's own order) and "naive_activation_bytes" (every tensor apart) to compare with; "peak_layer".
 
         "steps": in order, each with "name", "op", "tactic", "live_bytes" (of tensors in the arena while it runs) and
