@@ -160,7 +160,8 @@ def test_a_mask_in_the_middle_of_an_int8_net(tmp_path):
 
 
 def test_histograms_do_not_depend_on_how_often_a_tensor_is_passed_on(tmp_path):
-    model = load(MaskedNet().serve, tmp_path)
+    net = MaskedNet()
+    model = load(net.serve, tmp_path)
     data = images(8)
     calibration = tfengine.calibrate(model, data, batch_size=4)
     assert calibration.samples == 8
@@ -255,5 +256,95 @@ def test_memory_is_what_was_given(tmp_path):
 
 
 def test_budgets_are_refused(tmp_path):
+    net = MaskedNet()
     with pytest.raises(tfengine.InvalidArgument, match="depends on data"):
-        convert(MaskedNet().serve, tmp_path, (images(2),), memory_budget_bytes=1 << 20)
+        convert(net.serve, tmp_path, (images(2),), memory_budget_bytes=1 << 20)
+
+
+def test_lists_that_grow(tmp_path):
+    @tf.function(input_signature=[spec((None, 3)), spec((), name="limit")])
+    def function(x, limit):
+        rows = tf.raw_ops.EmptyTensorList(
+            element_shape=tf.constant([3]), max_num_elements=-1, element_dtype=tf.float32
+        )
+        _, rows, total = tf.while_loop(
+            lambda i, rows, total: tf.logical_and(i < tf.shape(x)[0], total < limit),
+            lambda i, rows, total: (
+                i + 1,
+                tf.raw_ops.TensorListPushBack(input_handle=rows, tensor=tf.tanh(x[i]) * 2.0),
+                total + tf.reduce_sum(x[i]),
+            ),
+            (0, rows, 0.0),
+        )
+        shorter, last = tf.raw_ops.TensorListPopBack(
+            input_handle=tf.raw_ops.TensorListPushBack(input_handle=rows, tensor=tf.zeros(3)),
+            element_shape=tf.constant([3]),
+            element_dtype=tf.float32,
+        )
+        stacked = tf.raw_ops.TensorListStack(
+            input_handle=shorter, element_shape=tf.constant([-1]), element_dtype=tf.float32
+        )
+        return tf.reshape(stacked, (-1, 3)) + 1.0, last, total, tf.raw_ops.TensorListLength(input_handle=rows)
+
+    x = np.abs(ramp(8, 3))
+    check(function, tmp_path, (x, np.float32(4.0)), (x, np.float32(100.0)), (x, np.float32(1.5)))
+
+
+def test_an_array_that_grows(tmp_path):
+    @tf.function(input_signature=[spec((4,)), spec((), tf.int32, name="n")])
+    def function(x, n):
+        array = tf.TensorArray(tf.float32, size=0, dynamic_size=True, element_shape=(4,))
+        for i in tf.range(n):
+            array = array.write(array.size(), x * tf.cast(i, tf.float32))
+        return array.stack()
+
+    check(function, tmp_path, (ramp(4), np.int32(3)), (ramp(4), np.int32(12)))
+
+
+def test_shapes_from_data_inside_of_a_loop(tmp_path):
+    weights = tf.constant(ramp(5, 5))
+
+    @tf.function(input_signature=[spec((None, 5)), spec((), tf.int32, name="n")])
+    def function(x, n):
+        def body(i, total, kept):
+            rows = tf.boolean_mask(x, x[:, 0] > tf.cast(i, tf.float32) * 0.2 - 1.0)
+            return i + 1, total + tf.reduce_sum(tf.linalg.matmul(rows, weights), 0), kept + tf.shape(rows)[0]
+
+        _, total, kept = tf.while_loop(lambda i, total, kept: i < n, body, (0, tf.zeros(5), 0))
+        return total, kept
+
+    check(function, tmp_path, (ramp(20, 5), np.int32(6)), (ramp(20, 5), np.int32(0)), (ramp(3, 5), np.int32(12)))
+
+
+def test_shapes_from_data_inside_of_a_branch(tmp_path):
+    @tf.function(input_signature=[spec((None,)), spec((), tf.bool, name="which")])
+    def function(x, which):
+        return tf.cond(which, lambda: tf.boolean_mask(x, x > 0.0), lambda: x * 2.0) + 1.0
+
+    check(function, tmp_path, (ramp(9), np.bool_(True)), (ramp(9), np.bool_(False)))
+
+
+def test_a_loop_that_grows_in_int8(tmp_path):
+    random = np.random.default_rng(3)
+    weights = tf.constant(random.normal(0, 0.4, (16, 16)).astype(np.float32))
+
+    @tf.function(input_signature=[spec((1, 16)), spec((), tf.int32, name="n")])
+    def function(x, n):
+        _, rows = tf.while_loop(
+            lambda i, rows: i < n,
+            lambda i, rows: (i + 1, tf.concat([rows, tf.nn.relu(tf.linalg.matmul(rows[-1:], weights)) + x], 0)),
+            (0, x),
+            shape_invariants=(tf.TensorShape(()), tf.TensorShape((None, 16))),
+        )
+        return tf.linalg.matmul(rows, weights)
+
+    data = [{"x": random.normal(0, 1, (1, 16)).astype(np.float32), "n": np.int32(5)} for _ in range(16)]
+    engine = convert(
+        function, tmp_path, tuple(data[0].values()), precision="int8", calibration_data=data, calibrator="minmax"
+    )
+    for case in data[:3]:
+        wanted = np.asarray(function(**{name: tf.constant(value) for name, value in case.items()}))
+        result = next(iter(engine.run(case).values()))
+        assert result.shape == wanted.shape
+        assert np.abs(result - wanted).max() < 0.06 * np.abs(wanted).max()
+    assert any(layer["precision"] == "int8" for layer in engine.profile(data[0], runs=1))

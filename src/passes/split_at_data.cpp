@@ -15,16 +15,6 @@ using ops::Stages;
 
 enum class Part : uint8_t { Front, Between, Rest };
 
-// Whether a plan cannot hold the node: an output, or a tensor of the graphs that it runs, has no static shape.
-bool is_open(const Graph& graph, const Node& node) {
-  const auto open = [&](ValueId out) { return !graph.value(out).shape.is_static(); };
-  return std::any_of(node.outputs.begin(), node.outputs.end(), open) ||
-         std::any_of(node.regions.begin(), node.regions.end(), [](const Graph& region) {
-           const std::vector<NodeId> order = region.order();
-           return std::any_of(order.begin(), order.end(), [&](NodeId id) { return is_open(region, region.node(id)); });
-         });
-}
-
 class Splitter {
  public:
   explicit Splitter(Graph graph) : whole_(std::move(graph)) {}
@@ -58,7 +48,7 @@ class Splitter {
       if (std::any_of(node.inputs.begin(), node.inputs.end(),
                       [&](ValueId input) { return part_of(input) != Part::Front; })) {
         part = Part::Rest;
-      } else if (is_open(whole_, node)) {
+      } else if (depends_on_data(whole_, node)) {
         part = Part::Between;
         split = true;
       }
@@ -138,6 +128,16 @@ class Splitter {
 };
 
 }  // namespace
+
+bool depends_on_data(const Graph& graph, const Node& node) {
+  const auto open = [&](ValueId out) { return !graph.value(out).shape.is_static(); };
+  return std::any_of(node.outputs.begin(), node.outputs.end(), open) ||
+         std::any_of(node.regions.begin(), node.regions.end(), [](const Graph& region) {
+           const std::vector<NodeId> order = region.order();
+           return std::any_of(order.begin(), order.end(),
+                              [&](NodeId id) { return depends_on_data(region, region.node(id)); });
+         });
+}
 
 Stages split_at_data(Graph graph) { return Splitter(std::move(graph)).run(); }
 

@@ -14,6 +14,9 @@ namespace tfengine::passes {
 // input of the rest that the front computes is named "NAME/passed". Linear in the nodes.
 ops::Stages split_at_data(ir::Graph graph);
 
+// Whether a plan cannot hold the node of such a graph: an output, or a tensor of the graphs that it runs, has no static shape.
+bool depends_on_data(const ir::Graph& graph, const ir::Node& node);
+
 // specialize() for graphs with and without shapes that depend on data. InvalidArgument when a shape does not fit the input.
 ops::Stages specialize_in_stages(const ir::Graph& graph, std::span<const Shape> input_shapes);
 

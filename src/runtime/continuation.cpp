@@ -37,8 +37,12 @@ Tensor copied(const Tensor& tensor) {
 
 }  // namespace
 
-Continuation::Continuation(ops::Stages stages, std::unique_ptr<EngineCore> rest, std::shared_ptr<Allocator> allocator)
-    : stages_(std::move(stages)), rest_(std::move(rest)), allocator_(std::move(allocator)) {}
+Continuation::Continuation(ops::Stages stages, Regions regions, std::unique_ptr<EngineCore> rest,
+                           std::shared_ptr<Allocator> allocator)
+    : stages_(std::move(stages)),
+      regions_(std::move(regions)),
+      rest_(std::move(rest)),
+      allocator_(std::move(allocator)) {}
 Continuation::~Continuation() = default;
 
 bool Continuation::is_result(size_t index) const {
@@ -47,8 +51,7 @@ bool Continuation::is_result(size_t index) const {
 }
 
 std::vector<Tensor> Continuation::evaluate(std::span<const Tensor> inputs, std::span<const Tensor> front,
-                                           const RunWatch& watch) const {
-  const HostMemoryScope scope(allocator_);
+                                           const RunWatch& watch, const Attempt& attempt) const {
   const ir::Graph& graph = stages_.between;
   std::vector<Tensor> values(static_cast<size_t>(graph.value_count()));
   const std::vector<Tensor> given = gather(stages_.between_inputs, inputs, front, {});
@@ -62,10 +65,16 @@ std::vector<Tensor> Continuation::evaluate(std::span<const Tensor> inputs, std::
       arguments.push_back(constant.defined() ? constant : values[static_cast<size_t>(input)]);
     }
     const auto start = std::chrono::steady_clock::now();
-    std::vector<Tensor> made = ops::evaluate_node(graph, node, arguments);
+    const auto engines = regions_.find(id);
+    std::vector<Tensor> made = engines != regions_.end()
+                                   ? engines->second.run(node, arguments, watch, allocator_)
+                                   : attempt([&] {
+                                       const HostMemoryScope scope(allocator_);
+                                       return ops::evaluate_node(graph, node, arguments);
+                                     });
     const double elapsed_us =
         std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
-    if (watch.between) watch.between(node, made[0], elapsed_us);
+    if (watch.between) watch.between(graph, node, made[0], elapsed_us);
     for (size_t i = 0; i < made.size(); ++i) values[static_cast<size_t>(node.outputs[i])] = std::move(made[i]);
   }
   std::vector<Tensor> outputs;
@@ -88,6 +97,11 @@ std::vector<Tensor> Continuation::results(std::span<const Tensor> front, std::sp
                                                           : copied(between[index]));
   }
   return outputs;
+}
+
+void Continuation::for_each_engine(const std::function<void(EngineCore&)>& use) const {
+  for (const auto& [node, engines] : regions_) engines.for_each_engine(use);
+  if (rest_ != nullptr) use(*rest_);
 }
 
 }  // namespace tfengine::runtime

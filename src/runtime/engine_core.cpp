@@ -10,63 +10,6 @@
 
 namespace tfengine::runtime {
 
-ShapeEntry::Lease::~Lease() {
-  const std::lock_guard lock(entry_.mutex_);
-  entry_.free_.push_back(std::move(context_));
-}
-
-ShapeEntry::Lease ShapeEntry::lease() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!free_.empty()) {
-      std::unique_ptr<Context> context = std::move(free_.back());
-      free_.pop_back();
-      return {*this, std::move(context)};
-    }
-    // The handle's return must not need memory.
-    free_.reserve(static_cast<size_t>(contexts_) + 1);
-  }
-  auto made = std::make_unique<Context>(prepared_, memory_);
-  const std::lock_guard lock(mutex_);
-  free_.reserve(static_cast<size_t>(contexts_) + 1);
-  ++contexts_;
-  held_bytes_ += made->held_bytes();
-  return {*this, std::move(made)};
-}
-
-bool ShapeEntry::release_idle() {
-  const bool later = next_ != nullptr && next_->rest() != nullptr && next_->rest()->release_contexts();
-  std::vector<std::unique_ptr<Context>> idle;  // freed behind the lock
-  const std::lock_guard lock(mutex_);
-  idle.reserve(static_cast<size_t>(contexts_));  // what is left keeps its room to return to
-  uint64_t bytes = 0;
-  for (std::unique_ptr<Context>& context : free_) {
-    --contexts_;
-    bytes += context->held_bytes();
-    idle.push_back(std::move(context));
-  }
-  held_bytes_ -= bytes;
-  free_.clear();
-  return later || bytes > 0;
-}
-
-int ShapeEntry::contexts() const {
-  const std::lock_guard lock(mutex_);
-  return contexts_;
-}
-
-uint64_t ShapeEntry::held_bytes() const {
-  const uint64_t later_bytes = next_ != nullptr && next_->rest() != nullptr ? next_->rest()->held_bytes() : 0;
-  const std::lock_guard lock(mutex_);
-  return held_bytes_ + later_bytes;
-}
-
-void for_each_stage(const ShapeEntry& entry, const std::function<void(const ShapeEntry&)>& use) {
-  use(entry);
-  if (entry.next() == nullptr || entry.next()->rest() == nullptr) return;
-  if (const auto latest = entry.next()->rest()->latest()) for_each_stage(*latest, use);
-}
-
 EngineCore::EngineCore(ir::Graph graph, EngineConfig config)
     : graph_(std::move(graph)),
       config_(std::move(config)),
@@ -108,8 +51,9 @@ ShapeEntry::Lease EngineCore::lease(ShapeEntry& entry) {
   return with_room(&entry, [&] { return entry.lease(); });
 }
 
-std::vector<Tensor> EngineCore::run(ShapeEntry& entry, std::span<const Tensor> inputs, const RunWatch& watch) {
-  std::vector<Tensor> front = with_room(&entry, [&] { return front_outputs(entry); });
+std::vector<Tensor> EngineCore::run(ShapeEntry& entry, std::span<const Tensor> inputs, const RunWatch& watch,
+                                    const std::shared_ptr<Allocator>& results) {
+  std::vector<Tensor> front = with_room(&entry, [&] { return front_outputs(entry, results); });
   {
     std::vector<const void*> from;
     std::vector<void*> to;
@@ -120,25 +64,33 @@ std::vector<Tensor> EngineCore::run(ShapeEntry& entry, std::span<const Tensor> i
   }
   const Continuation* next = entry.next();
   if (next == nullptr) return front;
-  const auto between = with_room(&entry, [&] { return next->evaluate(inputs, front, watch); });
+  const std::vector<Tensor> between = next->evaluate(
+      inputs, front, watch, [&](const Continuation::Make& make) { return with_room(&entry, make); });
   std::vector<Tensor> rest;
   if (next->rest() != nullptr) {
     const std::vector<Tensor> crossing = next->rest_inputs(inputs, front, between);
     std::vector<Shape> shapes;
     for (const Tensor& tensor : crossing) shapes.push_back(tensor.shape());
-    rest = next->rest()->run(*next->rest()->entry(shapes), crossing, watch);
+    rest = next->rest()->run(*next->rest()->entry(shapes), crossing, watch, results);
   }
   drop_beyond_limit();
-  return next->results(front, between, rest);
+  return with_room(&entry, [&] {
+    std::optional<HostMemoryScope> scope;
+    if (results != nullptr) scope.emplace(results);
+    return next->results(front, between, rest);
+  });
 }
 
-std::vector<Tensor> EngineCore::front_outputs(const ShapeEntry& entry) const {
+std::vector<Tensor> EngineCore::front_outputs(const ShapeEntry& entry,
+                                              const std::shared_ptr<Allocator>& results) const {
   const plan::Plan& plan = entry.plan();
   std::vector<Tensor> outputs;
   for (size_t i = 0; i < plan.graph.outputs.size(); ++i) {
     const plan::TensorDesc& desc = plan.descs[static_cast<size_t>(plan.graph.outputs[i].value)];
+    const bool passed_on = entry.next() != nullptr && !entry.next()->is_result(i);
     std::optional<HostMemoryScope> scope;
-    if (entry.next() != nullptr && !entry.next()->is_result(i)) scope.emplace(account_);
+    if (passed_on) scope.emplace(account_);
+    if (!passed_on && results != nullptr) scope.emplace(results);
     const MemoryLabel label(plan.graph.name, plan.graph.outputs[i].name);
     outputs.emplace_back(desc.dtype, desc.shape);
   }
@@ -337,29 +289,41 @@ std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& sha
   return std::make_shared<ShapeEntry>(shapes, std::move(prepared), std::move(memory), std::move(next));
 }
 
+std::unique_ptr<EngineCore> EngineCore::continued(ir::Graph graph, const std::vector<Shape>& shapes,
+                                                  const std::vector<Shape>& mark) {
+  const auto this_entry = [this, shapes]() -> const ShapeEntry* {
+    for (const auto& entry : all_entries()) {
+      if (entry->shapes() == shapes) return entry.get();
+    }
+    return nullptr;
+  };
+  EngineConfig config = config_;
+  config.allocator = account_.get();
+  config.memory_limit_bytes = UINT64_MAX;  // the account has it
+  config.shared_weights = packed_;
+  config.progress = nullptr;
+  config.continued.fixed = config_.continued.records == nullptr ? shapes.size() : config_.continued.fixed;
+  config.continued.shapes = all_shapes(shapes);
+  config.continued.shapes.insert(config.continued.shapes.end(), mark.begin(), mark.end());
+  config.continued.records = records_;
+  config.continued.held_bytes = [this, this_entry] { return held_beside(this_entry()); };
+  config.continued.release_idle = [this, this_entry] { return release_idle_but(this_entry()); };
+  return std::make_unique<EngineCore>(std::move(graph), std::move(config));
+}
+
 std::unique_ptr<Continuation> EngineCore::continuation(ops::Stages stages, const std::vector<Shape>& shapes) {
-  std::unique_ptr<EngineCore> rest;
-  if (!stages.rest.outputs.empty()) {
-    const auto this_entry = [this, shapes]() -> const ShapeEntry* {
-      for (const auto& entry : all_entries()) {
-        if (entry->shapes() == shapes) return entry.get();
-      }
-      return nullptr;
-    };
-    EngineConfig config = config_;
-    config.allocator = account_.get();
-    config.memory_limit_bytes = UINT64_MAX;  // the account has it
-    config.shared_weights = packed_;
-    config.progress = nullptr;
-    config.continued.fixed = config_.continued.records == nullptr ? shapes.size() : config_.continued.fixed;
-    config.continued.shapes = all_shapes(shapes);
-    config.continued.records = records_;
-    config.continued.held_bytes = [this, this_entry] { return held_beside(this_entry()); };
-    config.continued.release_idle = [this, this_entry] { return release_idle_but(this_entry()); };
-    rest = std::make_unique<EngineCore>(std::move(stages.rest), std::move(config));
-    stages.rest = {};
+  Continuation::Regions regions;
+  for (const ir::NodeId id : stages.between.order()) {
+    const ir::Node& node = stages.between.node(id);
+    if (node.regions.empty()) continue;
+    regions.emplace(id, RegionEngines(node, [&](ir::Graph region, size_t index) {
+                      return continued(std::move(region), shapes, {{id, static_cast<int64_t>(index)}});
+                    }));
   }
-  return std::make_unique<Continuation>(std::move(stages), std::move(rest), account_);
+  std::unique_ptr<EngineCore> rest;
+  if (!stages.rest.outputs.empty()) rest = continued(std::move(stages.rest), shapes, {});
+  stages.rest = {};
+  return std::make_unique<Continuation>(std::move(stages), std::move(regions), std::move(rest), account_);
 }
 
 bool EngineCore::planned(const std::vector<Shape>& shapes) const {

@@ -14,8 +14,7 @@
 #include "ops/stages.h"
 #include "plan/image.h"
 #include "plan/planner.h"
-#include "runtime/context.h"
-#include "runtime/continuation.h"
+#include "runtime/shape_entry.h"
 #include "runtime/tactic_records.h"
 
 namespace tfengine::runtime {
@@ -55,55 +54,6 @@ struct EngineConfig {
   Continued continued;
 };
 
-// What is kept for one set of input shapes.
-class ShapeEntry {
- public:
-  // `next`: null where the plan computes the whole graph.
-  ShapeEntry(std::vector<Shape> shapes, std::shared_ptr<const PreparedPlan> prepared, ContextMemory memory,
-             std::unique_ptr<Continuation> next)
-      : shapes_(std::move(shapes)),
-        prepared_(std::move(prepared)),
-        memory_(std::move(memory)),
-        next_(std::move(next)) {}
-
-  // A context nobody else uses: a free one or a new one. It goes back when the handle dies.
-  class Lease {
-   public:
-    Lease(ShapeEntry& entry, std::unique_ptr<Context> context) : entry_(entry), context_(std::move(context)) {}
-    ~Lease();
-    Lease(const Lease&) = delete;
-    Lease& operator=(const Lease&) = delete;
-    Context& operator*() const { return *context_; }
-    Context* operator->() const { return context_.get(); }
-
-   private:
-    ShapeEntry& entry_;
-    std::unique_ptr<Context> context_;
-  };
-  Lease lease();
-  // Gives back the memory of contexts that no call uses, of what follows, too; whether there were any.
-  bool release_idle();
-  int contexts() const;         // in use and free
-  uint64_t held_bytes() const;  // by them, and by what follows
-  const std::vector<Shape>& shapes() const { return shapes_; }
-  const Continuation* next() const { return next_.get(); }
-  const PreparedPlan& prepared() const { return *prepared_; }
-  const plan::Plan& plan() const { return prepared_->plan; }
-
- private:
-  std::vector<Shape> shapes_;
-  std::shared_ptr<const PreparedPlan> prepared_;
-  ContextMemory memory_;
-  std::unique_ptr<Continuation> next_;
-  mutable std::mutex mutex_;
-  std::vector<std::unique_ptr<Context>> free_;
-  int contexts_ = 0;
-  uint64_t held_bytes_ = 0;
-};
-
-// Calls `use` for the entry and for the latest plans of what follows it, in order.
-void for_each_stage(const ShapeEntry& entry, const std::function<void(const ShapeEntry&)>& use);
-
 class EngineCore {
  public:
   EngineCore(ir::Graph graph, EngineConfig config);
@@ -120,9 +70,10 @@ class EngineCore {
   std::shared_ptr<ShapeEntry> entry(const std::vector<Shape>& shapes);
   // A context of the entry. Where memory is refused, what idle contexts of other shapes hold is given back first.
   ShapeEntry::Lease lease(ShapeEntry& entry);
-  // One call from the entry's plan through all that follows it: the outputs, in order, in memory of their own. Tensors that
-  // live from plan to plan are temporary memory of the engine's.
-  std::vector<Tensor> run(ShapeEntry& entry, std::span<const Tensor> inputs, const RunWatch& watch = {});
+  // One call from the entry's plan through all that follows it: the outputs, in order, in memory of `results` (null: of this
+  // thread's tensors). Tensors that live from plan to plan are temporary memory of the engine's.
+  std::vector<Tensor> run(ShapeEntry& entry, std::span<const Tensor> inputs, const RunWatch& watch = {},
+                          const std::shared_ptr<Allocator>& results = nullptr);
   // The plan that these shapes would get, which is not kept: for its choices and times. Nothing of it is packed. Where shapes
   // depend on data, it ends there.
   plan::Plan make_plan(const std::vector<Shape>& shapes);
@@ -158,7 +109,10 @@ class EngineCore {
   std::shared_ptr<ShapeEntry> make_entry(const std::vector<Shape>& shapes);
   std::unique_ptr<Continuation> continuation(ops::Stages stages, const std::vector<Shape>& shapes);
   std::vector<Shape> all_shapes(const std::vector<Shape>& own) const;
-  std::vector<Tensor> front_outputs(const ShapeEntry& entry) const;
+  // For what follows the entry of these shapes; `mark`: shapes that tell it from its like.
+  std::unique_ptr<EngineCore> continued(ir::Graph graph, const std::vector<Shape>& shapes,
+                                        const std::vector<Shape>& mark);
+  std::vector<Tensor> front_outputs(const ShapeEntry& entry, const std::shared_ptr<Allocator>& results) const;
   plan::PlanRecord record_of(const plan::Plan& plan, const std::vector<Shape>& shapes) const;
   void strip_graph();
   uint64_t workspace_limit() const;

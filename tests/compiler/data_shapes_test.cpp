@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <set>
 #include <thread>
 
 #include "compiler/model_impl.h"
@@ -193,6 +194,63 @@ TEST(DataShapes, FilesKeepTheTactics) {
   run_and_check(loaded, 64, 50);
   EXPECT_EQ(tactics(loaded), want);
   run_and_check(loaded, 64, 2);
+}
+
+// Each iteration appends a row: regions are engines of their own.
+constexpr const char* kGrows = R"(
+graph @grows(%x: f32[1,16], %n: s32[]) {
+  %zero = const s32[] [0]
+  %i, %rows = While(%zero, %x, %n)
+    graph @cond(%ci: s32[], %cr: f32[?,16], %cn: s32[]) {
+      %go = Less(%ci, %cn)
+      return %go
+    }
+    graph @body(%bi: s32[], %br: f32[?,16], %bn: s32[]) {
+      %w = const f32[16,16] uniform(1, -0.5, 0.5)
+      %axis = const s32[] [0] %one = const s32[] [1] %sums = const s32[1] [0]
+      %more = Add(%bi, %one)
+      %sum = Sum(%br, %sums) {keep_dims=true}
+      %product = MatMul(%sum, %w)
+      %row = Tanh(%product)
+      %longer = ConcatV2(%br, %row, %axis)
+      return %more, %longer
+    }
+  %y = Tanh(%rows)
+  return %y, %i
+})";
+
+std::vector<NamedTensor> grow(const Engine& engine, int32_t n) {
+  const Tensor x = rows_of(1, 1);
+  const Tensor count = Tensor::of<int32_t>(DType::S32, {}, {n});
+  std::vector<NamedTensor> outputs = engine.run({{"x", x}, {"n", count}});
+  const std::vector<Tensor> inputs = {x, count};
+  expect_close(outputs, ops::evaluate_graph(model_of(kGrows).impl()->imported, inputs));
+  return outputs;
+}
+
+TEST(DataShapes, LoopsThatGrow) {
+  TrappingAllocator memory;
+  ConvertOptions some = options(1);
+  some.input_shapes = {{{1, 16}, {}}};
+  some.engine.allocator = &memory;
+  some.engine.maximum_cached_engines = 3;
+  const Engine engine = convert(model_of(kGrows), some);
+  for (const int32_t n : {0, 1, 2, 9, 3}) {
+    EXPECT_EQ(grow(engine, n)[0].tensor.shape(), (Shape{n + 1, 16}));
+    EXPECT_EQ(memory.bytes_in_use(), engine.cached_bytes()) << n;
+  }
+  const uint64_t weights = engine.memory().weights_bytes;
+  grow(engine, 12);
+  EXPECT_EQ(engine.memory().weights_bytes, weights);
+  std::set<std::string> names;
+  const Tensor count = Tensor::of<int32_t>(DType::S32, {}, {4});
+  for (const LayerProfile& layer : engine.profile({{"x", rows_of(1, 1)}, {"n", count}}, 2)) {
+    EXPECT_TRUE(names.insert(layer.name).second) << layer.name;
+  }
+  EXPECT_EQ(names.count("row") + names.count("product"), 1u);  // one has become a part of the other
+  engine.release_memory();
+  EXPECT_EQ(memory.bytes_in_use(), engine.cached_bytes());
+  grow(EngineBytes(engine).load(some.engine), 5);
 }
 
 TEST(DataShapes, ManyCallsAtOnce) {

@@ -149,7 +149,20 @@ graph @places(%x: f32[?,4]) {
   %q = Where(%above)
   %y = MatMul(%x, %w)
   %z = GatherNd(%v, %q)
-  return %y, %z, %q
+  %n = const s32[] [3] %i0 = const s32[] [0]
+  %i, %grown = While(%i0, %z, %n)
+    graph @cond(%ci: s32[], %cr: f32[?], %cn: s32[]) {
+      %go = Less(%ci, %cn)
+      return %go
+    }
+    graph @body(%bi: s32[], %br: f32[?], %bn: s32[]) {
+      %axis = const s32[] [0] %one = const s32[] [1]
+      %more = Add(%bi, %one)
+      %longer = ConcatV2(%br, %br, %axis)
+      return %more, %longer
+    }
+  %t = Tanh(%grown)
+  return %y, %z, %q, %t
 })"),
                                       "places"));
   const Tensor x = Tensor::of<float>(DType::F32, {2, 4}, {1, -1, 0.25f, 2, -3, 0.75f, -0.5f, 0});
@@ -163,6 +176,7 @@ graph @places(%x: f32[?,4]) {
     const auto check = [&] {
       ASSERT_EQ(outputs.at(1).tensor.shape(), (Shape{3}));
       EXPECT_EQ(outputs[1].tensor.as<float>()[2], 0.75f);
+      ASSERT_EQ(outputs[3].tensor.shape(), (Shape{24}));
     };
     most = refuse_each([&] { outputs = engine.run({{"x", x}}); });
     check();
