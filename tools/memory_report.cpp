@@ -111,7 +111,8 @@ void print_memory(const MemoryDetails& details) {
              memory.peak_layer);
   fmt::print("workspace    {:>12}\n", bytes_text(memory.workspace_bytes));
   if (memory.temporary_bytes > 0) {
-    fmt::print("temporary    {:>12}  (between plans, where shapes depend on data)\n", bytes_text(memory.temporary_bytes));
+    fmt::print("temporary    {:>12}  (between plans, where shapes depend on data)\n",
+               bytes_text(memory.temporary_bytes));
   }
   fmt::print("peak         {:>12}\n", bytes_text(memory.peak_bytes));
   fmt::print("file         {:>12}\n", bytes_text(memory.file_bytes));

@@ -264,9 +264,7 @@ def test_budgets_are_refused(tmp_path):
 def test_lists_that_grow(tmp_path):
     @tf.function(input_signature=[spec((None, 3)), spec((), name="limit")])
     def function(x, limit):
-        rows = tf.raw_ops.EmptyTensorList(
-            element_shape=tf.constant([3]), max_num_elements=-1, element_dtype=tf.float32
-        )
+        rows = tf.raw_ops.EmptyTensorList(element_shape=tf.constant([3]), max_num_elements=-1, element_dtype=tf.float32)
         _, rows, total = tf.while_loop(
             lambda i, rows, total: tf.logical_and(i < tf.shape(x)[0], total < limit),
             lambda i, rows, total: (

@@ -80,9 +80,9 @@ class Checker {
     }
     check_.converts = check_.findings.empty();
     if (!check_.converts) return std::move(check_);
-    find_slow();
     const bool inputs_known = std::all_of(shapes.begin(), shapes.end(), [](const Shape& s) { return s.is_static(); });
     if (inputs_known) ir::for_each_graph(graph, [&](const ir::Graph& part) { find_data_dependent(part); });
+    find_slow();
     return std::move(check_);
   }
 
@@ -101,9 +101,8 @@ class Checker {
                                     [&](ir::ValueId out) { return open(out) && graph.use_count(out) > 0; });
       if (!used || std::any_of(node.inputs.begin(), node.inputs.end(), open)) continue;
       refuse({node.name, node.op, true,
-              "the shape of its result depends on data: it runs between plans, and what stands behind it is planned in the "
-              "run, once for each shape that comes",
-              "use an op that fills up to a fixed size, where the first run with a shape has to be as fast as the others"});
+              "the shape of its result depends on data: it runs between plans, and what follows is planned in the run",
+              "use an op that fills up to a fixed size, where the first run with a shape has to be fast"});
     }
   }
 

@@ -168,8 +168,7 @@ Judge::Judge(const ir::Graph& float_graph, const AccuracyTarget& target, BatchSo
     reference_.push_back(run.run(batch));
     const std::vector<NamedTensor>& outputs = reference_.back();
     const int64_t samples = SampleRun::samples_in(batch);
-    const bool classes =
-        !outputs.empty() && has_classes(outputs[0].tensor) && outputs[0].tensor.shape()[0] == samples;
+    const bool classes = !outputs.empty() && has_classes(outputs[0].tensor) && outputs[0].tensor.shape()[0] == samples;
     classes_ = classes && (classes_ || reference_.size() == 1);
     sum += static_cast<double>(samples) * score_batch(outputs, outputs, batch);
     float_score_.samples += samples;

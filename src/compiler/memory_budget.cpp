@@ -103,8 +103,10 @@ Trials make_trials(const std::vector<Contender>& contenders, const std::vector<S
   const int64_t batch = batch_of(shapes);
   const ops::Stages stages = contenders.at(0).core->config().specialize(contenders[0].core->whole_graph(), shapes);
   if (stages.split()) {
-    fail<InvalidArgument>("memory_budget_bytes: {}; expected shapes that follow from the inputs' shapes. "
-                          "memory_limit_bytes bounds what such an engine takes", data_dependence(stages));
+    fail<InvalidArgument>(
+        "memory_budget_bytes: {}; expected shapes that follow from the inputs' shapes. "
+        "memory_limit_bytes bounds what such an engine takes",
+        data_dependence(stages));
   }
   for (size_t i = 0; i < contenders.size(); ++i) {
     runtime::EngineCore& core = *contenders[i].core;

@@ -22,8 +22,8 @@ MemoryReport memory_of(const EngineImpl& impl, const runtime::ShapeEntry& entry)
   runtime::for_each_stage(entry, [&](const runtime::ShapeEntry& stage) {
     const plan::Plan& plan = stage.plan();
     report.activation_bytes += plan.arena_bytes;
-    report.workspace_bytes = kept ? report.workspace_bytes + plan.workspace_bytes
-                                  : std::max(report.workspace_bytes, plan.workspace_bytes);
+    report.workspace_bytes =
+        kept ? report.workspace_bytes + plan.workspace_bytes : std::max(report.workspace_bytes, plan.workspace_bytes);
     report.activation_lower_bound_bytes += plan.arena_lower_bound_bytes;
     report.naive_activation_bytes += plan.naive_activation_bytes;
     report.own_order_activation_bytes += plan.own_order_arena_bytes;
@@ -34,8 +34,7 @@ MemoryReport memory_of(const EngineImpl& impl, const runtime::ShapeEntry& entry)
   if (entry.next() != nullptr) {
     report.temporary_bytes = impl.core->allocated().peak_bytes[static_cast<size_t>(Purpose::Temporary)];
   }
-  report.peak_bytes =
-      report.weights_bytes + report.activation_bytes + report.workspace_bytes + report.temporary_bytes;
+  report.peak_bytes = report.weights_bytes + report.activation_bytes + report.workspace_bytes + report.temporary_bytes;
   report.file_bytes = impl.file_bytes;
   return report;
 }

@@ -37,8 +37,8 @@ void require_fixed_outputs(const runtime::ShapeEntry& entry, const char* what) {
   const std::vector<Shape> shapes = output_shapes(entry);
   for (size_t i = 0; i < shapes.size(); ++i) {
     if (shapes[i].is_static()) continue;
-    fail<InvalidArgument>("{}: output {} has shape {}, because {}; run() gives outputs of the shapes that come", what, i,
-                          shapes[i].str(), data_dependence(entry.next()->stages()));
+    fail<InvalidArgument>("{}: output {} has shape {}, because {}; run() gives outputs of the shapes that come", what,
+                          i, shapes[i].str(), data_dependence(entry.next()->stages()));
   }
 }
 

@@ -83,7 +83,6 @@ std::vector<TypeInfo> infer_set_item(const InferContext& context) {
     const std::optional<int64_t> index = known_int(context, 1);
     count = count < 0 || !index ? -1 : std::max(count, *index + 1);
   }
-  if (!context.inputs[2].shape.ranked()) return {{context.inputs[0].dtype, context.inputs[0].shape}};
   return {infer_written(context, count, context.inputs[2])};
 }
 

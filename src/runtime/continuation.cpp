@@ -66,12 +66,11 @@ std::vector<Tensor> Continuation::evaluate(std::span<const Tensor> inputs, std::
     }
     const auto start = std::chrono::steady_clock::now();
     const auto engines = regions_.find(id);
-    std::vector<Tensor> made = engines != regions_.end()
-                                   ? engines->second.run(node, arguments, watch, allocator_)
-                                   : attempt([&] {
-                                       const HostMemoryScope scope(allocator_);
-                                       return ops::evaluate_node(graph, node, arguments);
-                                     });
+    std::vector<Tensor> made =
+        engines != regions_.end() ? engines->second.run(node, arguments, watch, allocator_) : attempt([&] {
+          const HostMemoryScope scope(allocator_);
+          return ops::evaluate_node(graph, node, arguments);
+        });
     const double elapsed_us =
         std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
     if (watch.between) watch.between(graph, node, made[0], elapsed_us);

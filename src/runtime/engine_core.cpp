@@ -64,8 +64,8 @@ std::vector<Tensor> EngineCore::run(ShapeEntry& entry, std::span<const Tensor> i
   }
   const Continuation* next = entry.next();
   if (next == nullptr) return front;
-  const std::vector<Tensor> between = next->evaluate(
-      inputs, front, watch, [&](const Continuation::Make& make) { return with_room(&entry, make); });
+  const std::vector<Tensor> between =
+      next->evaluate(inputs, front, watch, [&](const Continuation::Make& make) { return with_room(&entry, make); });
   std::vector<Tensor> rest;
   if (next->rest() != nullptr) {
     const std::vector<Tensor> crossing = next->rest_inputs(inputs, front, between);

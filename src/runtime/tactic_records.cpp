@@ -23,7 +23,9 @@ bool same_beginning(const std::vector<Shape>& a, const std::vector<Shape>& b, si
 double distance(const std::vector<Shape>& a, const std::vector<Shape>& b) {
   double largest = 0.0;
   for (size_t i = 0; i < a.size(); ++i) {
-    const auto elements = [](const Shape& shape) { return static_cast<double>(std::max<int64_t>(1, shape.elements())); };
+    const auto elements = [](const Shape& shape) {
+      return static_cast<double>(std::max<int64_t>(1, shape.elements()));
+    };
     largest = std::max(largest, std::abs(std::log2(elements(a[i]) / elements(b[i]))));
   }
   return largest;
@@ -58,7 +60,8 @@ TacticSource TacticRecords::for_data(int threads, const std::vector<Shape>& shap
     nearest = &record;
     least = away;
   }
-  const bool empty = std::any_of(shapes.begin(), shapes.end(), [](const Shape& shape) { return shape.elements() == 0; });
+  const bool empty =
+      std::any_of(shapes.begin(), shapes.end(), [](const Shape& shape) { return shape.elements() == 0; });
   if (!empty && count < kMaxMeasured && (nearest == nullptr || least > kNear)) return {std::nullopt, true};
   return {nearest == nullptr ? std::nullopt : std::optional(*nearest), false};
 }

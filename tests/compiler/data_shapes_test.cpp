@@ -99,9 +99,10 @@ TEST(DataShapes, WhatIsKnownOfTheOutputs) {
     engine.run_into({{"x", rows_of(6, 2)}}, {buffer, buffer});
     ADD_FAILURE() << "expected InvalidArgument";
   } catch (const InvalidArgument& error) {
-    EXPECT_STREQ(error.what(),
-                 "run_into: output 0 has shape [?,8], because the shape of what Where 'where' computes depends on data; "
-                 "run() gives outputs of the shapes that come");
+    EXPECT_STREQ(
+        error.what(),
+        "run_into: output 0 has shape [?,8], because the shape of what Where 'where' computes depends on data; "
+        "run() gives outputs of the shapes that come");
   }
 }
 

@@ -76,7 +76,9 @@ int check_parts(const char* text, const std::vector<Tensor>& inputs) {
   return parts;
 }
 
-Tensor floats(Shape shape, const std::vector<float>& values) { return Tensor::of(DType::F32, std::move(shape), values); }
+Tensor floats(Shape shape, const std::vector<float>& values) {
+  return Tensor::of(DType::F32, std::move(shape), values);
+}
 
 TEST(SplitAtData, StaticGraphsAreOnePart) {
   const Stages stages = stages_of("graph @g(%x: f32[?,3]) { %y = Relu(%x) return %y }", {{2, 3}});
