@@ -27,6 +27,7 @@ MemoryReport memory_of(const EngineImpl& impl, const runtime::ShapeEntry& entry)
     report.activation_lower_bound_bytes += plan.arena_lower_bound_bytes;
     report.naive_activation_bytes += plan.naive_activation_bytes;
     report.own_order_activation_bytes += plan.own_order_arena_bytes;
+    report.any_order_lower_bound_bytes += plan.any_order_bound_bytes;
     if (plan.steps.empty() || (!report.peak_layer.empty() && plan.arena_bytes <= fullest_bytes)) return;
     fullest_bytes = plan.arena_bytes;
     report.peak_layer = plan.graph.node(plan.steps[static_cast<size_t>(plan.peak_step)].node).name;

@@ -4,10 +4,12 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/host_memory.h"
 
 namespace tfengine::detail {
 
 OutputBuffers make_outputs(const plan::Plan& plan, int64_t samples) {
+  const UnclearedTensors written_by_the_run;
   OutputBuffers buffers;
   for (const ir::GraphOutput& out : plan.graph.outputs) {
     const plan::TensorDesc& desc = plan.descs[static_cast<size_t>(out.value)];

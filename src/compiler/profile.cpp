@@ -7,6 +7,7 @@
 #include "compiler/chunks.h"
 #include "compiler/engine_impl.h"
 #include "compiler/inputs.h"
+#include "ops/fused_elementwise.h"
 #include "plan/regions.h"
 
 namespace tfengine {
@@ -21,6 +22,14 @@ std::string precision_of(const ir::Graph& graph, const ir::Node& node) {
   };
   if (has(DType::S8, DType::U8)) return "int8";
   return has(DType::BF16, DType::BF16) ? "bf16" : "fp32";
+}
+
+// Nodes that run as one are told.
+std::string op_of(const ir::Node& node) {
+  if (!ops::is_fused(node)) return node.op;
+  std::string text;
+  for (const ir::NodeId id : node.regions[0].order()) text += (text.empty() ? "(" : ", ") + node.regions[0].node(id).op;
+  return node.op + text + ")";
 }
 
 // By what a step makes, which no other step does: the time of each run, all iterations of loops together.
@@ -77,7 +86,7 @@ class Layers {
 
   size_t push(const ir::Graph& graph, const ir::Node& node, const std::string& backend, const std::string& tactic,
               const std::string& shape) {
-    layers_.push_back({node.name, node.op, precision_of(graph, node), backend, tactic,
+    layers_.push_back({node.name, op_of(node), precision_of(graph, node), backend, tactic,
                        times_.median(made_by(graph, node), runs_), shape});
     return layers_.size() - 1;
   }

@@ -22,7 +22,7 @@ EngineCore::EngineCore(ir::Graph graph, EngineConfig config)
         "an engine needs backends and a specialize function");
 }
 
-std::shared_ptr<ShapeEntry> EngineCore::entry(const std::vector<Shape>& shapes) {
+std::shared_ptr<ShapeEntry> EngineCore::entry(const std::vector<Shape>& shapes, bool to_run) {
   const auto known = [&]() -> std::shared_ptr<ShapeEntry> {
     const std::lock_guard lock(mutex_);
     auto* found = entries_.find(shapes);
@@ -32,19 +32,48 @@ std::shared_ptr<ShapeEntry> EngineCore::entry(const std::vector<Shape>& shapes) 
   const std::lock_guard planning(planning_);
   if (auto found = known()) return found;  // another thread planned it meanwhile
   auto made = with_room(nullptr, [&] { return make_entry(shapes); });
-  std::shared_ptr<ShapeEntry> dropped;  // freed behind the lock
-  std::shared_ptr<ShapeEntry> inserted;
+  keep(made, to_run);
+  return made;
+}
+
+// What goes for the new plan gives its memory back first, but is forgotten only when the new plan has what it needs.
+void EngineCore::keep(const std::shared_ptr<ShapeEntry>& made, bool to_run) {
+  Entries::Item dropped;  // freed behind the lock
   {
     const std::lock_guard lock(mutex_);
-    if (entries_.full()) {
-      ++evictions_;
-      dropped = entries_.entries().back().second;
-    }
-    inserted = entries_.insert(shapes, std::move(made));
+    entries_.insert(made->shapes(), made);
+    if (entries_.overfull()) dropped = entries_.pop_oldest();
   }
-  dropped.reset();
+  const bool drops = dropped.second != nullptr;
+  if (drops) dropped.second->release_idle();
+  if (to_run) {
+    make_room_for(*made);
+    try {
+      lease(*made);
+    } catch (const OutOfMemory&) {
+      const std::lock_guard lock(mutex_);
+      // Where there is room for both, it waits for memory.
+      if (drops || bytes_of_entries() > config_.maximum_cached_bytes) entries_.erase(made->shapes());
+      if (drops) entries_.restore_oldest(std::move(dropped));
+      throw;
+    }
+  }
+  if (drops) {
+    dropped.second.reset();
+    const std::lock_guard lock(mutex_);
+    ++evictions_;
+  }
   drop_beyond_limit();
-  return inserted;
+}
+
+// Within maximum_cached_bytes: memory that waits for calls with other shapes, the least recently used first.
+void EngineCore::make_room_for(const ShapeEntry& made) {
+  auto others = all_entries();
+  std::reverse(others.begin(), others.end());
+  for (const auto& entry : others) {
+    if (cached_bytes() + bytes_to_run(made) <= config_.maximum_cached_bytes) return;
+    if (entry.get() != &made) entry->release_idle();
+  }
 }
 
 ShapeEntry::Lease EngineCore::lease(ShapeEntry& entry) {
@@ -71,7 +100,7 @@ std::vector<Tensor> EngineCore::run(ShapeEntry& entry, std::span<const Tensor> i
     const std::vector<Tensor> crossing = next->rest_inputs(inputs, front, between);
     std::vector<Shape> shapes;
     for (const Tensor& tensor : crossing) shapes.push_back(tensor.shape());
-    rest = next->rest()->run(*next->rest()->entry(shapes), crossing, watch, results);
+    rest = next->rest()->run(*next->rest()->entry(shapes, true), crossing, watch, results);
   }
   drop_beyond_limit();
   return with_room(&entry, [&] {
@@ -140,7 +169,7 @@ void EngineCore::release_memory() {
 // Frees the least recently used plan but the last one, if `wanted` says so.
 template <typename Wanted>
 bool EngineCore::drop_oldest(const Wanted& wanted) {
-  std::shared_ptr<ShapeEntry> dropped;  // freed behind the lock
+  Entries::Item dropped;  // freed behind the lock
   const std::lock_guard lock(mutex_);
   if (entries_.entries().size() <= 1 || !wanted()) return false;
   dropped = entries_.pop_oldest();
@@ -159,11 +188,13 @@ void EngineCore::drop_beyond_limit() {
 // With mutex_ held. A new plan's memory is taken next, and counts already.
 uint64_t EngineCore::bytes_of_entries() const {
   uint64_t bytes = packed_->bytes();
-  for (const auto& [shapes, entry] : entries_.entries()) {
-    const uint64_t own_workspace = config_.shared_workspace == nullptr ? entry->plan().workspace_bytes : 0;
-    bytes += std::max(entry->held_bytes(), entry->plan().arena_bytes + own_workspace);
-  }
+  for (const auto& [shapes, entry] : entries_.entries()) bytes += std::max(entry->held_bytes(), bytes_to_run(*entry));
   return bytes;
+}
+
+// By one call at a time, besides weights.
+uint64_t EngineCore::bytes_to_run(const ShapeEntry& entry) const {
+  return entry.plan().arena_bytes + (config_.shared_workspace == nullptr ? entry.plan().workspace_bytes : 0);
 }
 
 uint64_t EngineCore::cached_bytes() const { return packed_->bytes() + held_bytes(); }
@@ -225,6 +256,12 @@ plan::PlanOptions EngineCore::plan_options() const {
   return options;
 }
 
+ops::Stages EngineCore::planned_stages(std::span<const Shape> shapes) {
+  ops::Stages stages = config_.specialize(whole_graph(), shapes);
+  if (config_.fuse) config_.fuse(stages.front);
+  return stages;
+}
+
 std::vector<Shape> EngineCore::all_shapes(const std::vector<Shape>& own) const {
   std::vector<Shape> shapes = config_.continued.shapes;
   shapes.insert(shapes.end(), own.begin(), own.end());
@@ -248,20 +285,20 @@ plan::Plan EngineCore::make_plan(ir::Graph front, const std::vector<Shape>& shap
 
 plan::Plan EngineCore::make_plan(const std::vector<Shape>& shapes) {
   bool unused = false;
-  return make_plan(config_.specialize(whole_graph(), shapes).front, shapes, unused);
+  return make_plan(planned_stages(shapes).front, shapes, unused);
 }
 
 plan::Plan EngineCore::make_plan(const plan::PlanRecord& record) {
   plan::PlanOptions options = plan_options();
   options.recorded = &record.tactics;
   options.progress = nullptr;
-  return plan::make_plan(config_.specialize(whole_graph(), record.input_shapes).front, *packed_, options);
+  return plan::make_plan(planned_stages(record.input_shapes).front, *packed_, options);
 }
 
 plan::Plan EngineCore::survey(const std::vector<Shape>& shapes, std::vector<plan::StepOptions>& steps) {
   plan::PlanOptions options = plan_options();
   options.survey = &steps;
-  return plan::make_plan(config_.specialize(whole_graph(), shapes).front, *packed_, options);
+  return plan::make_plan(planned_stages(shapes).front, *packed_, options);
 }
 
 plan::PlanRecord EngineCore::record_of(const plan::Plan& plan, const std::vector<Shape>& shapes) const {
@@ -276,7 +313,7 @@ plan::PlanRecord EngineCore::record_of(const plan::Plan& plan, const std::vector
 }
 
 std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& shapes) {
-  ops::Stages stages = config_.specialize(whole_graph(), shapes);
+  ops::Stages stages = planned_stages(shapes);
   bool worth_keeping = false;
   plan::Plan plan = make_plan(std::move(stages.front), shapes, worth_keeping);
   if (again_ != nullptr && !stripped_) strip_graph();  // the plan has what it needs
@@ -302,6 +339,7 @@ std::unique_ptr<EngineCore> EngineCore::continued(ir::Graph graph, const std::ve
   config.memory_limit_bytes = UINT64_MAX;  // the account has it
   config.shared_weights = packed_;
   config.progress = nullptr;
+  config.packed = nullptr;  // it plans again soon
   config.continued.fixed = config_.continued.records == nullptr ? shapes.size() : config_.continued.fixed;
   config.continued.shapes = all_shapes(shapes);
   config.continued.shapes.insert(config.continued.shapes.end(), mark.begin(), mark.end());

@@ -51,7 +51,7 @@ std::vector<Tensor> RegionEngines::run(const Region& region, std::span<const Ten
     inputs.push_back(arguments[i]);
     shapes.push_back(arguments[i].shape());
   }
-  return region.engine->run(*region.engine->entry(shapes), inputs, watch, results);
+  return region.engine->run(*region.engine->entry(shapes, true), inputs, watch, results);
 }
 
 std::vector<Tensor> RegionEngines::run(const ir::Node& node, std::span<const Tensor> inputs, const RunWatch& watch,
