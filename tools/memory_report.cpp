@@ -131,6 +131,10 @@ void print_memory(const MemoryDetails& details) {
       bytes_text(memory.any_order_lower_bound_bytes), bytes_text(memory.own_order_activation_bytes),
       bytes_text(memory.naive_activation_bytes), memory.peak_layer);
   fmt::print("workspace    {:>12}\n", bytes_text(memory.workspace_bytes));
+  if (memory.temporary_bytes > 0) {
+    fmt::print("temporary    {:>12}  (between plans, where shapes depend on data)\n",
+               bytes_text(memory.temporary_bytes));
+  }
   fmt::print("peak         {:>12}\n", bytes_text(memory.peak_bytes));
   fmt::print("file         {:>12}\n", bytes_text(memory.file_bytes));
   print_fullest_steps(details);
@@ -147,6 +151,7 @@ json memory_json(const MemoryDetails& details) {
                    {"constant_bytes", memory.constant_bytes},
                    {"activation_bytes", memory.activation_bytes},
                    {"workspace_bytes", memory.workspace_bytes},
+                   {"temporary_bytes", memory.temporary_bytes},
                    {"peak_bytes", memory.peak_bytes},
                    {"file_bytes", memory.file_bytes},
                    {"activation_lower_bound_bytes", memory.activation_lower_bound_bytes},

@@ -18,7 +18,9 @@ struct MemoryReport {
   uint64_t constant_bytes = 0;    // the same weights, and all other constants, as the engine's file has them
   uint64_t activation_bytes = 0;  // the arena of one context
   uint64_t workspace_bytes = 0;   // the most that a chosen tactic needs, of one context
-  uint64_t peak_bytes = 0;        // the sum of the three
+  // The most that tensors between plans took so far, where shapes depend on data and a call runs several plans.
+  uint64_t temporary_bytes = 0;
+  uint64_t peak_bytes = 0;  // the sum of the four
   // For comparison: the tensors that live at the busiest step, and every tensor in memory of its own.
   uint64_t activation_lower_bound_bytes = 0;
   uint64_t naive_activation_bytes = 0;

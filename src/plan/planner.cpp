@@ -2,6 +2,7 @@
 #include "plan/planner.h"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <map>
 #include <set>
@@ -85,6 +86,8 @@ class Planner {
   }
 
   Plan run() {
+    static std::atomic<uint64_t> plans{0};
+    plan_.number = ++plans;
     const std::vector<ir::NodeId> order = plan_.graph.order();
     check_static();
     plan_.descs = describe_values(plan_.graph);
