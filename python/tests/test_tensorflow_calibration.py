@@ -216,7 +216,9 @@ EngineSession(graph)(np.ones((1, 8, 8, 1), np.float32))
 def test_strict_ranges_fail_the_call_and_name_the_tensors(digits_native, images):
     graph = engine_graph(digits_native, precision_mode="INT8", use_calibration=False, _tfengine_strict_ranges=True)
     session = EngineSession(graph)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[quantize\] \d+ tensors have no INT8 range: '.*', '.*';"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"\[quantize\] \d+ tensors have no INT8 range: '.*', '.*';"
+    ):
         session(images[:8])
     assert session.status()["native_calls"] == {}
 
