@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 
 #include "backends/list.h"
@@ -111,12 +112,26 @@ struct Calibrator::Impl {
     }
     histograms = earlier;
     resumed = histograms.tensors.size();
+    for (const quantize::SampleRecord& record : earlier.samples_seen.records()) expected.insert(record.content);
+    // A log that is full holds the smallest fingerprints: nothing is known of larger ones.
+    const bool all = expected.size() == earlier.samples;
+    known_below = all ? UINT64_MAX : expected.empty() ? 0 : *expected.rbegin();
   }
 
-  // A batch whose samples an earlier run counted.
+  // A batch whose samples an earlier run counted. Whether there are more of them than that is the caller's question.
   void pass_over(const detail::BoundInputs& inputs) {
-    const std::vector<uint64_t> contents = samples.contents(inputs, samples_in(inputs));
-    order.insert(order.end(), contents.begin(), contents.end());
+    for (const uint64_t content : samples.contents(inputs, samples_in(inputs))) {
+      const auto found = expected.find(content);
+      if (found != expected.end()) {
+        expected.erase(found);
+      } else if (!expected.empty() && content < known_below) {
+        fail<InvalidArgument>(
+            "calibration: sample {} of the data is not among the {} samples that the earlier run counted; expected the "
+            "data that it was made with",
+            order.size(), histograms.samples);
+      }
+      order.push_back(content);
+    }
   }
 
   // Kernels are chosen by shape, and do not add up in the same order: only the same batch size gives the same bytes. So a
@@ -217,6 +232,9 @@ struct Calibrator::Impl {
   std::shared_ptr<runtime::ShapeEntry> entry;
   std::unique_ptr<detail::Observer> observer;
   std::optional<size_t> resumed;  // tensors that an earlier run counted
+  // Fingerprints of the samples that it counted and that were not passed over yet, as far as they are known.
+  std::multiset<uint64_t> expected;
+  uint64_t known_below = 0;
 };
 
 Calibrator::Calibrator(const Model& model, const CalibrateOptions& options)
