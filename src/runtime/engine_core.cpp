@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "base/huge_pages.h"
 
 namespace tfengine::runtime {
 
@@ -133,6 +134,7 @@ void EngineCore::release_memory() {
   const std::lock_guard planning(planning_);
   release_idle_but(nullptr);
   while (drop_oldest([] { return true; })) continue;
+  release_huge_blocks();
 }
 
 // Frees the least recently used plan but the last one, if `wanted` says so.
