@@ -15,4 +15,6 @@ std::vector<const plan::Backend*> backends_by_name(const std::string& name) {
   fail<InvalidArgument>("backend '{}' is unknown, expected 'onednn', 'reference' or 'cuda'", name);
 }
 
+void drop_planning_code() noexcept { onednn::drop_planning_code(); }
+
 }  // namespace tfengine

@@ -13,4 +13,7 @@ namespace tfengine {
 // "reference": the reference backend alone. InvalidArgument for a name that is unknown or not built, saying why.
 std::vector<const plan::Backend*> backends_by_name(const std::string& name);
 
+// A plan is made and its weights are packed: the libraries' code that only this takes leaves the process's memory.
+void drop_planning_code() noexcept;
+
 }  // namespace tfengine

@@ -43,7 +43,7 @@ runtime::EngineConfig engine_config(const EngineOptions& options) {
   runtime::EngineConfig config;
   config.backends = backends_by_name(options.backend);
   config.threads = resolve_threads(options.threads);
-  config.max_workspace_size_bytes = options.max_workspace_size_bytes;
+  config.max_workspace_size_bytes = options.max_workspace_size_bytes.value_or(kDefaultMaxWorkspaceSizeBytes);
   config.maximum_cached_engines = options.maximum_cached_engines;
   config.maximum_cached_bytes = options.maximum_cached_bytes;
   config.memory_limit_bytes = options.memory_limit_bytes;
@@ -53,6 +53,7 @@ runtime::EngineConfig engine_config(const EngineOptions& options) {
   config.allocator = options.allocator == nullptr ? &default_allocator() : options.allocator;
   config.measure = options.time_tactics && !untimed_by_environment();
   config.specialize = passes::specialize;
+  config.packed = drop_planning_code;
   config.fuse = [backend = config.backends.front()](ir::Graph& graph) {
     passes::fuse_elementwise(
         graph, [&](const ir::Graph& within, const ir::Node& node) { return backend->fuses(within, node); });
@@ -75,10 +76,11 @@ void save_timings(const EngineImpl& impl) {
 
 namespace {
 
-std::shared_ptr<runtime::ShapeEntry> entry_for(const EngineImpl& impl, const std::vector<Shape>& given) {
+std::shared_ptr<runtime::ShapeEntry> entry_for(const EngineImpl& impl, const std::vector<Shape>& given,
+                                               bool to_run = false) {
   const std::vector<Shape> shapes = planned_shapes(given, impl.chunk);
   const bool known = impl.core->latest() != nullptr && impl.core->latest()->shapes() == shapes;
-  auto entry = impl.core->entry(shapes);
+  auto entry = impl.core->entry(shapes, to_run);
   if (!known) save_timings(impl);
   return entry;
 }
@@ -190,10 +192,10 @@ plan::EngineImage read_engine_image(const Engine::Bytes& bytes, const std::strin
   return image;
 }
 
-uint64_t workspace_limit_of(const plan::EngineImage& image) {
+std::optional<uint64_t> workspace_limit_of(const plan::EngineImage& image) {
   const auto options = nlohmann::json::parse(image.options, nullptr, false);
   const char* key = "max_workspace_size_bytes";
-  if (!options.is_object() || !options.contains(key) || !options[key].is_number_unsigned()) return UINT64_MAX;
+  if (!options.is_object() || !options.contains(key) || !options[key].is_number_unsigned()) return std::nullopt;
   return options[key].get<uint64_t>();
 }
 
@@ -220,12 +222,14 @@ Engine engine_of(const Engine::Bytes& bytes, const EngineOptions& options, const
   auto impl = std::make_shared<EngineImpl>();
   EngineOptions used = options;
   if (used.threads == 0) used.threads = image.threads;
-  // Nobody asked for more than it was made with.
-  if (used.max_workspace_size_bytes == EngineOptions().max_workspace_size_bytes) {
-    used.max_workspace_size_bytes = std::min(used.max_workspace_size_bytes, workspace_limit_of(image));
-  }
+  if (!used.max_workspace_size_bytes) used.max_workspace_size_bytes = workspace_limit_of(image);
   runtime::EngineConfig config = engine_config(used);
-  config.packed = std::move(packed);
+  if (packed) {
+    config.packed = [packed = std::move(packed), and_then = std::move(config.packed)] {
+      packed();
+      and_then();
+    };
+  }
   impl->core = std::make_unique<runtime::EngineCore>(std::move(image.graph), std::move(config));
   impl->model_hash = image.model_hash;
   impl->precision = image.precision;
@@ -303,7 +307,7 @@ std::vector<Shape> Engine::output_shapes(const std::vector<Shape>& input_shapes)
 }
 
 void Engine::prepare(const std::vector<Shape>& input_shapes) const {
-  const auto entry = detail::entry_for(*impl_, input_shapes);
+  const auto entry = detail::entry_for(*impl_, input_shapes, true);
   impl_->core->lease(*entry);
 }
 
@@ -313,7 +317,7 @@ bool Engine::planned(const std::vector<Shape>& input_shapes) const {
 
 std::vector<NamedTensor> Engine::run(const std::vector<NamedTensor>& inputs) const {
   const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
-  const auto entry = detail::entry_for(*impl_, bound.shapes);
+  const auto entry = detail::entry_for(*impl_, bound.shapes, true);
   const bool chunks = entry->shapes() != bound.shapes;
   detail::OutputBuffers outputs = detail::make_outputs(entry->plan(), chunks ? bound.shapes[0][0] : 0);
   detail::run_entry(*impl_->core, *entry, bound, outputs.addresses);
@@ -325,7 +329,7 @@ void Engine::run_into(const std::vector<NamedTensor>& inputs, const std::vector<
   if (outputs.size() != impl_->core->graph().outputs.size()) {
     fail<InvalidArgument>("run_into: got {} outputs, expected {}", outputs.size(), impl_->core->graph().outputs.size());
   }
-  detail::run_entry(*impl_->core, *detail::entry_for(*impl_, bound.shapes), bound, outputs);
+  detail::run_entry(*impl_->core, *detail::entry_for(*impl_, bound.shapes, true), bound, outputs);
 }
 
 std::string Engine::precision() const { return impl_->precision; }
@@ -345,7 +349,7 @@ int Engine::threads() const { return impl_->core->config().threads; }
 std::vector<LayerProfile> Engine::profile(const std::vector<NamedTensor>& inputs, int runs) const {
   if (runs < 1) fail<InvalidArgument>("profile: got {} runs, expected at least 1", runs);
   const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
-  const auto entry = detail::entry_for(*impl_, bound.shapes);
+  const auto entry = detail::entry_for(*impl_, bound.shapes, true);
   const plan::Plan& plan = entry->plan();
   const detail::OutputBuffers outputs = detail::make_outputs(plan);
   detail::StepTimesOfRuns times;

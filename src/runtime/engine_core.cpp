@@ -74,7 +74,7 @@ EngineCore::EngineCore(ir::Graph graph, EngineConfig config)
         "an engine needs backends and a specialize function");
 }
 
-std::shared_ptr<ShapeEntry> EngineCore::entry(const std::vector<Shape>& shapes) {
+std::shared_ptr<ShapeEntry> EngineCore::entry(const std::vector<Shape>& shapes, bool to_run) {
   const auto known = [&]() -> std::shared_ptr<ShapeEntry> {
     const std::lock_guard lock(mutex_);
     auto* found = entries_.find(shapes);
@@ -84,19 +84,48 @@ std::shared_ptr<ShapeEntry> EngineCore::entry(const std::vector<Shape>& shapes) 
   const std::lock_guard planning(planning_);
   if (auto found = known()) return found;  // another thread planned it meanwhile
   auto made = with_room(nullptr, [&] { return make_entry(shapes); });
-  std::shared_ptr<ShapeEntry> dropped;  // freed behind the lock
-  std::shared_ptr<ShapeEntry> inserted;
+  keep(made, to_run);
+  return made;
+}
+
+// What goes for the new plan gives its memory back first, but is forgotten only when the new plan has what it needs.
+void EngineCore::keep(const std::shared_ptr<ShapeEntry>& made, bool to_run) {
+  Entries::Item dropped;  // freed behind the lock
   {
     const std::lock_guard lock(mutex_);
-    if (entries_.full()) {
-      ++evictions_;
-      dropped = entries_.entries().back().second;
-    }
-    inserted = entries_.insert(shapes, std::move(made));
+    entries_.insert(made->shapes(), made);
+    if (entries_.overfull()) dropped = entries_.pop_oldest();
   }
-  dropped.reset();
+  const bool drops = dropped.second != nullptr;
+  if (drops) dropped.second->release_idle();
+  if (to_run) {
+    make_room_for(*made);
+    try {
+      lease(*made);
+    } catch (const OutOfMemory&) {
+      const std::lock_guard lock(mutex_);
+      // Where there is room for both, it waits for memory.
+      if (drops || bytes_of_entries() > config_.maximum_cached_bytes) entries_.erase(made->shapes());
+      if (drops) entries_.restore_oldest(std::move(dropped));
+      throw;
+    }
+  }
+  if (drops) {
+    dropped.second.reset();
+    const std::lock_guard lock(mutex_);
+    ++evictions_;
+  }
   drop_beyond_limit();
-  return inserted;
+}
+
+// Within maximum_cached_bytes: memory that waits for calls with other shapes, the least recently used first.
+void EngineCore::make_room_for(const ShapeEntry& made) {
+  auto others = all_entries();
+  std::reverse(others.begin(), others.end());
+  for (const auto& entry : others) {
+    if (cached_bytes() + bytes_to_run(made) <= config_.maximum_cached_bytes) return;
+    if (entry.get() != &made) entry->release_idle();
+  }
 }
 
 ShapeEntry::Lease EngineCore::lease(ShapeEntry& entry) {
@@ -140,7 +169,7 @@ void EngineCore::release_memory() {
 // Frees the least recently used plan but the last one, if `wanted` says so.
 template <typename Wanted>
 bool EngineCore::drop_oldest(const Wanted& wanted) {
-  std::shared_ptr<ShapeEntry> dropped;  // freed behind the lock
+  Entries::Item dropped;  // freed behind the lock
   const std::lock_guard lock(mutex_);
   if (entries_.entries().size() <= 1 || !wanted()) return false;
   dropped = entries_.pop_oldest();
@@ -159,11 +188,13 @@ void EngineCore::drop_beyond_limit() {
 // With mutex_ held. A new plan's memory is taken next, and counts already.
 uint64_t EngineCore::bytes_of_entries() const {
   uint64_t bytes = packed_.bytes();
-  for (const auto& [shapes, entry] : entries_.entries()) {
-    const uint64_t own_workspace = config_.shared_workspace == nullptr ? entry->plan().workspace_bytes : 0;
-    bytes += std::max(entry->held_bytes(), entry->plan().arena_bytes + own_workspace);
-  }
+  for (const auto& [shapes, entry] : entries_.entries()) bytes += std::max(entry->held_bytes(), bytes_to_run(*entry));
   return bytes;
+}
+
+// By one call at a time, besides weights.
+uint64_t EngineCore::bytes_to_run(const ShapeEntry& entry) const {
+  return entry.plan().arena_bytes + (config_.shared_workspace == nullptr ? entry.plan().workspace_bytes : 0);
 }
 
 uint64_t EngineCore::cached_bytes() const {

@@ -23,6 +23,7 @@
 #include "backends/onednn/resample.h"
 #include "backends/onednn/typed.h"
 #include "backends/onednn/volume.h"
+#include "base/code_pages.h"
 #include "ops/fused_elementwise.h"
 
 namespace tfengine::onednn {
@@ -264,5 +265,7 @@ const plan::Backend& onednn_backend() {
   static const OnednnBackend backend;
   return backend;
 }
+
+void drop_planning_code() noexcept { drop_code_pages(reinterpret_cast<const void*>(&dnnl_primitive_create)); }
 
 }  // namespace tfengine::onednn

@@ -72,7 +72,8 @@ class FusedEpilogue {
   // Puts scale and bias into the store.
   void pack(PackedStore& packed);
   kernels::Epilogue bound(const StepArgs& args) const;
-  int residual_input() const { return residual_input_; }
+  // Tactic::may_overwrite of kernels that read the residual where they write next.
+  uint64_t overwrites_residual() const { return residual_input_ == ir::kNone ? 0 : uint64_t{1} << residual_input_; }
 
  private:
   kernels::Epilogue plain_;
