@@ -26,6 +26,16 @@ std::vector<Shape> shapes_of(const std::vector<NamedTensor>& tensors) {
   return shapes;
 }
 
+// TensorFlow gives the memory for outputs before they are computed.
+std::vector<Shape> fixed(std::vector<Shape> shapes) {
+  for (const Shape& shape : shapes) {
+    if (shape.is_static()) continue;
+    fail<InvalidModel>("an output has shape {} that depends on data; expected one that follows from the inputs' shapes",
+                       shape.str());
+  }
+  return shapes;
+}
+
 std::string text_of(const std::vector<Shape>& shapes) {
   std::string text;
   for (const Shape& shape : shapes) text += (text.empty() ? "" : ", ") + shape.str();
@@ -167,14 +177,14 @@ void OpEngine::execute(const Call& call) {
   check(engine != nullptr, "'{}' has no engine to run", config_.name);
   const Shapes shapes = shapes_of(call.inputs);
   engine->prepare(shapes);  // if that is refused, no other plan has made room for this one
-  engine->run_into(call.inputs, call.allocate(engine->output_shapes(shapes)));
+  engine->run_into(call.inputs, call.allocate(fixed(engine->output_shapes(shapes))));
 }
 
 void OpEngine::calibrate(const Call& call) {
   const HostMemoryScope memory(allocator_);
   const std::lock_guard observing(calibrating_);
   if (calibrator_ == nullptr) calibrator_ = make_calibrator();
-  calibrator_->run_into(call.inputs, call.allocate(calibrator_->output_shapes(shapes_of(call.inputs))));
+  calibrator_->run_into(call.inputs, call.allocate(fixed(calibrator_->output_shapes(shapes_of(call.inputs)))));
 }
 
 std::unique_ptr<Calibrator> OpEngine::make_calibrator() {
