@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/host_memory.h"
+#include "base/huge_pages.h"
 #include "base/memory_label.h"
 
 namespace tfengine::runtime {
@@ -164,6 +165,7 @@ void EngineCore::release_memory() {
   const std::lock_guard planning(planning_);
   release_contexts();
   while (drop_oldest([] { return true; })) continue;
+  release_huge_blocks();
 }
 
 // Frees the least recently used plan but the last one, if `wanted` says so.
