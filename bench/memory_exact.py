@@ -35,12 +35,33 @@ MOST_GROWTH = 1.05
 MOST_GROWTH_BYTES = 8 * MIB
 MOST_KEPT = 1.02
 MOST_ARENA = 1.05
-SIZES = ("weights_bytes", "activation_bytes", "activation_lower_bound_bytes", "any_order_lower_bound_bytes")
-PURPOSES = {"weights": "weights_bytes", "activations": "activation_bytes", "workspace": "workspace_bytes"}
+SIZES = (
+    "weights_bytes",
+    "activation_bytes",
+    "activation_lower_bound_bytes",
+    "any_order_lower_bound_bytes",
+)
+PURPOSES = {
+    "weights": "weights_bytes",
+    "activations": "activation_bytes",
+    "workspace": "workspace_bytes",
+}
 MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ ")
 ROW = "{:18}{:>5}{:>6}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}{:>9}{:>9}{:>8}{:>8}"
 HEAD = ROW.format(
-    "model", "", "batch", "weights", "arena", "bound", "any order", "workspace", "grows by", "more", "of files", "kept", "packed"
+    "model",
+    "",
+    "batch",
+    "weights",
+    "arena",
+    "bound",
+    "any order",
+    "workspace",
+    "grows by",
+    "more",
+    "of files",
+    "kept",
+    "packed",
 )
 
 
@@ -73,9 +94,23 @@ def parse():
     options.add_argument("--precisions", type=comma(str), default=PRECISIONS)
     options.add_argument("--batches", type=comma(int), default=BATCHES)
     options.add_argument("--threads", type=int, default=2)
-    options.add_argument("--models-dir", type=Path, default=DEFAULT_DIR, help="where models.py wrote them")
-    options.add_argument("--cache-dir", type=Path, default=DEFAULT_DIR.parent / "memory", help="where engines go")
-    options.add_argument("--time-tactics", action="store_true", help="choose the fastest tactics of this machine")
+    options.add_argument(
+        "--models-dir",
+        type=Path,
+        default=DEFAULT_DIR,
+        help="where models.py wrote them",
+    )
+    options.add_argument(
+        "--cache-dir",
+        type=Path,
+        default=DEFAULT_DIR.parent / "memory",
+        help="where engines go",
+    )
+    options.add_argument(
+        "--time-tactics",
+        action="store_true",
+        help="choose the fastest tactics of this machine",
+    )
     options.add_argument("--json", type=Path, help="also write the figures here")
     options.add_argument("--worker", help=argparse.SUPPRESS)
     options.add_argument("--batch", type=int, help=argparse.SUPPRESS)
@@ -94,14 +129,30 @@ def run_case(name, precision, batch, arguments):
 
 def convert(name, precision, batch, engine, arguments):
     model = arguments.models_dir / f"{name}.pb"
-    options = ["-o", str(engine), "--precision", precision, "--plan-batch-size", str(batch)]
+    options = [
+        "-o",
+        str(engine),
+        "--precision",
+        precision,
+        "--plan-batch-size",
+        str(batch),
+    ]
     options += ["--threads", str(arguments.threads), "--quiet"]
     if precision == "int8":
-        options += ["--calibration-data", str(model.with_suffix(".calibration.npy")), "--num-calibration-samples", "8"]
+        options += [
+            "--calibration-data",
+            str(model.with_suffix(".calibration.npy")),
+            "--num-calibration-samples",
+            "8",
+        ]
     if not arguments.time_tactics:
         options.append("--no-tactic-timing")
     tfengine = str(Path(sys.executable).parent / "tfengine")
-    subprocess.run([tfengine, "convert", str(model), *options], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [tfengine, "convert", str(model), *options],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def resident_bytes():
@@ -141,21 +192,7 @@ def measure(path, arguments):
     result["grown_files_bytes"] = files_now - files
     engine.release_memory()
     result["kept_bytes"] = engine.memory()["cached_bytes"]
-    result["constant_bytes"] = constant_bytes(engine.dump())
     return result
-
-
-def constant_bytes(graph):
-    """Of the constants in an engine's graph: its weights as the file has them."""
-    from applications import CONSTANT, DTYPE_BYTES
-
-    total = 0
-    for dtype, dims in CONSTANT.findall(graph):
-        size = DTYPE_BYTES.get(dtype, 4)
-        for dim in dims.split(","):
-            size *= int(dim) if dim.strip() else 1
-        total += size
-    return total
 
 
 def allowed_growth(result):
@@ -177,7 +214,10 @@ def broken_rules(result):
         yield f"it keeps {result['kept_bytes']} bytes, its weights are {result['weights_bytes']}"
     if result["activation_bytes"] > MOST_ARENA * result["activation_lower_bound_bytes"]:
         yield f"its arena is {result['activation_bytes']} bytes, {result['activation_lower_bound_bytes']} live at most"
-    for what, grown in (("as a whole", result["grown_bytes"]), ("without libraries", own_growth(result))):
+    for what, grown in (
+        ("as a whole", result["grown_bytes"]),
+        ("without libraries", own_growth(result)),
+    ):
         if grown > allowed_growth(result):
             yield f"the process grew by {grown} bytes {what}, at most {allowed_growth(result):.0f} are allowed"
 

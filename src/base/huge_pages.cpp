@@ -20,8 +20,7 @@ size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * 
 // `bytes` (whole small pages) at an address that a huge page can have.
 std::byte* map_aligned(size_t bytes) noexcept {
   const size_t mapped = bytes + kHugePage;
-  void* start =
-      mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* start = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (start == MAP_FAILED) return nullptr;
   auto* begin = static_cast<std::byte*>(start);
   const auto address = reinterpret_cast<uintptr_t>(start);

@@ -19,6 +19,8 @@ struct CalibrationImpl {
   std::vector<uint64_t> order;
 };
 
+TensorRange range_from(const std::string& name, const quantize::RangeEntry& entry);
+
 // Ranges of every histogram; `non_negative` and `asymmetric` as for quantize::solve_ranges.
 quantize::SolvedRanges solve(const CalibrationImpl& calibration, const std::string& calibrator, double percentile,
                              const std::set<std::string>& non_negative, bool asymmetric = false);

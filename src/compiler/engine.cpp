@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tfengine/engine.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -35,6 +37,12 @@ bool untimed_by_environment() {
   return value != nullptr && std::string_view(value) == "0";
 }
 
+// Planning takes for a while what may be more than the engine; malloc would keep of it what it is not told to give back.
+void give_back_what_planning_took() {
+  malloc_trim(0);
+  drop_planning_code();
+}
+
 }  // namespace
 
 runtime::EngineConfig engine_config(const EngineOptions& options) {
@@ -51,7 +59,7 @@ runtime::EngineConfig engine_config(const EngineOptions& options) {
   config.allocator = options.allocator == nullptr ? &default_allocator() : options.allocator;
   config.measure = options.time_tactics && !untimed_by_environment();
   config.specialize = passes::specialize_in_stages;
-  config.packed = drop_planning_code;
+  config.packed = give_back_what_planning_took;
   config.fuse = [backend = config.backends.front()](ir::Graph& graph) {
     passes::fuse_elementwise(
         graph, [&](const ir::Graph& within, const ir::Node& node) { return backend->fuses(within, node); });

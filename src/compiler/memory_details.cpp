@@ -12,10 +12,19 @@ namespace {
 
 using detail::EngineImpl;
 
+uint64_t constant_bytes_of(const ir::Graph& whole) {
+  uint64_t bytes = 0;
+  ir::for_each_graph(whole, [&](const ir::Graph& graph) {
+    for (ir::ValueId id = 0; id < graph.value_count(); ++id) bytes += graph.value(id).constant.bytes();
+  });
+  return bytes;
+}
+
 // Of the entry's plan and of the latest of each that follows it: contexts of all of them stay for the next call.
 MemoryReport memory_of(const EngineImpl& impl, const runtime::ShapeEntry& entry) {
   MemoryReport report;
   report.weights_bytes = impl.core->weights_bytes();
+  report.constant_bytes = constant_bytes_of(impl.core->graph());
   const runtime::EngineConfig& config = impl.core->config();
   const bool kept = config.workspace == WorkspaceUse::Kept && config.shared_workspace == nullptr;
   uint64_t fullest_bytes = 0;
@@ -40,12 +49,24 @@ MemoryReport memory_of(const EngineImpl& impl, const runtime::ShapeEntry& entry)
   return report;
 }
 
-void add_steps(const plan::Plan& plan, std::vector<StepMemory>& steps) {
+void add_weights(const runtime::PreparedPlan& prepared, size_t index, StepMemory& step) {
+  const auto& kernel = prepared.kernels[index];
+  step.packed_bytes = kernel == nullptr ? 0 : kernel->weights().size();
+  if (step.packed_bytes == 0) return;
+  // Beside the weights there may be a bias.
+  const ir::Graph& graph = prepared.plan.graph;
+  for (const ir::ValueId input : graph.node(prepared.plan.steps[index].node).inputs)
+    step.unpacked_bytes = std::max<uint64_t>(step.unpacked_bytes, graph.value(input).constant.bytes());
+}
+
+void add_steps(const runtime::PreparedPlan& prepared, std::vector<StepMemory>& steps) {
+  const plan::Plan& plan = prepared.plan;
   const size_t first = steps.size();
   for (const plan::Step& step : plan.steps) {
     const ir::Node& node = plan.graph.node(step.node);
     steps.push_back({node.name, node.op, step.elided ? "in place" : step.tactic.name, 0,
-                     step.elided ? 0 : step.tactic.workspace_bytes});
+                     step.elided ? 0 : step.tactic.workspace_bytes, 0, 0});
+    add_weights(prepared, steps.size() - 1 - first, steps.back());
   }
   for (const plan::ArenaBlock& block : plan.arena) {
     for (int step = block.first_step; step <= block.last_step; ++step) {
@@ -106,7 +127,7 @@ MemoryDetails Engine::memory_details(const std::vector<Shape>& input_shapes) con
       fullest_bytes = plan.arena_bytes;
       details.peak_step = first_step + plan.peak_step;
     }
-    add_steps(plan, details.steps);
+    add_steps(stage.prepared(), details.steps);
     add_tensors(plan, first_step, arena_bytes, details.tensors);
     add_rejected(plan, details.rejected);
     arena_bytes += plan.arena_bytes;
