@@ -74,9 +74,9 @@ TEST(TensorList, WritingBehindTheEndMakesItLonger) {
   return %s)");
   EXPECT_EQ(shape_of(graph, "s"), (Shape{-1, 2}));
   const auto written = [&](int32_t index) {
-    return values_of(evaluate_graph(graph, std::vector<Tensor>{Tensor::of<float>(DType::F32, {1, 2}, {1, 2}),
-                                                               Tensor::of<int32_t>(DType::S32, {}, {index}),
-                                                               row({3, 4})})[0]);
+    return values_of(
+        evaluate_graph(graph, std::vector<Tensor>{Tensor::of<float>(DType::F32, {1, 2}, {1, 2}),
+                                                  Tensor::of<int32_t>(DType::S32, {}, {index}), row({3, 4})})[0]);
   };
   EXPECT_EQ(written(0), (std::vector<float>{3, 4}));
   EXPECT_EQ(written(2), (std::vector<float>{1, 2, 0, 0, 3, 4}));
