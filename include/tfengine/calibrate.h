@@ -72,7 +72,7 @@ struct CalibrationCheckup {
   std::vector<SampleId> constant_samples;  // with an input of one value throughout
   int64_t repeated_samples = 0;            // those that are there once more
   // Sentences: too few samples, outliers, inputs that look raw, scaled twice or constant, samples that repeat, tensors that
-  // are nearly always zero.
+  // are nearly always zero; where the model was calibrated just now, inputs that its batch normalisations did not meet in training.
   std::vector<std::string> findings;
 };
 

@@ -134,6 +134,7 @@ CalibrationCheckup Calibration::checkup() const {
             [](const SampleId& a, const SampleId& b) { return a.index < b.index; });
   result.repeated_samples = static_cast<int64_t>(found.repeated_samples);
   result.findings = found.findings;
+  if (!impl_->normalisation.empty()) result.findings.push_back(impl_->normalisation);
   return result;
 }
 

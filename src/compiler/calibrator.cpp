@@ -11,6 +11,7 @@
 #include "compiler/calibration_impl.h"
 #include "compiler/inputs.h"
 #include "compiler/model_impl.h"
+#include "compiler/normalisation.h"
 #include "compiler/observer.h"
 #include "compiler/outputs.h"
 #include "compiler/sample_inputs.h"
@@ -63,6 +64,7 @@ struct Calibrator::Impl {
         averaged(quantize::names_in(optimized.graph, quantize::tensors_to_average)),
         histograms(detail::empty_histograms(*model.impl(), optimized.graph, names, samples)),
         by_samples(detail::takes_any_batch(optimized.graph)),
+        normalised(detail::normalised_tensors(model.impl()->imported)),
         core(std::move(optimized.graph), config(options)) {}
 
   static runtime::EngineConfig config(const CalibrateOptions& options) {
@@ -209,6 +211,7 @@ struct Calibrator::Impl {
   std::vector<std::string> averaged;  // tensors with channel sums
   quantize::HistogramSet histograms;
   bool by_samples;  // the model takes batches of any size
+  std::vector<detail::NormalisedTensor> normalised;
   runtime::EngineCore core;
   std::vector<uint64_t> order;  // fingerprints of the samples so far
   std::shared_ptr<runtime::ShapeEntry> entry;
@@ -292,6 +295,7 @@ Calibration Calibrator::result() const {
   if (impl_->histograms.samples == 0) fail<InvalidArgument>("calibration: the data holds no sample");
   auto impl = std::make_shared<detail::CalibrationImpl>();
   impl->histograms = impl_->histograms;
+  impl->normalisation = detail::judge_normalisation(impl_->normalised, impl->histograms);
   if (impl_->order.size() == impl_->histograms.samples) impl->order = impl_->order;
   return Calibration(std::move(impl));
 }

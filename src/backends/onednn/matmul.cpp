@@ -107,8 +107,10 @@ void add_dnnl_matmul(const StepSpec& spec, const MatrixProblem& p, std::vector<T
                                         matrix_desc(spec.outputs[0], p.m, p.n), fusion.attr, true);
   };
   dnnl::matmul::primitive_desc pd = described(panels_of(p, spec.inputs[0].dtype));
-  // Only some of its kernels take given panels.
-  if (!pd || std::string_view(pd.impl_info_str()).starts_with("ref")) pd = described(memory::format_tag::any);
+  // Only some of its kernels take given panels, and of these some need scratch memory, which a limit of 0 bytes does not give.
+  if (!pd || std::string_view(pd.impl_info_str()).starts_with("ref") || pd.scratchpad_desc().get_size() > 0) {
+    pd = described(memory::format_tag::any);
+  }
   if (!pd) return;
   const WeightedListing listing{"dnnl:matmul:", given, fusion.sum, kMaxImplementations, "", alone};
   add_weighted_tactics<dnnl::matmul>(listing, std::move(pd), spec, tactics);
