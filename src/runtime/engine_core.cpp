@@ -11,6 +11,15 @@
 
 namespace tfengine::runtime {
 
+namespace {
+
+// A loop that grows meets other shapes in each iteration, and the same in the next run: so many times the plans that are kept
+// for an input.
+constexpr int kRegionPlans = 8;
+constexpr int kMostPlans = 1 << 16;  // of any engine, for arithmetic's sake
+
+}  // namespace
+
 EngineCore::EngineCore(ir::Graph graph, EngineConfig config)
     : graph_(std::move(graph)),
       config_(std::move(config)),
@@ -342,6 +351,7 @@ std::unique_ptr<EngineCore> EngineCore::continued(ir::Graph graph, const std::ve
   config.shared_weights = packed_;
   config.progress = nullptr;
   config.packed = nullptr;  // it plans again soon
+  if (!mark.empty()) config.maximum_cached_engines = std::min(config.maximum_cached_engines, kMostPlans) * kRegionPlans;
   config.continued.fixed = config_.continued.records == nullptr ? shapes.size() : config_.continued.fixed;
   config.continued.shapes = all_shapes(shapes);
   config.continued.shapes.insert(config.continued.shapes.end(), mark.begin(), mark.end());

@@ -114,7 +114,7 @@ class EngineCore {
   std::shared_ptr<ShapeEntry> make_entry(const std::vector<Shape>& shapes);
   std::unique_ptr<Continuation> continuation(ops::Stages stages, const std::vector<Shape>& shapes);
   std::vector<Shape> all_shapes(const std::vector<Shape>& own) const;
-  // For what follows the entry of these shapes; `mark`: shapes that tell it from its like.
+  // For what follows the entry of these shapes. `mark`: of a region, shapes that tell it from its like; empty for the rest.
   std::unique_ptr<EngineCore> continued(ir::Graph graph, const std::vector<Shape>& shapes,
                                         const std::vector<Shape>& mark);
   std::vector<Tensor> front_outputs(const ShapeEntry& entry, const std::shared_ptr<Allocator>& results) const;
