@@ -154,7 +154,8 @@ def test_a_mask_in_the_middle_of_an_int8_net(tmp_path):
             assert result.shape == wanted.shape
             assert np.abs(result - wanted).max() < 0.05 * np.abs(wanted).max()
     engine.save(tmp_path / "int8.tfe")
-    loaded = tfengine.load(tmp_path / "int8.tfe")
+    # Timed tactics may be others, with other last digits.
+    loaded = tfengine.load(tmp_path / "int8.tfe", time_tactics=False)
     for result, wanted in zip(loaded.run(data[:2]).values(), engine.run(data[:2]).values()):
         np.testing.assert_array_equal(result, wanted)
 
