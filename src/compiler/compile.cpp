@@ -37,16 +37,16 @@ std::string lower(std::string text) {
 
 std::string checked_precision(const std::string& wanted) {
   const std::string precision = lower(wanted);
-  if (precision != "fp32" && precision != "bf16" && precision != "int8") {
-    fail<InvalidArgument>("precision '{}' is unknown, expected fp32, bf16 or int8", precision);
+  if (precision != "fp32" && precision != "fp16" && precision != "bf16" && precision != "int8") {
+    fail<InvalidArgument>("precision '{}' is unknown, expected fp32, fp16, bf16 or int8", precision);
   }
   return precision;
 }
 
 std::string checked_float_precision(const std::string& wanted) {
   const std::string precision = lower(wanted);
-  if (precision != "fp32" && precision != "bf16") {
-    fail<InvalidArgument>("float_precision '{}' is unknown, expected fp32 or bf16", precision);
+  if (precision != "fp32" && precision != "fp16" && precision != "bf16") {
+    fail<InvalidArgument>("float_precision '{}' is unknown, expected fp32, fp16 or bf16", precision);
   }
   return precision;
 }
@@ -71,11 +71,12 @@ class Compiler {
         options_(options),
         precision_(checked_precision(options.precision)),
         float_precision_(checked_float_precision(options.float_precision)),
-        config_(detail::engine_config(options.engine)) {
+        config_(detail::engine_config(options.engine, detail::is_half(precision_, float_precision_))),
+        host_config_(detail::engine_config(on_host(options.engine))) {
     recipe_.precision = precision_;
     recipe_.nodes_denylist = options.nodes_denylist;
     recipe_.disabled_passes = options.disabled_passes;
-    recipe_.int8_grid = options.int8_grid;
+    recipe_.int8_grid = on_device() && options.int8_grid == "auto" ? "tensorrt" : options.int8_grid;
     recipe_.strict_ranges = options.strict_ranges;
     recipe_.float_gates = options.float_gates;
     recipe_.backend = config_.backends[0];
@@ -95,6 +96,11 @@ class Compiler {
 
   // The graph, not planned yet.
   std::unique_ptr<runtime::EngineCore> make_core() {
+    const std::string wrong = on_device() ? "bf16" : "fp16";
+    if (precision_ == wrong || float_precision_ == wrong) {
+      fail<InvalidArgument>("precision {} is not for device '{}': half precision is bf16 on a CPU and fp16 on a GPU",
+                            wrong, on_device() ? options_.engine.device : "cpu");
+    }
     detail::Optimized optimized = detail::optimize(model_, recipe_);
     report_.passes = optimized.report;
     report_.notes = optimized.report.notes;
@@ -153,9 +159,18 @@ class Compiler {
                     shapes[0][0], chunk_, fast.chunks_us, fast.whole_us));
     return detail::with_samples(shapes, chunk_);
   }
+  // Samples are run and judged on the host, whatever the engine is for.
+  static EngineOptions on_host(EngineOptions options) {
+    if (gpu_of_device(options.device) < 0) return options;
+    options.device.clear();
+    options.backend.clear();
+    options.allocator = nullptr;
+    return options;
+  }
+  bool on_device() const { return config_.backends[0]->device() != nullptr; }
 
   ir::Graph int8_graph(const ir::Graph& optimized, const std::vector<std::vector<Shape>>& shapes) {
-    detail::Int8Maker maker(model_, options_, optimized, recipe_, config_, report_);
+    detail::Int8Maker maker(model_, options_, optimized, recipe_, host_config_, report_);
     detail::Int8Maker::Made made = make_int8(maker, optimized);
     recipe_ = made.recipe;
     if (recipe_.ranges.empty() && !options_.strict_ranges) {
@@ -219,7 +234,8 @@ class Compiler {
     }
     if (!options_.explain || options_.samples == nullptr) return;
     constexpr int64_t kSamples = 8;  // the figures of a tensor settle after a few
-    detail::explain_on(report_.explanations, report_.rewrite, made.graph, int8, *options_.samples, kSamples, config_);
+    detail::explain_on(report_.explanations, report_.rewrite, made.graph, int8, *options_.samples, kSamples,
+                       host_config_);
   }
 
   // The measures that were asked for, or those that the accuracy contract takes.
@@ -242,7 +258,7 @@ class Compiler {
       data = &*aside_;
     }
     measures.automatic = false;
-    const detail::Judge judge(optimized, target, *data, config_);
+    const detail::Judge judge(optimized, target, *data, host_config_);
     return detail::climb(maker, judge, measures, contract, report_.ladder);
   }
 
@@ -317,6 +333,7 @@ class Compiler {
   std::string precision_;
   std::string float_precision_;
   runtime::EngineConfig config_;
+  runtime::EngineConfig host_config_;
   // Shares of the samples, where measures are judged by them too.
   std::optional<detail::SampleShare> fitted_, aside_;
   detail::Recipe recipe_;
@@ -375,7 +392,8 @@ class Tuner {
 }  // namespace
 
 bool precision_available(const std::string& precision) {
-  return checked_precision(precision) != "bf16" || onednn::has_bf16();
+  const std::string known = checked_precision(precision);
+  return known != "fp16" && (known != "bf16" || onednn::has_bf16());
 }
 
 Engine convert(const Model& model, const ConvertOptions& options) {

@@ -73,7 +73,8 @@ const std::string& cpu_key() {
 
 std::string step_key(const StepSpec& spec) {
   const ir::Node& node = *spec.node;
-  std::string key = fmt::format("{} t{}", node.op, spec.threads);
+  std::string key = spec.device == nullptr ? fmt::format("{} t{}", node.op, spec.threads)
+                                           : fmt::format("{} {}", node.op, spec.device->key());
   for (const auto& [name, attr] : node.attrs) {
     if (!name.starts_with("_")) key += fmt::format(" {}={}", name, attr_text(attr));
   }

@@ -32,7 +32,7 @@ ShapeEntry::Lease ShapeEntry::lease() {
     // The handle's return must not need memory.
     free_.reserve(static_cast<size_t>(contexts_) + 1);
   }
-  auto made = std::make_unique<Context>(prepared_, memory_);
+  auto made = make_context(prepared_, memory_);
   const std::lock_guard lock(mutex_);
   free_.reserve(static_cast<size_t>(contexts_) + 1);
   ++contexts_;
@@ -67,7 +67,7 @@ EngineCore::EngineCore(ir::Graph graph, EngineConfig config)
       config_(std::move(config)),
       account_(std::make_unique<LimitedAllocator>(*config_.allocator, config_.memory_limit_bytes,
                                                   "the engine's memory_limit_bytes")),
-      packed_(*account_, config_.shared_weights),
+      packed_(*account_, config_.shared_weights, config_.backends.empty() ? nullptr : config_.backends[0]->device()),
       entries_(static_cast<size_t>(std::max(1, config_.maximum_cached_engines))) {
   check(config_.specialize != nullptr && !config_.backends.empty(),
         "an engine needs backends and a specialize function");
@@ -260,7 +260,7 @@ std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& sha
     record.threads = config_.threads;
     record.input_shapes = shapes;
     plan::for_each_step(plan, [&](const plan::Plan& at, const plan::Step& step) {
-      record.tactics[at.graph.node(step.node).name] = {step.backend, step.tactic.name, step.time_us};
+      record.tactics[at.graph.node(step.node).name] = {step.backend, step.tactic.name, step.time_us, step.tactic.state};
     });
     record.rejected = plan.rejected;
     recall(std::move(record));
