@@ -2,11 +2,14 @@
 """Every op beside TensorFlow's kernel for it: the same graph of one op, the same inputs, the same threads.
 
     python bench/ops.py [--ops Tile,Cumsum] [--sizes 1000,100000] [--threads 2] [--json FILE]
+    python bench/ops.py --chains [--sizes 1000000,10000000]
 
 Run it with a Python that has TensorFlow and tfengine. TensorFlow runs in a session through a callable made once, which is
 the least that a call of it costs; tfengine through Engine.run. Both go from numpy array to numpy array, in turns. A row is
 an op at a size (elements of its largest tensor): median times, and TensorFlow's over tfengine's; above 1 is faster. The
-last lines are the geometric mean and what is below 1.
+last lines are the geometric mean and what is below 1. With --chains a row is a chain of elementwise ops (bench/chains.py),
+and behind it stand the number of steps that it became, their time, and the bytes of inputs and outputs over that time as a
+share of what a plain copy of as many bytes moves.
 """
 
 import argparse
@@ -20,6 +23,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import chains  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from tensorflow import raw_ops  # noqa: E402
@@ -288,9 +292,7 @@ def measure(name, inputs, build, options):
     with session:
         tensorflow_us, ours_us = in_turns(tensorflow, ours, options.seconds)
         bytes_moved = sum(x.nbytes for x in inputs) + sum(np.asarray(y).nbytes for y in tensorflow())
-    tactics = "+".join(
-        sorted({layer.tactic for layer in engine.profile({f"x{i}": x for i, x in enumerate(inputs)}, runs=1)})
-    )
+    layers = engine.profile({f"x{i}": x for i, x in enumerate(inputs)}, runs=20)
     return {
         "op": name,
         "elements": max(x.size for x in inputs),
@@ -298,8 +300,22 @@ def measure(name, inputs, build, options):
         "tfengine_us": ours_us,
         "ratio": tensorflow_us / ours_us,
         "bytes": bytes_moved,
-        "tactics": tactics,
+        "steps": len(layers),
+        "steps_us": sum(layer["time_us"] for layer in layers),
+        "tactics": "+".join(sorted({layer["tactic"] for layer in layers})),
     }
+
+
+def line_of(row, options):
+    line = (
+        f"{row['op']:24}{row['elements']:>10}{row['tensorflow_us']:>12.1f}{row['tfengine_us']:>12.1f} us"
+        f"{row['ratio']:>8.2f}  {row['tactics']}"
+    )
+    if not options.chains:
+        return line
+    row["copy_bytes_per_s"] = chains.bandwidth(row["bytes"], options.threads)
+    share = row["bytes"] / (row["steps_us"] * 1e-6) / row["copy_bytes_per_s"]
+    return f"{line}{row['steps']:>4} steps{row['steps_us']:>12.1f} us{share:>7.0%} of a copy's bandwidth"
 
 
 def main():
@@ -308,11 +324,12 @@ def main():
     parser.add_argument("--sizes", default="1000,10000,100000,1000000,10000000")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=0.05, help="per op and size")
+    parser.add_argument("--chains", action="store_true", help="chains of elementwise ops instead of single ops")
     parser.add_argument("--json", help="write all rows to this file")
     options = parser.parse_args()
     wanted = set(filter(None, options.ops.split(",")))
     rows = []
-    for name, make, build in cases():
+    for name, make, build in chains.cases() if options.chains else cases():
         if wanted and name.split()[0] not in wanted:
             continue
         for size in map(int, options.sizes.split(",")):
@@ -322,11 +339,7 @@ def main():
                 print(f"{name:24}{size:>10}  {str(error).splitlines()[0][:90]}", flush=True)
                 continue
             rows.append(row)
-            print(
-                f"{name:24}{row['elements']:>10}{row['tensorflow_us']:>12.1f}{row['tfengine_us']:>12.1f} us"
-                f"{row['ratio']:>8.2f}  {row['tactics']}",
-                flush=True,
-            )
+            print(line_of(row, options), flush=True)
     if rows:
         mean = math.exp(statistics.fmean(math.log(row["ratio"]) for row in rows))
         below = sorted((row for row in rows if row["ratio"] < 1.0), key=lambda row: row["ratio"])

@@ -32,12 +32,15 @@ class Labelled : public BatchSource {
   bool next(Batch& batch) override {
     if (!source_->next(batch)) return false;
     const int64_t samples = batch.at(0).tensor.shape()[0];
-    if (at_ + samples > labels_.elements()) {
+    const Shape& shape = labels_.shape();
+    if (shape.rank() == 0 || at_ + samples > shape[0]) {
       throw InvalidArgument(
           fmt::format("--labels: '{}' has {} labels, fewer than the data has samples", path_, labels_.elements()));
     }
-    Tensor part(labels_.dtype(), Shape{samples});
-    const size_t width = dtype_bytes(labels_.dtype());
+    Shape rows = shape;
+    rows[0] = samples;
+    Tensor part(labels_.dtype(), rows);
+    const size_t width = samples == 0 ? 0 : part.bytes() / static_cast<size_t>(samples);
     std::memcpy(part.mutable_data(), static_cast<const char*>(labels_.data()) + static_cast<size_t>(at_) * width,
                 static_cast<size_t>(samples) * width);
     at_ += samples;
@@ -89,7 +92,10 @@ void AccuracyFlags::add_to(CLI::App& command, ConvertOptions& convert) {
 
 std::unique_ptr<BatchSource> AccuracyFlags::apply(const std::string& calibration_data, const DataOptions& read,
                                                   ConvertOptions& convert) const {
-  if (target.empty()) return nullptr;
+  if (target.empty()) {
+    if (data.empty() && labels.empty()) return nullptr;
+    throw InvalidArgument("--accuracy-data and --labels say how --target-accuracy is judged: give one");
+  }
   convert.target.share = parse_share(target);
   convert.target.max_samples = samples;
   convert.target.label = read.label_feature;
@@ -117,6 +123,14 @@ void print_ladder(const json& report) {
   if (ladder.contains("final_us")) {
     const double plain = ladder["plain_us"].get<double>() / 1000.0, final = ladder["final_us"].get<double>() / 1000.0;
     fmt::print("  {:.3f} ms a run instead of {:.3f} ms: it costs {:.3f} ms\n", final, plain, final - plain);
+  } else {
+    fmt::print("  what it costs was not timed\n");
+  }
+}
+
+void print_gains(const json& report) {
+  for (const json& gain : report.value("gains", json::array())) {
+    fmt::print("  {:<36} {:+.2f} dB\n", gain["what"].get<std::string>(), gain["db"].get<double>());
   }
 }
 

@@ -26,6 +26,8 @@ struct AccuracyFlags {
 
 // What was tried and what it cost, from an engine's report.
 void print_ladder(const nlohmann::json& report);
+// What each measure brings, where the report says it.
+void print_gains(const nlohmann::json& report);
 // A table of tensors: on which grid and why, what the grid clips and costs alone, and how far off it is so far.
 void print_explanation(const nlohmann::json& report);
 

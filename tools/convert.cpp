@@ -28,6 +28,7 @@ struct Options {
   std::vector<std::string> shapes;
   int64_t plan_batch = 1;
   AccuracyFlags accuracy;
+  std::string measure_data;
 };
 
 void report(const Options& options, const Engine& engine, double seconds, const Output& output) {
@@ -51,6 +52,7 @@ void report(const Options& options, const Engine& engine, double seconds, const 
              seconds);
   const auto document = nlohmann::json::parse(engine.report_json());
   print_ladder(document);
+  print_gains(document);
   for (const auto& text : document["notes"]) note(output, text.get<std::string>());
   for (const auto& row : document["segments"]["refusals"]) {
     note(output, fmt::format("{} '{}' runs on the reference backend: {}", row["op"].get<std::string>(),
@@ -65,8 +67,9 @@ void run(Options& options, const Output& output) {
   const CalibrationInput& input = options.calibration;
   const std::optional<Calibration> calibration = input.obtain(model, options.convert, progress, output);
   std::unique_ptr<BatchSource> samples;
-  if (!input.data.empty()) {
-    samples = open_data(input.data, input.data_flags.parse());
+  const std::string& measured = options.measure_data.empty() ? input.data : options.measure_data;
+  if (!measured.empty()) {
+    samples = open_data(measured, input.data_flags.parse());
     options.convert.samples = samples.get();
   }
   const auto accuracy_data = options.accuracy.apply(input.data, input.data_flags.parse(), options.convert);
@@ -117,12 +120,19 @@ void add_convert(CLI::App& app, Output& output) {
       ->delimiter(',');
   command
       ->add_option("--measures", options->convert.measures,
-                   "int8: what recovers accuracy: asymmetric, equalization, weight_mse, rounding, or auto (with "
-                   "--calibration-data)")
+                   "int8: what recovers accuracy: asymmetric, equalization, smoothing, weight_mse, rounding, or auto "
+                   "(with --calibration-data or --measure-data)")
       ->delimiter(',');
+  command->add_option("--measure-data", options->measure_data,
+                      "int8: what the measures and --explain run the float model on (default: the calibration data)");
+  command->add_option("--num-measure-samples", options->convert.max_samples, "Samples of that data to use")
+      ->capture_default_str();
+  command->add_flag("!--per-tensor-weights", options->convert.per_channel_weights,
+                    "int8: one scale for all channels of a weight tensor");
   command->add_flag(
       "--explain", options->convert.explain,
-      "int8: keep in the engine how far each tensor is from the float model's (tfengine inspect --explain)");
+      "int8: keep in the engine how far each tensor is from the float model's and what each measure gains (tfengine "
+      "inspect --explain)");
   options->accuracy.add_to(*command, options->convert);
   command->add_flag("!--int8-gates", options->convert.float_gates,
                     "int8: squeeze-and-excitation branches in INT8, too");

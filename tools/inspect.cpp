@@ -76,8 +76,15 @@ void print_int8(const json& report, const Options& options) {
   int int8 = 0;
   const json& nodes = report["int8"]["nodes"];
   for (const json& node : nodes) int8 += node["int8"].get<bool>() ? 1 : 0;
-  fmt::print("{} of {} nodes in INT8, calibrator {} on {} samples\n", int8, nodes.size(),
-             report["calibrator"].get<std::string>(), report["calibration_samples"].get<int64_t>());
+  const int64_t samples = report["calibration_samples"].get<int64_t>();
+  const std::string calibrator = report["calibrator"].get<std::string>();
+  const std::string ranges = samples > 0          ? fmt::format("calibrator {} on {} samples", calibrator, samples)
+                             : calibrator.empty() ? "ranges given"
+                                                  : fmt::format("ranges given, made by {}", calibrator);
+  fmt::print("{} of {} nodes in INT8, {}\n", int8, nodes.size(), ranges);
+  if (!report["measures"].empty()) {
+    fmt::print("measures: {}\n", fmt::join(report["measures"].get<std::vector<std::string>>(), ", "));
+  }
   for (const json& node : nodes) {
     if (!node["int8"].get<bool>()) {
       fmt::print("  float: {} '{}': {}\n", node["op"].get<std::string>(), node["name"].get<std::string>(),
@@ -120,6 +127,7 @@ void inspect_engine(const Options& options, const Output& output) {
   }
   print_int8(report, options);
   print_ladder(report);
+  print_gains(report);
   if (options.explain) print_explanation(report);
   if (options.memory) print_memory(*memory);
   if (options.nodes) fmt::print("{}", engine.dump());

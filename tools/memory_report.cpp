@@ -105,10 +105,10 @@ json allocated_json(const AllocatorStats& stats) {
 void print_memory(const MemoryDetails& details) {
   const MemoryReport& memory = details.report;
   fmt::print("weights      {:>12}\n", bytes_text(memory.weights_bytes));
-  fmt::print("activations  {:>12}  (lower bound {}, in the graph's own order {}, every tensor apart {}; peak at {})\n",
+  fmt::print("activations  {:>12}  (lower bound {}, of any order {}; in the graph's own order {}, every tensor apart {}; peak at {})\n",
              bytes_text(memory.activation_bytes), bytes_text(memory.activation_lower_bound_bytes),
-             bytes_text(memory.own_order_activation_bytes), bytes_text(memory.naive_activation_bytes),
-             memory.peak_layer);
+             bytes_text(memory.any_order_lower_bound_bytes), bytes_text(memory.own_order_activation_bytes),
+             bytes_text(memory.naive_activation_bytes), memory.peak_layer);
   fmt::print("workspace    {:>12}\n", bytes_text(memory.workspace_bytes));
   fmt::print("peak         {:>12}\n", bytes_text(memory.peak_bytes));
   fmt::print("file         {:>12}\n", bytes_text(memory.file_bytes));
@@ -128,6 +128,7 @@ json memory_json(const MemoryDetails& details) {
                    {"file_bytes", memory.file_bytes},
                    {"activation_lower_bound_bytes", memory.activation_lower_bound_bytes},
                    {"own_order_activation_bytes", memory.own_order_activation_bytes},
+                   {"any_order_lower_bound_bytes", memory.any_order_lower_bound_bytes},
                    {"naive_activation_bytes", memory.naive_activation_bytes},
                    {"peak_layer", memory.peak_layer}};
   json steps = json::array(), tensors = json::array(), rejected = json::array(), advice = json::array();

@@ -110,8 +110,8 @@ void change_limits(const Change& change) {
 void add_memory_options(CLI::App& command, EngineOptions& options) {
   const std::string group = "Memory";
   command
-      .add_option("--max-workspace-size-bytes", options.max_workspace_size_bytes, "Workspace that a tactic may ask for")
-      ->capture_default_str()
+      .add_option("--max-workspace-size-bytes", options.max_workspace_size_bytes,
+                  "Workspace that a tactic may ask for (default: 1 GiB, of an engine file what it was made with)")
       ->group(group);
   const std::map<std::string, WorkspaceUse> uses = {{"kept", WorkspaceUse::Kept},
                                                     {"running", WorkspaceUse::WhileRunning}};

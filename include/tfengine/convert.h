@@ -44,18 +44,21 @@ struct ConvertOptions {
   // int8: biases take back the mean error that rounding the weights makes, where `calibration` or
   // `channel_means` knows the inputs' means.
   bool bias_correction = true;
-  // int8: measures that recover accuracy, any of "asymmetric", "equalization", "weight_mse" and "rounding", or "auto": each
+  // int8: weights have a scale for each output channel; off: one for the whole tensor.
+  bool per_channel_weights = true;
+  // int8: measures that recover accuracy, any of "asymmetric", "equalization", "smoothing", "weight_mse" and "rounding", or
+  // "auto": each
   // that brings the results nearer to the float model's; docs/quantization.md says what they do. InvalidArgument for another
   // name, and for "asymmetric" with int8_grid "tensorrt".
   std::vector<std::string> measures;
   // What the measures run the float model on, the first `max_samples` samples of it, more than once: it has to rewind.
-  // "auto", "equalization" and "rounding" need it. Where measures are tried, a quarter of the samples is kept aside to judge
+  // "auto", "equalization", "smoothing" and "rounding" need it. Where measures are tried, a quarter of the samples is kept aside to judge
   // by, and the others are what they are fitted on.
   BatchSource* samples = nullptr;
   int64_t max_samples = 64;
   // int8: measures are added until this holds, then layers return to float (docs/quantization.md). Needs samples.
   AccuracyTarget target;
-  // int8: with samples, the report also says how far each tensor is from the float model's (Engine::explain).
+  // int8: with samples, the report also says how far each tensor is from the float model's, and what each measure gains.
   bool explain = false;
   // int8: squeeze-and-excitation branches stay in float: one number for each channel, whose error all positions share.
   bool float_gates = true;

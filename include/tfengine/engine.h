@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,10 +21,13 @@
 
 namespace tfengine {
 
+inline constexpr uint64_t kDefaultMaxWorkspaceSizeBytes = uint64_t{1} << 30;
+
 struct EngineOptions {
   int threads = 0;  // of each run; 0: the number the engine was converted with, or all cores
-  // A tactic that needs more scratch memory is not eligible. A loaded engine takes the default for the limit it was made with.
-  uint64_t max_workspace_size_bytes = uint64_t{1} << 30;
+  // A tactic that needs more scratch memory is not eligible. Unset: kDefaultMaxWorkspaceSizeBytes, or for a loaded engine the
+  // limit that it was made with.
+  std::optional<uint64_t> max_workspace_size_bytes;
   // Everything the engine holds or uses at run time comes from here; null: default_allocator(). It must outlive the engine.
   Allocator* allocator = nullptr;
   // The most that the engine may hold and use at run time, whatever the allocator has: weights, activations and workspaces.

@@ -22,6 +22,9 @@ struct MemoryReport {
   uint64_t activation_lower_bound_bytes = 0;
   uint64_t naive_activation_bytes = 0;
   uint64_t own_order_activation_bytes = 0;  // the arena with the steps in the graph's own order
+  // The tensors that live at the busiest step of the best order there is, or, of networks with too many orders to look at all of
+  // them, those that live at some step of every order.
+  uint64_t any_order_lower_bound_bytes = 0;
   uint64_t file_bytes = 0;                  // 0 unless the engine was saved or loaded
   std::string peak_layer;                   // where the arena is fullest
 };

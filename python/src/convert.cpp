@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tfengine/convert.h"
 
+#include <fmt/format.h>
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/optional.h>
@@ -13,6 +14,7 @@
 #include "module.h"
 #include "progress.h"
 #include "tensors.h"
+#include "tfengine/error.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -31,7 +33,11 @@ std::function<double(const std::vector<NamedTensor>&, const Batch&)> score_from(
   });
   return [shared](const std::vector<NamedTensor>& outputs, const Batch& batch) {
     const nb::gil_scoped_acquire gil;
-    return nb::cast<double>((*shared)(dict_from(outputs), dict_from(batch)));
+    const nb::object result = (*shared)(dict_from(outputs), dict_from(batch));
+    double score = 0.0;
+    if (nb::try_cast(result, score)) return score;
+    throw InvalidArgument(
+        fmt::format("metric: the function gave {}, expected a number", nb::repr(nb::handle(result)).c_str()));
   };
 }
 
@@ -39,11 +45,12 @@ EngineHandle run(const Model& model, const std::string& precision, const std::st
                  const Calibration* calibration, const nb::bytes& calibration_table, const std::string& calibrator,
                  double percentile, const std::string& int8_grid, const Names& nodes_denylist,
                  const std::vector<Dims>& input_shapes, int64_t batch_size, bool avoid_slow_int8, bool bias_correction,
-                 bool strict_ranges, bool float_gates, const Names& measures, const Source* samples,
-                 int64_t max_samples, bool explain, double target_share, const Source* accuracy_data,
-                 int64_t accuracy_samples, const std::string& label, const std::string& metric, nb::object score,
-                 const Names& disabled_passes, int threads, uint64_t max_workspace_size_bytes,
-                 int maximum_cached_engines, const std::filesystem::path& timing_cache, const std::string& backend,
+                 bool strict_ranges, bool float_gates, bool per_channel_weights, const Names& measures,
+                 const Source* samples, int64_t max_samples, bool explain, double target_share,
+                 const Source* accuracy_data, int64_t accuracy_samples, const std::string& label,
+                 const std::string& metric, nb::object score, const Names& disabled_passes, int threads,
+                 uint64_t max_workspace_size_bytes, int maximum_cached_engines,
+                 const std::filesystem::path& timing_cache, const std::string& backend,
                  std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
                  std::optional<uint64_t> maximum_cached_bytes, const std::string& workspace,
                  std::shared_ptr<SharedWorkspace> shared_workspace, std::shared_ptr<SharedWeights> shared_weights,
@@ -64,6 +71,7 @@ EngineHandle run(const Model& model, const std::string& precision, const std::st
   options.bias_correction = bias_correction;
   options.strict_ranges = strict_ranges;
   options.float_gates = float_gates;
+  options.per_channel_weights = per_channel_weights;
   options.measures = measures;
   options.samples = samples == nullptr ? nullptr : samples->batches.get();
   options.max_samples = max_samples;
@@ -91,12 +99,13 @@ EngineHandle run(const Model& model, const std::string& precision, const std::st
 void bind_convert(nb::module_& m) {
   m.def("convert", &run, "model"_a, "precision"_a, "float_precision"_a, "calibration"_a.none(), "calibration_table"_a,
         "calibrator"_a, "percentile"_a, "int8_grid"_a, "nodes_denylist"_a, "input_shapes"_a, "batch_size"_a,
-        "avoid_slow_int8"_a, "bias_correction"_a, "strict_ranges"_a, "float_gates"_a, "measures"_a, "samples"_a.none(),
-        "max_samples"_a, "explain"_a, "target_share"_a, "accuracy_data"_a.none(), "accuracy_samples"_a, "label"_a,
-        "metric"_a, "score"_a.none(), "disabled_passes"_a, "threads"_a, "max_workspace_size_bytes"_a,
-        "maximum_cached_engines"_a, "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a,
-        "maximum_cached_bytes"_a.none(), "workspace"_a, "shared_workspace"_a.none(), "shared_weights"_a.none(),
-        "device"_a, "memory_budget_bytes"_a, "allowed_precisions"_a, "split_batch"_a, "progress"_a.none());
+        "avoid_slow_int8"_a, "bias_correction"_a, "strict_ranges"_a, "float_gates"_a, "per_channel_weights"_a,
+        "measures"_a, "samples"_a.none(), "max_samples"_a, "explain"_a, "target_share"_a, "accuracy_data"_a.none(),
+        "accuracy_samples"_a, "label"_a, "metric"_a, "score"_a.none(), "disabled_passes"_a, "threads"_a,
+        "max_workspace_size_bytes"_a, "maximum_cached_engines"_a, "timing_cache"_a, "backend"_a,
+        "memory_limit_bytes"_a.none(), "time_tactics"_a, "maximum_cached_bytes"_a.none(), "workspace"_a,
+        "shared_workspace"_a.none(), "shared_weights"_a.none(), "device"_a, "memory_budget_bytes"_a,
+        "allowed_precisions"_a, "split_batch"_a, "progress"_a.none());
 }
 
 }  // namespace tfengine::python

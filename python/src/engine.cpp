@@ -19,7 +19,7 @@ using namespace nb::literals;
 
 namespace tfengine::python {
 
-EngineOptions engine_options(int threads, uint64_t max_workspace_size_bytes, int maximum_cached_engines,
+EngineOptions engine_options(int threads, std::optional<uint64_t> max_workspace_size_bytes, int maximum_cached_engines,
                              const std::filesystem::path& timing_cache, const std::string& backend,
                              std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
                              std::optional<uint64_t> maximum_cached_bytes, const std::string& workspace,
@@ -46,7 +46,7 @@ EngineOptions engine_options(int threads, uint64_t max_workspace_size_bytes, int
 
 namespace {
 
-EngineHandle load(const std::filesystem::path& path, int threads, uint64_t max_workspace_size_bytes,
+EngineHandle load(const std::filesystem::path& path, int threads, std::optional<uint64_t> max_workspace_size_bytes,
                   int maximum_cached_engines, const std::filesystem::path& timing_cache, const std::string& backend,
                   std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
                   std::optional<uint64_t> maximum_cached_bytes, const std::string& workspace,
@@ -95,7 +95,7 @@ nb::list profile(const EngineHandle& handle, const NamedArrays& arrays, int runs
 void bind_engine(nb::module_& m) {
   using Unlocked = nb::call_guard<nb::gil_scoped_release>;
   nb::class_<EngineHandle>(m, "Engine", "A converted model that runs.")
-      .def_static("load", &load, "path"_a, "threads"_a, "max_workspace_size_bytes"_a, "maximum_cached_engines"_a,
+      .def_static("load", &load, "path"_a, "threads"_a, "max_workspace_size_bytes"_a.none(), "maximum_cached_engines"_a,
                   "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a,
                   "maximum_cached_bytes"_a.none(), "workspace"_a, "shared_workspace"_a.none(),
                   "shared_weights"_a.none(), "device"_a, Unlocked())

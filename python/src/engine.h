@@ -17,7 +17,7 @@ struct EngineHandle {
 };
 
 // `workspace`: "kept" or "running".
-EngineOptions engine_options(int threads, uint64_t max_workspace_size_bytes, int maximum_cached_engines,
+EngineOptions engine_options(int threads, std::optional<uint64_t> max_workspace_size_bytes, int maximum_cached_engines,
                              const std::filesystem::path& timing_cache, const std::string& backend,
                              std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
                              std::optional<uint64_t> maximum_cached_bytes, const std::string& workspace,

@@ -5,6 +5,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -95,7 +96,9 @@ nb::object to_dlpack(nb::handle self) {
   const std::vector<size_t> dims(array.shape().begin(), array.shape().end());
   const nb::ndarray<> view(array.data(), dims.size(), dims.data(), self, nullptr, dlpack_dtype("output", array.dtype()),
                            nb::device::cuda::value, array.gpu());
-  return nb::cast(view).attr("__dlpack__")();
+  // A capsule, or with other versions of nanobind an object that gives one.
+  const nb::object made = nb::cast(view);
+  return nb::hasattr(made, "__dlpack__") ? nb::object(made.attr("__dlpack__")()) : made;
 }
 
 // `inputs`: (address, dimensions) of dense tensors in the order of the engine's.

@@ -35,6 +35,7 @@ nb::dict report_dict(const MemoryReport& report) {
                  at("workspace_bytes", report.workspace_bytes), at("peak_bytes", report.peak_bytes),
                  at("activation_lower_bound_bytes", report.activation_lower_bound_bytes),
                  at("own_order_activation_bytes", report.own_order_activation_bytes),
+                 at("any_order_lower_bound_bytes", report.any_order_lower_bound_bytes),
                  at("naive_activation_bytes", report.naive_activation_bytes), at("file_bytes", report.file_bytes),
                  at("peak_layer", report.peak_layer));
 }

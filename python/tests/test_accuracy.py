@@ -161,14 +161,35 @@ def test_a_score_of_ones_own(path, images, test_split):
         ({"target_accuracy": 0}, "target_accuracy: got 0, expected '99.9%' or 0.999"),
         (
             {"measures": ["magic"]},
-            "measure 'magic' is unknown, expected asymmetric, equalization, weight_mse, rounding or auto",
+            "measure 'magic' is unknown, expected asymmetric, equalization, smoothing, weight_mse, rounding or auto",
         ),
         (
             {"measures": ["asymmetric"], "int8_grid": "tensorrt"},
             "the measure asymmetric needs zero points, which int8_grid 'tensorrt' has not",
         ),
         ({"target_accuracy": 0.9, "metric": "f1"}, "target accuracy: metric 'f1' is unknown, expected top1 or top5"),
-        ({"target_accuracy": 0.9, "labels": [0.5]}, "labels: got float64 (1,), expected a row of integers"),
+        (
+            {"target_accuracy": 0.9, "labels": [0.5]},
+            "labels: got float64 (1,), expected integers, a row or one row for each sample",
+        ),
+        ({"labels": [1]}, "convert: accuracy_data, labels and metric say how target_accuracy is judged; give one"),
+        (
+            {"target_accuracy": 0.9, "metric": lambda outputs, batch: None},
+            "metric: the function gave None, expected a number",
+        ),
+        (
+            {"target_accuracy": 0.9, "metric": lambda outputs, batch: float("nan")},
+            "target accuracy: the metric gave nan for a batch, expected a finite number",
+        ),
+        (
+            {"target_accuracy": 0.9, "metric": lambda outputs, batch: -1.0},
+            "target accuracy: the float model scores -1; a share of that below 1 needs a score above 0",
+        ),
+        (
+            {"measures": ["weight_mse"], "per_channel_weights": False},
+            "the measure weight_mse looks for the range of each channel, which weights without per_channel_weights do not "
+            "have",
+        ),
         ({"target_accuracy": 0.9, "labels": [1, 2]}, "labels: got 2, fewer than the data has samples"),
         ({"target_accuracy": 0.9, "labels": [99] * 128}, "target accuracy: label 99 is out of range for 10 classes"),
     ],
@@ -264,7 +285,7 @@ def test_harder_tasks_keep_their_accuracy_by_calibration_alone(name):
         calibration = task_data.text("train", 128)[0]
         tokens, wanted, hidden = task_data.text("test", 512)
     else:
-        calibration, (tokens, wanted) = task_data.digits("calibration")[0], task_data.digits("test")
+        calibration, (tokens, wanted) = (task_data.digits("calibration")[0], task_data.digits("test"))
         hidden = np.ones(wanted.shape, bool)
 
     def accuracy(engine):
@@ -273,5 +294,63 @@ def test_harder_tasks_keep_their_accuracy_by_calibration_alone(name):
 
     exact = accuracy(tfengine.convert(path, threads=1))
     engine = tfengine.convert(path, calibration_data=calibration, measures=["auto"], **FIXED)
-    assert any(node["int8"] for node in engine.report()["int8"]["nodes"])
+    layers = [node for node in engine.report()["int8"]["nodes"] if "Conv" in node["op"] or node["op"] == "MatMul"]
+    # Squeeze-and-excitation stays in float by choice; everything else with weights is INT8.
+    assert layers and [node for node in layers if not node["int8"] and node["reason"] != "gate"] == []
     assert accuracy(engine) >= 0.999 * exact
+
+
+def test_options_of_int8_need_int8(path, images):
+    judged = {"target_accuracy": 0.9, "accuracy_data": images}
+    for options in ({"measures": ["rounding"]}, {"strict_ranges": True}, {"explain": True}, judged):
+        with pytest.raises(tfengine.InvalidArgument, match="expected int8, whose options these are"):
+            tfengine.convert(path, precision="fp32", **options)
+
+
+def test_ranges_that_fit_no_layer_are_an_error(digits):
+    table = tfengine.RangeTable()
+    table.set("another/net", 1.0)
+    with pytest.raises(tfengine.InvalidArgument, match="no node has the ranges that it needs: .*'another/net'"):
+        tfengine.convert(digits / "cnn.pb", calibration_table=table, **FIXED)
+
+
+def test_every_measure_says_what_it_gains(path, images):
+    engine = tfengine.convert(path, calibration_data=images, measures=["rounding"], explain=True, **FIXED)
+    gains = {gain["what"]: gain["db"] for gain in engine.report()["gains"]}
+    assert set(gains) == {"bias correction", "unsigned grids", "rounding"}
+    assert gains["rounding"] > 0 and gains["unsigned grids"] > 1
+    plain = tfengine.convert(path, calibration_data=images, explain=True, **FIXED)
+    gains = {gain["what"]: gain["db"] for gain in plain.report()["gains"]}
+    assert set(gains) == {"weights with a scale per channel", "bias correction", "unsigned grids"}
+    assert gains["weights with a scale per channel"] > 1
+    # As an engine without it has it.
+    per_tensor = tfengine.convert(path, calibration_data=images, per_channel_weights=False, **FIXED)
+    exact = outputs(tfengine.convert(path, threads=1), images)
+    lost = [decibels(exact, outputs(engine, images)) for engine in (plain, per_tensor)]
+    assert lost[0] > lost[1] + 1
+    assert "gains" not in per_tensor.report()
+
+
+def test_ranges_of_a_table_are_explained_with_samples(path, images):
+    calibration = tfengine.calibrate(path, images, threads=1)
+    given = {"calibration_table": tfengine.RangeTable.of(calibration), **FIXED}
+    silent = tfengine.convert(path, explain=True, **given)
+    assert any("without samples" in note for note in silent.report()["notes"])
+    engine = tfengine.convert(path, explain=True, measure_data=images, **given)
+    rows = [row for row in engine.explain().tensors if row.int8]
+    assert rows and all(row.clipped is not None and row.alone_db > 20 for row in rows)
+    counted = tfengine.convert(path, calibration_data=images, explain=True, **FIXED)
+    for row, other in zip(rows, [row for row in counted.explain().tensors if row.int8], strict=True):
+        assert row.tensor == other.tensor and abs(row.alone_db - other.alone_db) < 1
+
+
+def test_smoothing_reaches_the_layers_behind_normalisations():
+    path, calibration = TASKS / "vision.pb", task_data.digits("calibration")[0][:64]
+    pictures = task_data.digits("test")[0][:64]
+    exact = outputs(tfengine.convert(path, threads=1), pictures)
+    plain, smooth = (
+        tfengine.convert(path, calibration_data=calibration, measures=measures, time_tactics=False, **FIXED)
+        for measures in ([], ["smoothing"])
+    )
+    assert "equalized" in smooth.dump() and "equalized" not in plain.dump()
+    assert decibels(exact, outputs(smooth, pictures)) > decibels(exact, outputs(plain, pictures)) - 1

@@ -41,8 +41,10 @@ def labelled_source(data: CalibrationData | None, labels: Any, batch_size: int, 
     if labels is None:
         return source
     classes = np.asarray(labels)
-    if classes.ndim != 1 or classes.dtype.kind not in "iu":
-        raise _core.InvalidArgument(f"labels: got {classes.dtype} {classes.shape}, expected a row of integers")
+    if classes.ndim < 1 or classes.dtype.kind not in "iu":
+        raise _core.InvalidArgument(
+            f"labels: got {classes.dtype} {classes.shape}, expected integers, a row or one row for each sample"
+        )
 
     def begin() -> Iterator[NamedArrays]:
         at = 0

@@ -52,7 +52,9 @@ def convert(
     float_precision: str = "fp32",
     strict_ranges: bool = False,
     float_gates: bool = True,
+    per_channel_weights: bool = True,
     measures: Iterable[str] = (),
+    measure_data: CalibrationData | None = None,
     num_measure_samples: int = 64,
     explain: bool = False,
     target_accuracy: float | str | None = None,
@@ -98,11 +100,14 @@ def convert(
         strict_ranges: int8: tensors without a range raise InvalidArgument naming all of them; else what reads them stays
             in float, and the report's notes name them.
         float_gates: int8: squeeze-and-excitation branches stay in float.
-        measures: int8: what recovers accuracy, any of "asymmetric", "equalization", "weight_mse" and "rounding", or "auto"
-            for each that brings the results nearer to the float model's, by trial on a quarter of the samples that the
-            others are fitted on; the float model is run on the first `num_measure_samples` of the calibration data for
-            it, which must be readable more than once.
-        explain: int8: `Engine.explain` also knows how far each tensor is from the float model's.
+        per_channel_weights: int8: weights have a scale for each output channel; False: one for the whole tensor.
+        measures: int8: what recovers accuracy, any of "asymmetric", "equalization", "smoothing", "weight_mse" and "rounding",
+            or "auto" for each that brings the results nearer to the float model's, by trial on a quarter of the samples that
+            the others are fitted on; the float model is run on the first `num_measure_samples` of `measure_data` for it,
+            which must be readable more than once.
+        measure_data: int8: what the measures and `explain` run on; None: the calibration data.
+        explain: int8: `Engine.explain` also knows how far each tensor is from the float model's, and
+            `Engine.report()["gains"]` what each measure brings, in dB.
         target_accuracy: int8: the share of the float model's score to keep, as 0.999 or "99.9%": measures are added until
             it holds, then as few layers as possible return to float. What was tried is in `Engine.report()["accuracy"]`.
         accuracy_data, labels: what is scored on (None: a quarter of the calibration data, which measures are then not
@@ -144,9 +149,13 @@ def convert(
                 progress=callback or False,
                 resume=resume,
             )
-            if not is_read_once(calibration_data):
+            if measure_data is None and not is_read_once(calibration_data):
                 samples = source_of(calibration_data, batch_size, num_calibration_samples)
+        if measure_data is not None:
+            samples = source_of(measure_data, batch_size, num_measure_samples)
         share = share_of(target_accuracy)
+        if not share and (accuracy_data is not None or labels is not None or metric != "top1"):
+            raise _core.InvalidArgument("convert: accuracy_data, labels and metric say how target_accuracy is judged; give one")
         scored = None
         if share and accuracy_data is not None:
             scored = labelled_source(accuracy_data, labels, batch_size, num_accuracy_samples)
@@ -168,6 +177,7 @@ def convert(
             bias_correction=bias_correction,
             strict_ranges=strict_ranges,
             float_gates=float_gates,
+            per_channel_weights=per_channel_weights,
             measures=list(measures),
             samples=samples,
             max_samples=num_measure_samples,

@@ -90,8 +90,9 @@ class Engine:
         """The bytes that the engine allocates to run on these shapes, and where they go.
 
         "weights_bytes", "activation_bytes", "workspace_bytes" and their sum "peak_bytes"; "file_bytes" (0 unless saved or
-        loaded); "activation_lower_bound_bytes" (the largest sum of tensors alive at once) "own_order_activation_bytes" (with the steps in the
-        model's own order) and "naive_activation_bytes" (every tensor apart) to compare with; "peak_layer".
+        loaded); to compare with, "activation_lower_bound_bytes" (the largest sum of tensors alive at once),
+        "any_order_lower_bound_bytes" (what every order of the steps needs), "own_order_activation_bytes" (with the steps in
+        the model's own order) and "naive_activation_bytes" (every tensor apart); "peak_layer".
 
         "steps": in order, each with "name", "op", "tactic", "live_bytes" (of tensors in the arena while it runs) and
         "workspace_bytes"; "peak_step" is the index of the fullest. "tensors": the arena's blocks, each with "name",
@@ -152,7 +153,7 @@ def load(
     path: str | os.PathLike,
     threads: int = 0,
     *,
-    max_workspace_size_bytes: int = 1 << 30,
+    max_workspace_size_bytes: int | None = None,
     maximum_cached_engines: int = 8,
     timing_cache: str | os.PathLike | None = None,
     backend: str = "",
@@ -167,7 +168,8 @@ def load(
 
     Arguments:
         threads: 0: as many as it was converted with.
-        max_workspace_size_bytes: what an implementation of a layer may ask for as scratch memory.
+        max_workspace_size_bytes: what an implementation of a layer may ask for as scratch memory; None: as it was
+            converted with.
         maximum_cached_engines: plans kept, one for each set of input shapes; the least recently used is dropped.
         timing_cache: file of measured times, read and extended: planning for new shapes need not measure again.
         backend: "onednn" or "reference"; "": the best for each layer.

@@ -42,4 +42,6 @@ std::vector<const plan::Backend*> backends_for(const std::string& device, const 
   return {&cuda::cuda_backend(gpu, floats), &reference::reference_backend()};
 }
 
+void drop_planning_code() noexcept { onednn::drop_planning_code(); }
+
 }  // namespace tfengine

@@ -20,4 +20,7 @@ std::vector<const plan::Backend*> backends_for(const std::string& device, const 
 // The GPU of "cuda" or "cuda:1"; -1 for the host. InvalidArgument for anything else.
 int gpu_of_device(const std::string& device);
 
+// A plan is made and its weights are packed: the libraries' code that only this takes leaves the process's memory.
+void drop_planning_code() noexcept;
+
 }  // namespace tfengine

@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/check.h"
+#include "base/huge_pages.h"
 
 namespace tfengine {
 
@@ -19,7 +20,19 @@ std::shared_ptr<Allocator>& current() {
   return allocator;
 }
 
+bool& uncleared() {
+  thread_local bool flag = false;
+  return flag;
+}
+
+// The C library hands blocks from here on back to the system as soon as they are freed, so that each comes in small pages
+// which are cleared one by one at their first use.
+constexpr size_t kNeverKeptBytes = size_t{32} << 20;
+
 }  // namespace
+
+UnclearedTensors::UnclearedTensors() : outer_(std::exchange(uncleared(), true)) {}
+UnclearedTensors::~UnclearedTensors() { uncleared() = outer_; }
 
 HostMemoryScope::HostMemoryScope(std::shared_ptr<Allocator> allocator)
     : outer_(std::exchange(current(), std::move(allocator))) {}
@@ -37,13 +50,17 @@ Allocator& scratch_allocator() { return current() == nullptr ? default_allocator
 
 std::shared_ptr<void> host_bytes(size_t bytes, const std::string& what, HostBytes content) {
   const size_t size = std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+  const bool clear = content == HostBytes::Zeroed && !uncleared();
   if (current() == nullptr) {
+    if (size >= kNeverKeptBytes) {
+      if (auto block = huge_block(size)) return block;
+    }
     void* memory = std::aligned_alloc(kAlignment, size);
     if (memory == nullptr) {
       throw OutOfMemory(fmt::format("out of memory: {} bytes for {}; the system refused", size, what), size,
                         UINT64_MAX);
     }
-    if (content == HostBytes::Zeroed) std::memset(memory, 0, size);
+    if (clear) std::memset(memory, 0, size);
     return {memory, std::free};
   }
   struct Held {
@@ -51,7 +68,7 @@ std::shared_ptr<void> host_bytes(size_t bytes, const std::string& what, HostByte
     Buffer buffer;
   };
   auto held = std::make_shared<Held>(Held{current(), Buffer(*current(), size, Purpose::Temporary, what)});
-  if (content == HostBytes::Zeroed) std::memset(held->buffer.data(), 0, size);
+  if (clear) std::memset(held->buffer.data(), 0, size);
   return {held, held->buffer.data()};
 }
 

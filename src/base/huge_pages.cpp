@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <new>
 
 namespace tfengine {
@@ -11,14 +12,16 @@ namespace {
 
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kSmallPage = 4096;
-constexpr size_t kSlabBytes = 4 * kHugePage;
+// Addresses, not memory: the blocks of most networks lie side by side, and no huge page is left half empty between them.
+constexpr size_t kSlabBytes = 16 * kHugePage;
 
 size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 // `bytes` (whole small pages) at an address that a huge page can have.
 std::byte* map_aligned(size_t bytes) noexcept {
   const size_t mapped = bytes + kHugePage;
-  void* start = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* start =
+      mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (start == MAP_FAILED) return nullptr;
   auto* begin = static_cast<std::byte*>(start);
   const auto address = reinterpret_cast<uintptr_t>(start);
@@ -30,61 +33,84 @@ std::byte* map_aligned(size_t bytes) noexcept {
   return begin + before;
 }
 
+// The small pages that lie in between as a whole.
+void give_back(std::byte* begin, size_t from, size_t to) noexcept {
+  from = round_up(from, kSmallPage);
+  to = to / kSmallPage * kSmallPage;
+  if (from < to) static_cast<void>(madvise(begin + from, to - from, MADV_DONTNEED));
+}
+
 }  // namespace
 
 HugePages::~HugePages() {
   for (const auto& [begin, slab] : slabs_) munmap(begin, slab.bytes);
 }
 
-std::byte* HugePages::new_slab(size_t bytes) noexcept {
+HugePages::Slabs::iterator HugePages::new_slab(size_t bytes) noexcept {
   std::byte* begin = map_aligned(bytes);
-  if (begin == nullptr) return nullptr;
+  if (begin == nullptr) return slabs_.end();
   try {
-    slabs_[begin].bytes = bytes;
+    Slab slab{bytes, std::make_unique<ArenaAllocator>(begin, bytes), 0, false};
+    return slabs_.emplace(begin, std::move(slab)).first;
   } catch (const std::bad_alloc&) {
     munmap(begin, bytes);
-    return nullptr;
+    return slabs_.end();
   }
-  return begin;
+}
+
+void* HugePages::cut(std::byte* begin, Slab& slab, size_t bytes, size_t alignment) noexcept {
+  void* block = slab.blocks->allocate(bytes, alignment, Purpose::Weights);
+  if (block == nullptr) return nullptr;
+  slab.end = std::max(slab.end, static_cast<size_t>(static_cast<std::byte*>(block) - begin) + bytes);
+  slab.trimmed = false;
+  return block;
 }
 
 void* HugePages::allocate(size_t bytes, size_t alignment) noexcept {
   if (alignment > kSmallPage || bytes > SIZE_MAX / 2) return nullptr;
-  // A large block has a slab of its own, whose end takes small pages.
-  const bool large = bytes > kSlabBytes / 2;
-  std::byte* begin = large ? nullptr : slab_with_room(bytes, alignment);
-  if (begin == nullptr) begin = new_slab(large ? round_up(bytes, kSmallPage) : kSlabBytes);
-  if (begin == nullptr) return nullptr;
-  Slab& slab = slabs_[begin];
-  const size_t at = round_up(slab.used, alignment);
-  slab.used = at + bytes;
-  ++slab.blocks;
-  return begin + at;
-}
-
-// The fullest that has room: a slab's end that nothing fits into is lost.
-std::byte* HugePages::slab_with_room(size_t bytes, size_t alignment) noexcept {
-  std::byte* best = nullptr;
-  size_t least = SIZE_MAX;
-  for (const auto& [begin, slab] : slabs_) {
-    const size_t end = round_up(slab.used, alignment) + bytes;
-    if (slab.bytes != kSlabBytes || end > slab.bytes || slab.bytes - end >= least) continue;
-    best = begin;
-    least = slab.bytes - end;
+  for (auto& [begin, slab] : slabs_) {
+    if (void* block = cut(begin, slab, bytes, alignment)) return block;
   }
-  return best;
+  const auto made = new_slab(std::max(kSlabBytes, round_up(bytes, kSmallPage)));
+  return made == slabs_.end() ? nullptr : cut(made->first, made->second, bytes, alignment);
 }
 
-bool HugePages::deallocate(void* block) noexcept {
-  auto found = slabs_.upper_bound(static_cast<std::byte*>(block));
-  if (found == slabs_.begin()) return false;
+HugePages::Slabs::iterator HugePages::slab_of(void* block) noexcept {
+  auto* at = static_cast<std::byte*>(block);
+  auto found = slabs_.upper_bound(at);
+  if (found == slabs_.begin()) return slabs_.end();
   --found;
+  return at < found->first + found->second.bytes ? found : slabs_.end();
+}
+
+bool HugePages::deallocate(void* block, size_t bytes) noexcept {
+  const auto found = slab_of(block);
+  if (found == slabs_.end()) return false;
   auto& [begin, slab] = *found;
-  if (static_cast<std::byte*>(block) >= begin + slab.bytes) return false;
-  if (--slab.blocks > 0) return true;
-  munmap(begin, slab.bytes);
-  slabs_.erase(found);
+  slab.blocks->deallocate(block, bytes, Purpose::Weights);
+  if (slab.blocks->bytes_in_use() == 0) {
+    munmap(begin, slab.bytes);
+    slabs_.erase(found);
+    return true;
+  }
+  const auto at = static_cast<size_t>(static_cast<std::byte*>(block) - begin);
+  give_back(begin, at, at + bytes);
   return true;
+}
+
+void HugePages::trim() noexcept {
+  for (auto& [begin, slab] : slabs_) {
+    if (slab.trimmed) continue;
+    give_back(begin, slab.end, std::min(round_up(slab.end, kHugePage), slab.bytes));
+    slab.trimmed = true;
+  }
+}
+
+std::shared_ptr<void> huge_block(size_t bytes) {
+  const size_t mapped = round_up(bytes, kSmallPage);
+  std::byte* begin = map_aligned(mapped);
+  if (begin == nullptr) return nullptr;
+  return {begin, [mapped](std::byte* block) { munmap(block, mapped); }};
 }
 
 }  // namespace tfengine

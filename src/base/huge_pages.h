@@ -6,10 +6,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
+
+#include "tfengine/allocator.h"
 
 namespace tfengine {
 
-// Not thread-safe. Small blocks are cut from slabs one behind the other; a slab is given back when its last block is.
+// Not thread-safe. Blocks are cut from slabs of addresses, which take memory as they are filled. What is given back goes back
+// to the system by small pages; a slab goes with its last block.
 class HugePages {
  public:
   HugePages() = default;
@@ -19,17 +23,28 @@ class HugePages {
   // Null when the system refuses, or when `alignment` is above 4096.
   void* allocate(size_t bytes, size_t alignment) noexcept;
   // False when the block did not come from here.
-  bool deallocate(void* block) noexcept;
+  bool deallocate(void* block, size_t bytes) noexcept;
+  // Gives back what the last huge page of each slab has beyond its blocks. Blocks may follow, on small pages for a while.
+  void trim() noexcept;
   size_t slabs() const { return slabs_.size(); }
 
  private:
   struct Slab {
-    size_t bytes = 0, used = 0, blocks = 0;
+    size_t bytes = 0;
+    std::unique_ptr<ArenaAllocator> blocks;
+    size_t end = 0;  // of the block that reaches furthest
+    bool trimmed = false;
   };
-  std::byte* new_slab(size_t bytes) noexcept;
-  std::byte* slab_with_room(size_t bytes, size_t alignment) noexcept;
+  using Slabs = std::map<std::byte*, Slab>;
+  Slabs::iterator new_slab(size_t bytes) noexcept;
+  Slabs::iterator slab_of(void* block) noexcept;
+  static void* cut(std::byte* begin, Slab& slab, size_t bytes, size_t alignment) noexcept;
 
-  std::map<std::byte*, Slab> slabs_;
+  Slabs slabs_;
 };
+
+// One block of zeros in pages of 2 MiB, where the system has them, that frees itself; null when the system refuses. Its memory
+// comes at first use, from whichever threads use it.
+std::shared_ptr<void> huge_block(size_t bytes);
 
 }  // namespace tfengine

@@ -20,8 +20,12 @@ void* aligned_block(size_t bytes, size_t alignment) noexcept {
 }  // namespace
 
 void* SystemMemory::allocate(size_t bytes, size_t alignment, Purpose purpose) noexcept {
-  if (purpose != Purpose::Weights) return aligned_block(bytes, alignment);
   const std::lock_guard lock(mutex_);
+  if (purpose != Purpose::Weights) {
+    // What comes behind the weights: the last of them is packed, for now.
+    huge_pages_.trim();
+    return aligned_block(bytes, alignment);
+  }
   void* block = weights_bytes_ + bytes > kFewBytes ? huge_pages_.allocate(bytes, alignment) : nullptr;
   if (block == nullptr) block = aligned_block(bytes, alignment);
   if (block != nullptr) weights_bytes_ += bytes;
@@ -35,7 +39,7 @@ void SystemMemory::deallocate(void* pointer, size_t bytes, Purpose purpose) noex
   }
   const std::lock_guard lock(mutex_);
   weights_bytes_ -= bytes;
-  if (!huge_pages_.deallocate(pointer)) std::free(pointer);
+  if (!huge_pages_.deallocate(pointer, bytes)) std::free(pointer);
 }
 
 }  // namespace tfengine

@@ -4,7 +4,6 @@
 #include <cctype>
 #include <chrono>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <set>
 
 #include "backends/list.h"
@@ -14,13 +13,11 @@
 #include "compiler/chunks.h"
 #include "compiler/engine_impl.h"
 #include "compiler/fast_chunk.h"
-#include "compiler/ladder.h"
-#include "compiler/measures.h"
+#include "compiler/int8_stage.h"
 #include "compiler/memory_budget.h"
 #include "compiler/model_impl.h"
 #include "compiler/recipe.h"
 #include "compiler/report.h"
-#include "compiler/sample_share.h"
 #include "compiler/slow_steps.h"
 #include "compiler/to_bf16.h"
 #include "tfengine/convert.h"
@@ -51,14 +48,38 @@ std::string checked_float_precision(const std::string& wanted) {
   return precision;
 }
 
+// Options of INT8 that another precision would leave without effect, and names that are none.
+void check_int8_options(const ConvertOptions& options, const std::string& precision) {
+  detail::parse_measures(options.measures);
+  quantize::check_solver_options({.calibrator = options.calibrator, .percentile = options.percentile});
+  if (precision == "int8") return;
+  std::vector<std::string_view> given;
+  if (options.target.share != 0.0) given.emplace_back("a target accuracy");
+  if (!options.measures.empty()) given.emplace_back("measures");
+  if (options.strict_ranges) given.emplace_back("strict_ranges");
+  if (!options.calibration_table.empty()) given.emplace_back("a calibration table");
+  if (options.explain) given.emplace_back("explain");
+  if (given.empty()) return;
+  fail<InvalidArgument>("precision '{}' was asked for with {}: expected int8, whose options these are", precision,
+                        fmt::join(given, ", "));
+}
+
+// What of the options a precision has a use for.
+ConvertOptions for_precision(ConvertOptions options, const std::string& precision) {
+  options.precision = precision;
+  if (precision == "int8") return options;
+  options.target = {};
+  options.measures.clear();
+  options.strict_ranges = options.explain = false;
+  options.calibration_table.clear();
+  return options;
+}
+
 std::vector<std::vector<Shape>> shapes_to_plan(const ir::Graph& graph, const ConvertOptions& options) {
   if (!options.input_shapes.empty()) return options.input_shapes;
   return {detail::default_shapes(graph, options.batch_size)};
 }
 
-// Within the noise of the measurement INT8 wins, for its smaller tensors and weights. Steps timed apart find their tensors in
-// the cache, where float ones of four times the size will not be: so the whole has to gain clearly.
-constexpr detail::SlowRule kSlowInt8{1.15, 2.0, 0.93};
 // In a bf16 engine the noise speaks for bfloat16, too; in an INT8 engine for FP32, which it stays without good reason.
 constexpr detail::SlowRule kSlowBf16{1.15, 2.0, 1.0};
 constexpr detail::SlowRule kNotFasterInBf16{0.95, 0.0, 1.06};
@@ -73,12 +94,14 @@ class Compiler {
         float_precision_(checked_float_precision(options.float_precision)),
         config_(detail::engine_config(options.engine, detail::is_half(precision_, float_precision_))),
         host_config_(detail::engine_config(on_host(options.engine))) {
+    check_int8_options(options, precision_);
     recipe_.precision = precision_;
     recipe_.nodes_denylist = options.nodes_denylist;
     recipe_.disabled_passes = options.disabled_passes;
     recipe_.int8_grid = on_device() && options.int8_grid == "auto" ? "tensorrt" : options.int8_grid;
     recipe_.strict_ranges = options.strict_ranges;
     recipe_.float_gates = options.float_gates;
+    if (!options.per_channel_weights) recipe_.weight_range = quantize::WeightRange::PerTensor;
     recipe_.backend = config_.backends[0];
     if (options.progress) {
       config_.progress = [this](int done, int total, const std::string&) {
@@ -109,7 +132,11 @@ class Compiler {
                        }).report;
     const auto shapes = shapes_to_plan(optimized.graph, options_);
     ir::Graph graph = std::move(optimized.graph);
-    if (precision_ == "int8") graph = int8_graph(graph, shapes);
+    if (precision_ == "int8") {
+      // On a GPU floats were never the faster ones, and a trial would compile hundreds of kernels.
+      const bool timed = !on_device();
+      graph = detail::Int8Stage(model_, options_, host_config_, timed, recipe_, report_).run(graph, shapes);
+    }
     if (precision_ == "bf16") graph = bf16_graph(std::move(graph), shapes, kSlowBf16);
     if (precision_ == "int8" && float_precision_ == "bf16") {
       if (onednn::has_bf16()) {
@@ -169,106 +196,6 @@ class Compiler {
   }
   bool on_device() const { return config_.backends[0]->device() != nullptr; }
 
-  ir::Graph int8_graph(const ir::Graph& optimized, const std::vector<std::vector<Shape>>& shapes) {
-    detail::Int8Maker maker(model_, options_, optimized, recipe_, host_config_, report_);
-    detail::Int8Maker::Made made = make_int8(maker, optimized);
-    recipe_ = made.recipe;
-    if (recipe_.ranges.empty() && !options_.strict_ranges) {
-      report_.notes.emplace_back("precision int8 was asked for, but there are no ranges: the engine is float");
-      return std::move(made.graph);
-    }
-    quantize::RewriteCache cache;
-    // What strictness or the options refuse, it refuses before anything is timed.
-    quantize::RewriteResult result = detail::rewrite(made.graph, recipe_, &cache);
-    const bool timed = options_.avoid_slow_int8 && detail::can_time(config_);
-    detail::StepTimes wide, narrow;
-    if (timed) {
-      wide = detail::time_steps(made.graph, config_, shapes);
-      narrow = keep_slow_float(made.graph, wide, shapes, cache);
-      result = detail::rewrite(made.graph, recipe_, &cache);
-    }
-    note_missing_ranges(result.report.missing);
-    report_.rewrite = std::move(result.report);
-    explain(maker, made, result.graph);
-    if (timed) note_times(maker, wide, narrow, shapes);
-    return std::move(result.graph);
-  }
-
-  // Gives the times of the graph that comes of it.
-  detail::StepTimes keep_slow_float(const ir::Graph& graph, const detail::StepTimes& wide,
-                                    const std::vector<std::vector<Shape>>& shapes, quantize::RewriteCache& cache) {
-    const auto int8 = [&](const std::set<std::string>& slow) {
-      recipe_.slow = slow;
-      return detail::time_steps(detail::rewrite(graph, recipe_, &cache).graph, config_, shapes);
-    };
-    detail::SlowNodes found = detail::slow_nodes(wide, int8, kSlowInt8);
-    report_.notes.push_back(
-        fmt::format("steps measured apart: float {:.0f} us, int8 {:.0f} us; {} nodes stay float because "
-                    "they are faster so",
-                    found.wide_us, found.narrow.total_us, found.names.size()));
-    recipe_.slow = std::move(found.names);
-    return std::move(found.narrow);
-  }
-
-  // What INT8 gains each layer, and what the ladder's measures and floats cost.
-  void note_times(detail::Int8Maker& maker, const detail::StepTimes& wide, const detail::StepTimes& made,
-                  const std::vector<std::vector<Shape>>& shapes) {
-    for (const auto& [name, us] : made.by_node) {
-      const auto found = wide.by_node.find(name);
-      if (found != wide.by_node.end()) report_.times[name] = {found->second, us};
-    }
-    if (report_.ladder.rungs.size() <= 1) return;
-    detail::Measures given = detail::parse_measures(options_.measures);
-    given.automatic = false;
-    const detail::Int8Maker::Made plain = maker.make(given);
-    report_.ladder.plain_us =
-        detail::time_steps(detail::rewrite(plain.graph, plain.recipe).graph, config_, shapes).total_us;
-    report_.ladder.final_us = made.total_us;
-  }
-
-  void explain(const detail::Int8Maker& maker, const detail::Int8Maker::Made& made, const ir::Graph& int8) {
-    report_.measures = made.measures.names();
-    if (options_.calibration != nullptr) {
-      report_.calibrator = made.calibrator;
-      report_.explanations = detail::explain_grids(report_.rewrite, maker.histograms(made));
-    }
-    if (!options_.explain || options_.samples == nullptr) return;
-    constexpr int64_t kSamples = 8;  // the figures of a tensor settle after a few
-    detail::explain_on(report_.explanations, report_.rewrite, made.graph, int8, *options_.samples, kSamples,
-                       host_config_);
-  }
-
-  // The measures that were asked for, or those that the accuracy contract takes.
-  detail::Int8Maker::Made make_int8(detail::Int8Maker& maker, const ir::Graph& optimized) {
-    detail::Measures measures = detail::parse_measures(options_.measures);
-    const bool contract = options_.target.share != 0.0;
-    if (!contract && !measures.automatic) return maker.make(measures);
-    AccuracyTarget target = options_.target;
-    BatchSource* data = contract && target.data != nullptr ? target.data : options_.samples;
-    if (data == nullptr) fail<InvalidArgument>("target accuracy: give calibration data, or labelled data");
-    if (!contract) {
-      target = {};
-      target.share = 1.0;
-      target.max_samples = std::max<int64_t>(options_.max_samples / 2, 1);
-    }
-    if (data == options_.samples && detail::can_share(*data)) {
-      fitted_.emplace(*data, detail::Share::Fitted);
-      aside_.emplace(*data, detail::Share::Aside);
-      maker.fit_on(*fitted_);
-      data = &*aside_;
-    }
-    measures.automatic = false;
-    const detail::Judge judge(optimized, target, *data, host_config_);
-    return detail::climb(maker, judge, measures, contract, report_.ladder);
-  }
-
-  void note_missing_ranges(const std::vector<std::string>& missing) {
-    if (missing.empty()) return;
-    report_.notes.push_back(detail::missing_ranges_text(missing) +
-                            ". Ranges come of calibration data, a calibration table, or a FakeQuantWithMinMaxVars or "
-                            "QuantizeAndDequantizeV2 node behind the tensor; strict_ranges makes this an error");
-  }
-
   ir::Graph bf16_graph(ir::Graph graph, const std::vector<std::vector<Shape>>& shapes, const detail::SlowRule& rule) {
     const std::set<std::string> all = detail::bf16_nodes(graph);
     recipe_.bf16 = true;
@@ -303,7 +230,7 @@ class Compiler {
         {"int8_grid", options_.int8_grid},
         {"calibrator", options_.calibrator},
         {"nodes_denylist", options_.nodes_denylist},
-        {"max_workspace_size_bytes", options_.engine.max_workspace_size_bytes},
+        {"max_workspace_size_bytes", config_.max_workspace_size_bytes},
         {"threads", config_.threads},
         {"chunk", chunk_},
         {"tag",
@@ -334,8 +261,6 @@ class Compiler {
   std::string float_precision_;
   runtime::EngineConfig config_;
   runtime::EngineConfig host_config_;
-  // Shares of the samples, where measures are judged by them too.
-  std::optional<detail::SampleShare> fitted_, aside_;
   detail::Recipe recipe_;
   detail::ConversionReport report_;
   int64_t chunk_ = 0;
@@ -350,8 +275,7 @@ class Tuner {
     for (const std::string& precision : options.allowed_precisions.empty() ? one : options.allowed_precisions) {
       const std::string known = checked_precision(precision);
       if (known == "bf16" && !precision_available(known)) continue;
-      options_.push_back(std::make_unique<ConvertOptions>(options));
-      options_.back()->precision = known;
+      options_.push_back(std::make_unique<ConvertOptions>(for_precision(options, known)));
       compilers_.push_back(std::make_unique<Compiler>(model, *options_.back()));
       cores_.push_back(compilers_.back()->make_core());
       contenders_.push_back({known, cores_.back().get()});

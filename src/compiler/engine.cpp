@@ -21,6 +21,8 @@
 #include "compiler/to_bf16.h"
 #include "compiler/to_signed.h"
 #include "ir/printer.h"
+#include "ops/fused_elementwise.h"
+#include "passes/fuse_elementwise.h"
 #include "passes/specialize.h"
 #include "plan/image_format.h"
 
@@ -65,7 +67,7 @@ runtime::EngineConfig engine_config(const EngineOptions& options, bool half) {
   const plan::Device* device = config.backends[0]->device();
   check_memory(options, device == nullptr ? Device() : device->memory().device());
   config.threads = resolve_threads(options.threads);
-  config.max_workspace_size_bytes = options.max_workspace_size_bytes;
+  config.max_workspace_size_bytes = options.max_workspace_size_bytes.value_or(kDefaultMaxWorkspaceSizeBytes);
   config.maximum_cached_engines = options.maximum_cached_engines;
   config.maximum_cached_bytes = options.maximum_cached_bytes;
   config.memory_limit_bytes = options.memory_limit_bytes;
@@ -77,6 +79,11 @@ runtime::EngineConfig engine_config(const EngineOptions& options, bool half) {
                                                   : &default_allocator();
   config.measure = options.time_tactics && !untimed_by_environment();
   config.specialize = passes::specialize;
+  config.packed = drop_planning_code;
+  config.fuse = [backend = config.backends.front()](ir::Graph& graph) {
+    passes::fuse_elementwise(
+        graph, [&](const ir::Graph& within, const ir::Node& node) { return backend->fuses(within, node); });
+  };
   config.timing_cache = std::make_shared<plan::TimingCache>();
   if (!options.timing_cache.empty()) config.timing_cache->load(options.timing_cache);
   return config;
@@ -95,10 +102,11 @@ void save_timings(const EngineImpl& impl) {
 
 namespace {
 
-std::shared_ptr<runtime::ShapeEntry> entry_for(const EngineImpl& impl, const std::vector<Shape>& given) {
+std::shared_ptr<runtime::ShapeEntry> entry_for(const EngineImpl& impl, const std::vector<Shape>& given,
+                                               bool to_run = false) {
   const std::vector<Shape> shapes = planned_shapes(given, impl.chunk);
   const bool known = impl.core->latest() != nullptr && impl.core->latest()->shapes() == shapes;
-  auto entry = impl.core->entry(shapes);
+  auto entry = impl.core->entry(shapes, to_run);
   if (!known) save_timings(impl);
   return entry;
 }
@@ -134,6 +142,14 @@ std::string precision_of(const plan::Plan& plan, const ir::Node& node) {
   return has(DType::BF16, DType::BF16) ? "bf16" : "fp32";
 }
 
+// Nodes that run as one are told.
+std::string op_of(const ir::Node& node) {
+  if (!ops::is_fused(node)) return node.op;
+  std::string text;
+  for (const ir::NodeId id : node.regions[0].order()) text += (text.empty() ? "(" : ", ") + node.regions[0].node(id).op;
+  return node.op + text + ")";
+}
+
 // By plan and step: the time of each run, all iterations of loops together.
 class StepTimesOfRuns {
  public:
@@ -163,7 +179,7 @@ void add_layers(const runtime::PreparedPlan& prepared, const StepTimesOfRuns& ti
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const plan::Step& step = plan.steps[i];
     const ir::Node& node = plan.graph.node(step.node);
-    layers.push_back({node.name, node.op, precision_of(plan, node), step.backend,
+    layers.push_back({node.name, op_of(node), precision_of(plan, node), step.backend,
                       step.elided ? "in place" : step.tactic.name, times.median(&plan, static_cast<int>(i), runs),
                       plan.graph.value(node.outputs[0]).shape.str()});
     const size_t own = layers.size() - 1;
@@ -220,10 +236,10 @@ bool has_halves(const plan::EngineImage& image) {
   return is_half(image.precision, known ? options["float_precision"].get<std::string>() : std::string());
 }
 
-uint64_t workspace_limit_of(const plan::EngineImage& image) {
+std::optional<uint64_t> workspace_limit_of(const plan::EngineImage& image) {
   const auto options = nlohmann::json::parse(image.options, nullptr, false);
   const char* key = "max_workspace_size_bytes";
-  if (!options.is_object() || !options.contains(key) || !options[key].is_number_unsigned()) return UINT64_MAX;
+  if (!options.is_object() || !options.contains(key) || !options[key].is_number_unsigned()) return std::nullopt;
   return options[key].get<uint64_t>();
 }
 
@@ -251,13 +267,15 @@ Engine engine_of(const Engine::Bytes& bytes, const EngineOptions& options, const
   auto impl = std::make_shared<EngineImpl>();
   EngineOptions used = options;
   if (used.threads == 0) used.threads = image.threads;
-  // Nobody asked for more than it was made with.
-  if (used.max_workspace_size_bytes == EngineOptions().max_workspace_size_bytes) {
-    used.max_workspace_size_bytes = std::min(used.max_workspace_size_bytes, workspace_limit_of(image));
-  }
+  if (!used.max_workspace_size_bytes) used.max_workspace_size_bytes = workspace_limit_of(image);
   const bool half = has_halves(image);
   runtime::EngineConfig config = engine_config(used, half && on_device);
-  config.packed = std::move(packed);
+  if (packed) {
+    config.packed = [packed = std::move(packed), and_then = std::move(config.packed)] {
+      packed();
+      and_then();
+    };
+  }
   impl->core = std::make_unique<runtime::EngineCore>(std::move(image.graph), std::move(config));
   impl->model_hash = image.model_hash;
   impl->precision = image.precision;
@@ -341,7 +359,7 @@ std::vector<Shape> Engine::output_shapes(const std::vector<Shape>& input_shapes)
 }
 
 void Engine::prepare(const std::vector<Shape>& input_shapes) const {
-  const auto entry = detail::entry_for(*impl_, input_shapes);
+  const auto entry = detail::entry_for(*impl_, input_shapes, true);
   impl_->core->lease(*entry);
 }
 
@@ -351,7 +369,7 @@ bool Engine::planned(const std::vector<Shape>& input_shapes) const {
 
 std::vector<NamedTensor> Engine::run(const std::vector<NamedTensor>& inputs) const {
   const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
-  const auto entry = detail::entry_for(*impl_, bound.shapes);
+  const auto entry = detail::entry_for(*impl_, bound.shapes, true);
   const bool chunks = entry->shapes() != bound.shapes;
   detail::OutputBuffers outputs = detail::make_outputs(entry->plan(), chunks ? bound.shapes[0][0] : 0);
   detail::run_entry(*impl_->core, *entry, bound, outputs.addresses);
@@ -363,7 +381,7 @@ void Engine::run_into(const std::vector<NamedTensor>& inputs, const std::vector<
   if (outputs.size() != impl_->core->graph().outputs.size()) {
     fail<InvalidArgument>("run_into: got {} outputs, expected {}", outputs.size(), impl_->core->graph().outputs.size());
   }
-  detail::run_entry(*impl_->core, *detail::entry_for(*impl_, bound.shapes), bound, outputs);
+  detail::run_entry(*impl_->core, *detail::entry_for(*impl_, bound.shapes, true), bound, outputs);
 }
 
 void Engine::run_on_device(const std::vector<Shape>& input_shapes, const std::vector<const void*>& inputs,
@@ -384,7 +402,7 @@ void Engine::run_on_device(const std::vector<Shape>& input_shapes, const std::ve
   };
   for (size_t i = 0; i < inputs.size(); ++i) check_address(inputs[i], graph.value(graph.inputs[i]).name);
   for (size_t i = 0; i < outputs.size(); ++i) check_address(outputs[i], graph.outputs[i].name);
-  const auto entry = detail::entry_for(*impl_, input_shapes);
+  const auto entry = detail::entry_for(*impl_, input_shapes, true);
   if (entry->shapes() != input_shapes) {
     fail<InvalidArgument>(
         "run_on_device: this engine runs larger batches than {} in chunks, which takes tensors of the host",
@@ -414,7 +432,7 @@ int Engine::threads() const { return impl_->core->config().threads; }
 std::vector<LayerProfile> Engine::profile(const std::vector<NamedTensor>& inputs, int runs) const {
   if (runs < 1) fail<InvalidArgument>("profile: got {} runs, expected at least 1", runs);
   const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
-  const auto entry = detail::entry_for(*impl_, bound.shapes);
+  const auto entry = detail::entry_for(*impl_, bound.shapes, true);
   const plan::Plan& plan = entry->plan();
   const detail::OutputBuffers outputs = detail::make_outputs(plan);
   detail::StepTimesOfRuns times;

@@ -78,9 +78,14 @@ quantize::HistogramSet count(const ir::Graph& graph, const std::vector<std::stri
 
 }  // namespace
 
-Equalized equalize_on(ir::Graph& graph, BatchSource& data, int64_t max_samples, const runtime::EngineConfig& config) {
+Equalized equalize_on(ir::Graph& graph, std::span<const quantize::Behind> behind, BatchSource& data,
+                      int64_t max_samples, const runtime::EngineConfig& config) {
   Equalized result;
-  const std::vector<ir::ValueId> tensors = quantize::equalizable(graph);
+  std::vector<ir::ValueId> tensors;
+  for (const quantize::Behind each : behind) {
+    const std::vector<ir::ValueId> found = quantize::equalizable(graph, each);
+    tensors.insert(tensors.end(), found.begin(), found.end());
+  }
   std::vector<std::string> names;
   for (const ir::ValueId id : tensors) names.push_back(graph.value(id).name);
   if (names.empty()) return result;
@@ -99,7 +104,7 @@ Equalized equalize_on(ir::Graph& graph, BatchSource& data, int64_t max_samples, 
     if (seen.empty()) continue;
     std::vector<float> factors = quantize::choose_factors(graph, tensors[i], seen);
     if (!changes(factors)) continue;
-    changed.push_back(names[i]);
+    for (const ir::ValueId id : quantize::with_reshapes(graph, tensors[i])) changed.push_back(graph.value(id).name);
     result.factors[names[i]] = std::move(factors);
   }
   if (changed.empty()) return result;

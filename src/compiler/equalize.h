@@ -3,6 +3,8 @@
 // it changes anew, since their histograms were of other values.
 #pragma once
 
+#include <span>
+
 #include "quantize/equalization.h"
 #include "quantize/histogram_set.h"
 #include "runtime/engine_core.h"
@@ -15,7 +17,8 @@ struct Equalized {
   quantize::HistogramSet counted;    // their histograms and channel sums in the equalized graph
 };
 
-// Equalizes `graph` (float, optimised).
-Equalized equalize_on(ir::Graph& graph, BatchSource& data, int64_t max_samples, const runtime::EngineConfig& config);
+// Equalizes `graph` (float, optimised) behind what is named.
+Equalized equalize_on(ir::Graph& graph, std::span<const quantize::Behind> behind, BatchSource& data,
+                      int64_t max_samples, const runtime::EngineConfig& config);
 
 }  // namespace tfengine::detail

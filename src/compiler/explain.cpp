@@ -2,6 +2,7 @@
 #include "compiler/explain.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "compiler/sample_run.h"
 #include "quantize/magnitudes.h"
@@ -60,9 +61,33 @@ std::vector<float> values_of(const plan::TensorDesc& desc, const void* data) {
 
 bool is_readable(DType dtype) { return dtype == DType::F32 || dtype == DType::S8 || dtype == DType::U8; }
 
+// What a grid alone does to values.
+struct OnGrid {
+  double signal = 0.0, noise = 0.0;
+  int64_t beyond = 0, count = 0;
+
+  void add(const quantize::TensorReport& grid, const std::vector<float>& values) {
+    const int levels = grid.dtype == DType::U8 ? quantize::kUnsignedLevels : quantize::kSignedLevels;
+    const auto zero = static_cast<float>(grid.zero_point);
+    const float high = grid.scale * (static_cast<float>(levels) - zero);
+    const float low = grid.dtype == DType::U8 ? -grid.scale * zero : -high;
+    for (const float value : values) {
+      if (!std::isfinite(value)) continue;
+      const float held = std::clamp(grid.scale * std::nearbyint(value / grid.scale), low, high);
+      const double v = static_cast<double>(value), e = v - static_cast<double>(held);
+      // Half a step beyond the end is rounding.
+      beyond += value > high + grid.scale / 2 || value < low - grid.scale / 2;
+      signal += v * v;
+      noise += e * e;
+      ++count;
+    }
+  }
+};
+
 // One tensor over all samples.
 struct Seen {
   std::vector<float> wanted;  // of the batch that is being run
+  OnGrid on_grid;
   double signal = 0.0, noise = 0.0;
   std::vector<bool> alive;  // by channel
   bool compared = false;
@@ -110,16 +135,22 @@ void explain_on(std::vector<Explanation>& rows, const quantize::RewriteReport& r
   for_each_batch(data, max_samples, [&](const Batch& batch) {
     for (Seen& tensor : seen) tensor.wanted.clear();
     exact.run(batch, names, [&](size_t index, const plan::TensorDesc& desc, const void* at) {
-      if (is_readable(desc.dtype)) seen[index].want(desc, at);
+      if (!is_readable(desc.dtype)) return;
+      seen[index].want(desc, at);
+      if (report.tensors[index].scale > 0.0f) seen[index].on_grid.add(report.tensors[index], seen[index].wanted);
     });
     quantized.run(batch, names, [&](size_t index, const plan::TensorDesc& desc, const void* at) {
       if (is_readable(desc.dtype) && !seen[index].wanted.empty()) seen[index].compare(desc, at);
     });
   });
   for (size_t i = 0; i < names.size(); ++i) {
-    if (!seen[i].compared) continue;
+    if (!seen[i].compared && seen[i].on_grid.count == 0) continue;
     auto row = std::find_if(rows.begin(), rows.end(), [&](const Explanation& each) { return each.tensor == names[i]; });
     if (row == rows.end()) row = rows.insert(rows.end(), Explanation{names[i], {}, {}, {}, {}, {}});
+    if (const OnGrid& grid = seen[i].on_grid; grid.count > 0 && !row->alone_db) {
+      row->clipped = static_cast<double>(grid.beyond) / static_cast<double>(grid.count);
+      row->alone_db = quantize::decibels(grid.signal, grid.noise);
+    }
     // Graph inputs and what INT8 left alone have no noise: the figure would say nothing.
     if (seen[i].noise > 0.0) row->so_far_db = quantize::decibels(seen[i].signal, seen[i].noise);
     if (seen[i].alive.empty()) continue;

@@ -26,7 +26,8 @@ struct Explanation {
 // Of the tensors of `report` that have a grid, from their histograms.
 std::vector<Explanation> explain_grids(const quantize::RewriteReport& report, const quantize::HistogramSet& histograms);
 
-// Adds what the samples say, for tensors that both graphs have under one name, and rows for those that lack one.
+// Adds what the samples say, for tensors that both graphs have under one name, and rows for those that lack one. What the grid
+// alone does is told by the samples where no histogram told it: tensors with given ranges are not counted.
 void explain_on(std::vector<Explanation>& rows, const quantize::RewriteReport& report, const ir::Graph& float_graph,
                 const ir::Graph& int8_graph, BatchSource& data, int64_t max_samples,
                 const runtime::EngineConfig& config);

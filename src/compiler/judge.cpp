@@ -41,17 +41,22 @@ bool has_classes(const Tensor& output) {
   return output.dtype() == DType::F32 && output.shape().rank() == 2 && output.shape()[1] > 1;
 }
 
+// The same for every place of a sample: [samples, .., classes].
+bool has_classes_anywhere(const Tensor& output) {
+  return output.dtype() == DType::F32 && output.shape().rank() >= 2 && output.shape().back() > 1;
+}
+
 int64_t best_class(const Tensor& output, int64_t sample) {
   const int64_t classes = output.shape()[1];
   const float* row = output.as<float>() + sample * classes;
   return std::max_element(row, row + classes) - row;
 }
 
-// The share of samples of which fewer than `places` classes have a larger score than the right one.
+// The share of samples, or of their places, of which fewer than `places` classes have a larger score than the right one.
 double top(const Tensor& output, const Tensor& labels, int places) {
-  const int64_t samples = output.shape()[0], classes = output.shape()[1];
+  const int64_t classes = output.shape().back(), samples = output.elements() / classes;
   if (labels.elements() != samples) {
-    fail<InvalidArgument>("target accuracy: {} labels for {} samples", labels.elements(), samples);
+    fail<InvalidArgument>("target accuracy: {} labels for {} rows of {} scores", labels.elements(), samples, classes);
   }
   int64_t right = 0;
   for (int64_t n = 0; n < samples; ++n) {
@@ -159,21 +164,31 @@ Judge::Judge(const ir::Graph& float_graph, const AccuracyTarget& target, BatchSo
     float_score_.samples += samples;
   });
   float_score_.value = sum / static_cast<double>(float_score_.samples);
+  if (target.share < 1.0 && !(float_score_.value > 0.0)) {
+    fail<InvalidArgument>("target accuracy: the float model scores {}; a share of that below 1 needs a score above 0",
+                          float_score_.value);
+  }
   float_score_.agreement = 1.0;
   float_score_.db = std::numeric_limits<double>::infinity();
 }
 
 double Judge::score_batch(const std::vector<NamedTensor>& outputs, const std::vector<NamedTensor>& reference,
                           const Batch& batch) const {
-  if (target_.score) return target_.score(outputs, batch);
-  if (!classes_) {
-    if (labelled_) {
-      fail<InvalidArgument>("target accuracy: the first output is {}, expected [samples, classes] for labels",
+  if (target_.score) {
+    const double score = target_.score(outputs, batch);
+    if (!std::isfinite(score)) {
+      fail<InvalidArgument>("target accuracy: the metric gave {} for a batch, expected a finite number", score);
+    }
+    return score;
+  }
+  if (labelled_) {
+    if (outputs.empty() || !has_classes_anywhere(outputs[0].tensor)) {
+      fail<InvalidArgument>("target accuracy: the first output is {}, expected [samples, .., classes] for labels",
                             outputs.empty() ? "missing" : outputs[0].tensor.shape().str());
     }
-    return 1.0;
+    return top(outputs[0].tensor, label_of(batch, target_.label), target_.metric == "top1" ? 1 : 5);
   }
-  if (labelled_) return top(outputs[0].tensor, label_of(batch, target_.label), target_.metric == "top1" ? 1 : 5);
+  if (!classes_) return 1.0;
   const int64_t samples = outputs[0].tensor.shape()[0];
   int64_t same = 0;
   for (int64_t n = 0; n < samples; ++n) {
@@ -231,11 +246,14 @@ std::string Judge::terms() const {
     return fmt::format("signal-to-noise of the outputs on {}, at least {:.1f} dB", samples,
                        -10.0 * std::log10(1.0 - target_.share));
   }
+  // One sample more or less must be less than what may be lost.
+  const bool coarse = (1.0 - target_.share) * static_cast<double>(float_score_.samples) < 1.0 && target_.share < 1.0;
   const std::string what = target_.score ? "the given score"
                            : labelled_   ? (target_.metric == "top1" ? "top-1" : "top-5")
                                          : "agreement with the float model";
-  return fmt::format("{} on {}: float {:.4f}, at least {:.4f}", what, samples, float_score_.value,
-                     target_.share * float_score_.value);
+  return fmt::format("{} on {}: float {:.4f}, at least {:.4f}{}", what, samples, float_score_.value,
+                     target_.share * float_score_.value,
+                     coarse && !target_.score ? ", so none may be lost; more samples tell shares apart" : "");
 }
 
 std::string Judge::text(const Score& score) const {

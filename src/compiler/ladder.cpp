@@ -52,14 +52,16 @@ class Climber {
     add_rung(measures.names().empty() ? "plain INT8" : "INT8 with the given measures", score_, true);
     // Ranges cost nothing to try, and rounding is then worked out once. What it changed may ask for other ranges.
     try_calibrators(measures);
-    for (bool Measures::*measure :
-         {&Measures::asymmetric, &Measures::weight_mse, &Measures::rounding, &Measures::equalization}) {
+    for (bool Measures::*measure : {&Measures::asymmetric, &Measures::weight_mse, &Measures::rounding,
+                                    &Measures::equalization, &Measures::smoothing}) {
       if (done(score_)) break;
       if (measures.*measure) continue;
       Measures more = measures;
       more.*measure = true;
       if (more.asymmetric && !maker_.may_be_asymmetric()) continue;
       if (more.needs_samples() && !maker_.has_samples()) continue;
+      if (measure == &Measures::equalization && !maker_.may_equalize(quantize::Behind::Layers)) continue;
+      if (measure == &Measures::smoothing && !maker_.may_equalize(quantize::Behind::Norms)) continue;
       Measures alone;
       alone.*measure = true;
       if (try_made(maker_.make(more), alone.names()[0])) measures = more;

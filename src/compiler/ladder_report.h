@@ -23,6 +23,12 @@ struct Rung {
   bool kept = false;
 };
 
+// What one measure brings, all others staying: signal-to-noise of the outputs with it less that without it.
+struct Gain {
+  std::string what;  // "bias correction", "rounding"
+  double db = 0.0;
+};
+
 struct LadderReport {
   std::string terms;  // what is measured and how much of it is good enough; empty: no contract
   std::vector<Rung> rungs;

@@ -17,11 +17,9 @@ struct Named {
   std::string_view name;
   bool Measures::*flag;
 };
-constexpr Named kMeasures[] = {{"asymmetric", &Measures::asymmetric},
-                               {"equalization", &Measures::equalization},
-                               {"weight_mse", &Measures::weight_mse},
-                               {"rounding", &Measures::rounding},
-                               {"auto", &Measures::automatic}};
+constexpr Named kMeasures[] = {{"asymmetric", &Measures::asymmetric}, {"equalization", &Measures::equalization},
+                               {"smoothing", &Measures::smoothing},   {"weight_mse", &Measures::weight_mse},
+                               {"rounding", &Measures::rounding},     {"auto", &Measures::automatic}};
 
 // A table of ranges does not say which inputs were never negative.
 void mark_non_negative(const std::string& name, const std::set<std::string>& non_negative,
@@ -53,14 +51,21 @@ std::vector<std::string> Measures::names() const {
   return names;
 }
 
+Measures without_measure(Measures measures, const std::string& name) {
+  for (const Named& measure : kMeasures) {
+    if (measure.name == name) measures.*measure.flag = false;
+  }
+  return measures;
+}
+
 Measures parse_measures(const std::vector<std::string>& names) {
   Measures measures;
   for (const std::string& name : names) {
     const auto* found = std::find_if(std::begin(kMeasures), std::end(kMeasures),
                                      [&](const Named& measure) { return measure.name == name; });
     if (found == std::end(kMeasures)) {
-      fail<InvalidArgument>("measure '{}' is unknown, expected asymmetric, equalization, weight_mse, rounding or auto",
-                            name);
+      fail<InvalidArgument>(
+          "measure '{}' is unknown, expected asymmetric, equalization, smoothing, weight_mse, rounding or auto", name);
     }
     measures.*found->flag = true;
   }
@@ -79,14 +84,19 @@ Int8Maker::Made Int8Maker::make(const Measures& measures) {
   Made made{optimized_, base_, measures, calibrator_};
   made.recipe.asymmetric = measures.asymmetric;
   quantize::HistogramSet recounted;
-  if (measures.equalization) {
-    const Equalized& result = equalized();
-    made.graph = *equalized_graph_;
-    made.recipe.factors = result.factors;
-    recounted = result.counted;
+  if (measures.equalization || measures.smoothing) {
+    const EqualizedGraph& changed = equalized(measures);
+    made.graph = changed.graph;
+    made.recipe.factors = changed.result.factors;
+    recounted = changed.result.counted;
   }
   made.recipe.ranges = ranges(made.graph, recounted, made.recipe);
   noted_ = true;
+  if (measures.weight_mse && made.recipe.weight_range == quantize::WeightRange::PerTensor) {
+    fail<InvalidArgument>(
+        "the measure weight_mse looks for the range of each channel, which weights without "
+        "per_channel_weights do not have");
+  }
   if (measures.weight_mse) made.recipe.weight_range = quantize::WeightRange::Mse;
   if (measures.rounding && !made.recipe.ranges.empty()) {
     made.recipe.rounded = rounded(made.graph, made.recipe, measures);
@@ -94,25 +104,28 @@ Int8Maker::Made Int8Maker::make(const Measures& measures) {
   return made;
 }
 
-quantize::HistogramSet Int8Maker::histograms(const Made& made) const {
+quantize::HistogramSet Int8Maker::histograms(const Made& made) {
   quantize::HistogramSet set = options_.calibration->impl()->histograms;
-  if (!made.measures.equalization) return set;
-  for (const auto& [name, histogram] : equalized_.counted.tensors) set.tensors[name] = histogram;
+  if (!made.measures.equalization && !made.measures.smoothing) return set;
+  for (const auto& [name, histogram] : equalized(made.measures).result.counted.tensors) set.tensors[name] = histogram;
   return set;
 }
 
-const Equalized& Int8Maker::equalized() {
-  if (!equalized_graph_) {
-    ir::Graph graph = optimized_;
-    equalized_ = equalize_on(graph, *samples_, options_.max_samples, config_);
-    equalized_graph_ = std::move(graph);
-  }
-  return equalized_;
+const Int8Maker::EqualizedGraph& Int8Maker::equalized(const Measures& measures) {
+  const auto [place, added] = equalized_.try_emplace({measures.equalization, measures.smoothing});
+  if (!added) return place->second;
+  std::vector<quantize::Behind> behind;
+  if (measures.equalization) behind.push_back(quantize::Behind::Layers);
+  if (measures.smoothing) behind.push_back(quantize::Behind::Norms);
+  EqualizedGraph& made = place->second;
+  made.graph = optimized_;
+  made.result = equalize_on(made.graph, behind, *samples_, options_.max_samples, config_);
+  return made;
 }
 
 const quantize::RoundedWeights& Int8Maker::rounded(const ir::Graph& graph, const Recipe& recipe,
                                                    const Measures& measures) {
-  const auto [place, added] = rounded_.try_emplace({measures.equalization, measures.weight_mse});
+  const auto [place, added] = rounded_.try_emplace({measures.equalization, measures.smoothing, measures.weight_mse});
   if (!added) return place->second;
   std::set<std::string> nodes;
   for (const quantize::NodeReport& node : rewrite(graph, recipe).report.nodes) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -19,15 +20,18 @@ namespace tfengine::detail {
 
 struct Measures {
   bool asymmetric = false;
-  bool equalization = false;
+  bool equalization = false;  // behind convolutions and matrix products
+  bool smoothing = false;     // behind layer normalisations
   bool weight_mse = false;
   bool rounding = false;
   bool automatic = false;  // each is taken that brings the results nearer to the float ones (ladder.h)
-  bool needs_samples() const { return equalization || rounding; }
+  bool needs_samples() const { return equalization || smoothing || rounding; }
   // As ConvertOptions::measures has them.
   std::vector<std::string> names() const;
 };
 
+// All but the one of that name.
+Measures without_measure(Measures measures, const std::string& name);
 // InvalidArgument for a name that is none.
 Measures parse_measures(const std::vector<std::string>& names);
 
@@ -55,12 +59,13 @@ class Int8Maker {
   Made make(const Measures& measures);
 
   // What the ranges were worked out from, with the tensors that equalization changed as they are then.
-  quantize::HistogramSet histograms(const Made& made) const;
+  quantize::HistogramSet histograms(const Made& made);
   bool has_samples() const { return samples_ != nullptr; }
   // What measures are fitted on, in place of the options' samples. It must outlive the maker.
   void fit_on(BatchSource& samples) { samples_ = &samples; }
   // Whether zero points are allowed: TensorRT has none.
   bool may_be_asymmetric() const { return base_.int8_grid == "auto"; }
+  bool may_equalize(quantize::Behind behind) const { return !quantize::equalizable(optimized_, behind).empty(); }
   bool has_histograms() const { return options_.calibration != nullptr; }
   const std::string& calibrator() const { return calibrator_; }
   void set_calibrator(std::string calibrator) { calibrator_ = std::move(calibrator); }
@@ -71,7 +76,11 @@ class Int8Maker {
   void note_names(const std::string& what, const std::vector<std::string>& names);
   void merge_calibration(const ir::Graph& graph, const quantize::HistogramSet& recounted, quantize::RangeTable& table,
                          Recipe& recipe);
-  const Equalized& equalized();
+  struct EqualizedGraph {
+    ir::Graph graph;
+    Equalized result;
+  };
+  const EqualizedGraph& equalized(const Measures& measures);
   const quantize::RoundedWeights& rounded(const ir::Graph& graph, const Recipe& recipe, const Measures& measures);
 
   const ModelImpl& model_;
@@ -84,9 +93,8 @@ class Int8Maker {
   std::string calibrator_;
   bool noted_ = false;  // what ranges have to be told about stands in the report
   // What took time and does not depend on ranges.
-  std::optional<ir::Graph> equalized_graph_;
-  Equalized equalized_;
-  std::map<std::pair<bool, bool>, quantize::RoundedWeights> rounded_;  // by equalization and weight_mse
+  std::map<std::pair<bool, bool>, EqualizedGraph> equalized_;                 // by equalization and smoothing
+  std::map<std::tuple<bool, bool, bool>, quantize::RoundedWeights> rounded_;  // by these and weight_mse
 };
 
 }  // namespace tfengine::detail

@@ -22,6 +22,7 @@ MemoryReport memory_of(const EngineImpl& impl, const runtime::ShapeEntry& entry)
   report.activation_lower_bound_bytes = plan.arena_lower_bound_bytes;
   report.naive_activation_bytes = plan.naive_activation_bytes;
   report.own_order_activation_bytes = plan.own_order_arena_bytes;
+  report.any_order_lower_bound_bytes = plan.any_order_bound_bytes;
   report.file_bytes = impl.file_bytes;
   if (!plan.steps.empty()) {
     report.peak_layer = plan.graph.node(plan.steps[static_cast<size_t>(plan.peak_step)].node).name;

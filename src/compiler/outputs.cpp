@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/outputs.h"
 
+#include "base/host_memory.h"
+
 namespace tfengine::detail {
 
 OutputBuffers make_outputs(const plan::Plan& plan, int64_t samples) {
+  const UnclearedTensors written_by_the_run;
   OutputBuffers buffers;
   for (const ir::GraphOutput& out : plan.graph.outputs) {
     const plan::TensorDesc& desc = plan.descs[static_cast<size_t>(out.value)];

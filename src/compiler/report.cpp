@@ -56,6 +56,7 @@ json rewrite_json(const quantize::RewriteReport& report) {
   return {{"nodes", nodes},
           {"tensors", tensors},
           {"ignored_ranges", report.ignored},
+          {"unused_ranges", report.unused},
           {"missing_ranges", report.missing},
           {"quantize_nodes", report.quantize_nodes},
           {"dequantize_nodes", report.dequantize_nodes},
@@ -84,6 +85,12 @@ json ladder_json(const LadderReport& ladder) {
     document["final_us"] = rounded(ladder.final_us, 10.0);
   }
   return document;
+}
+
+json gains_json(const std::vector<Gain>& gains) {
+  json list = json::array();
+  for (const Gain& gain : gains) list.push_back({{"what", gain.what}, {"db", rounded(finite(gain.db), 100.0)}});
+  return list;
 }
 
 json explanations_json(const std::vector<Explanation>& rows) {
@@ -122,6 +129,7 @@ std::string to_json(const ConversionReport& report) {
     document["calibration_samples"] = report.calibration_samples;
     document["measures"] = report.measures;
     if (!report.ladder.terms.empty()) document["accuracy"] = ladder_json(report.ladder);
+    if (!report.gains.empty()) document["gains"] = gains_json(report.gains);
     if (!report.explanations.empty()) document["explain"] = explanations_json(report.explanations);
     if (!report.times.empty()) document["times"] = times_json(report.times);
   }

@@ -29,6 +29,7 @@ struct ConversionReport {
   int64_t calibration_samples = 0;
   std::vector<std::string> measures;  // that were taken
   LadderReport ladder;
+  std::vector<Gain> gains;                // where they were asked for
   std::vector<Explanation> explanations;  // of tensors, where something is known beyond `rewrite`
   std::map<std::string, LayerTimes> times;
   std::string memory_budget;  // what was chosen within it, and what it was chosen from (JSON); empty: there was none

@@ -16,6 +16,7 @@ runtime::EngineConfig untimed(runtime::EngineConfig config) {
   config.timing_cache = nullptr;
   config.progress = nullptr;
   config.keep_all = false;
+  config.fuse = nullptr;  // tensors are looked at by name
   return config;
 }
 

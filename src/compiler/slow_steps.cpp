@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/slow_steps.h"
 
+#include "ops/fused_elementwise.h"
+
 namespace tfengine::detail {
 
 namespace {
@@ -8,6 +10,12 @@ namespace {
 void add_step(const plan::Plan& plan, const plan::Step& step, StepTimes& times) {
   const ir::Node& node = plan.graph.node(step.node);
   times.total_us += step.time_us;
+  if (ops::is_fused(node)) {
+    const std::vector<ir::NodeId> members = node.regions[0].order();
+    for (const ir::NodeId member : members)
+      times.by_node[node.regions[0].node(member).name] += step.time_us / static_cast<double>(members.size());
+    return;
+  }
   const ir::Value& made = plan.graph.value(node.outputs[0]);
   if (node.op != "Cast" || made.dtype != DType::BF16 || made.users.empty()) {
     times.by_node[node.name] += step.time_us;

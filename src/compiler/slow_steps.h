@@ -16,7 +16,8 @@ namespace tfengine::detail {
 // Times of one run with each set of input shapes, summed.
 struct StepTimes {
   double total_us = 0.0;
-  std::map<std::string, double> by_node;  // casts to bfloat16 count for those that read them
+  // Casts to bfloat16 count for those that read them; nodes that were fused have equal shares.
+  std::map<std::string, double> by_node;
 };
 
 // How much slower a node has to be, and what the whole graph has to gain by it.

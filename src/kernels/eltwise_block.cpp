@@ -189,6 +189,26 @@ void block_scale_bias(int64_t n, const float* src, const float* scale, const flo
   HWY_DYNAMIC_DISPATCH(scale_bias)(n, src, scale, bias, dst);
 }
 
+double eltwise_ns(EltwiseOp op) {
+  switch (op) {
+    case EltwiseOp::Exp:
+    case EltwiseOp::Log:
+    case EltwiseOp::Sigmoid:
+    case EltwiseOp::Tanh:
+    case EltwiseOp::Erf:
+    case EltwiseOp::Erfc:
+    case EltwiseOp::Elu:
+    case EltwiseOp::Selu:
+    case EltwiseOp::Softplus:
+    case EltwiseOp::Swish:
+    case EltwiseOp::GeluErf:
+    case EltwiseOp::GeluTanh:
+      return 1.0;
+    default:
+      return 0.1;
+  }
+}
+
 bool is_binary(EltwiseOp op) { return op >= EltwiseOp::Add; }
 
 EltwiseOp op_of(ActKind kind) {

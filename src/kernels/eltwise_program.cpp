@@ -176,27 +176,6 @@ void run_blocks(const EltwiseProgram& program, const EltwiseShape& s, const Bloc
   }
 }
 
-// Rough cost of one value on one 3.5 GHz AVX2 core, to decide whether threads pay.
-double step_ns(EltwiseOp op) {
-  switch (op) {
-    case EltwiseOp::Exp:
-    case EltwiseOp::Log:
-    case EltwiseOp::Sigmoid:
-    case EltwiseOp::Tanh:
-    case EltwiseOp::Erf:
-    case EltwiseOp::Erfc:
-    case EltwiseOp::Elu:
-    case EltwiseOp::Selu:
-    case EltwiseOp::Softplus:
-    case EltwiseOp::Swish:
-    case EltwiseOp::GeluErf:
-    case EltwiseOp::GeluTanh:
-      return 1.0;
-    default:
-      return 0.1;
-  }
-}
-
 }  // namespace
 
 const char* eltwise_program_error(const EltwiseProgram& program) {
@@ -228,7 +207,7 @@ void eltwise_run(const EltwiseProgram& program, const EltwiseShape& shape, const
   const int64_t units = s.batch * blocks.blocks_per_image;
   if (s.batch * s.pixels * s.channels == 0) return;
   double ns = 0.3;
-  for (int i = 0; i < program.num_steps; ++i) ns += step_ns(program.steps[i].op);
+  for (int i = 0; i < program.num_steps; ++i) ns += eltwise_ns(program.steps[i].op);
   ns *= static_cast<double>(s.batch * s.pixels * s.channels);
   parallel_ranges(units, useful_threads(threads, ns, units),
                   [&](int64_t begin, int64_t end, int) { run_blocks(program, s, blocks, inputs, dst, begin, end); });

@@ -167,10 +167,15 @@ constexpr int64_t kBlock = 512;
 
 }  // namespace
 
+double math_ns(MathOp op) {
+  const Domain domain = domain_of(op);
+  return domain.low > domain.high ? 10.0 : 1.5;
+}
+
 void math_f32(MathOp op, int64_t count, const float* src, float* dst, int threads) {
   const Domain domain = domain_of(op);
   const int64_t blocks = (count + kBlock - 1) / kBlock;
-  const double ns = (domain.low > domain.high ? 10.0 : 1.5) * static_cast<double>(count);
+  const double ns = math_ns(op) * static_cast<double>(count);
   parallel_ranges(blocks, useful_threads(threads, ns, blocks), [&](int64_t begin, int64_t end, int) {
     for (int64_t block = begin; block < end; ++block) {
       const float* x = src + block * kBlock;

@@ -8,6 +8,21 @@ namespace tfengine::kernels {
 
 enum class Num : uint8_t { F32, F64, S8, U8, S16, S32, S64, Bool };
 
+inline int64_t num_bytes(Num type) {
+  switch (type) {
+    case Num::F64:
+    case Num::S64:
+      return 8;
+    case Num::F32:
+    case Num::S32:
+      return 4;
+    case Num::S16:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
 // f(T{}) with the type's T.
 template <class F>
 auto with_num(Num type, F&& f) {

@@ -19,26 +19,11 @@ template <class T>
 using Wrapping = typename std::conditional_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, std::make_unsigned<T>,
                                              std::type_identity<T>>::type;
 
-// Drops axes of one element and merges neighbours that step as one in all operands.
-TypedShape merged(const TypedShape& s, int operands) {
-  TypedShape m;
-  for (int i = 0; i < s.rank; ++i) {
-    if (s.dims[i] == 1) continue;
-    const int last = m.rank - 1;
-    bool joins = last >= 0;
-    for (int k = 0; k < operands; ++k) joins = joins && m.strides[k][last] == s.strides[k][i] * s.dims[i];
-    const int at = joins ? last : m.rank++;
-    m.dims[at] = joins ? m.dims[at] * s.dims[i] : s.dims[i];
-    for (int k = 0; k < operands; ++k) m.strides[k][at] = s.strides[k][i];
-  }
-  if (m.rank == 0) m.rank = 1, m.dims[0] = 1;
-  return m;
-}
-
 // Calls row(offsets of the operands, first, count) for runs along the innermost axis, shared by threads.
 template <int kOperands, class Row>
 void for_rows(const TypedShape& shape, double ns_per_element, int threads, Row&& row) {
-  const TypedShape s = merged(shape, kOperands);
+  TypedShape s = shape;
+  s.rank = merge_axes(s.rank, s.dims, s.strides, kOperands);
   const int inner = s.rank - 1;
   int64_t runs = 1;
   for (int i = 0; i < inner; ++i) runs *= s.dims[i];
@@ -176,8 +161,9 @@ T floor_div(T a, T b) {
   }
 }
 
-// What a function costs per element on one core of 3.5 GHz, to decide whether threads pay.
-double cost_ns(TypedOp op) {
+}  // namespace
+
+double typed_ns(TypedOp op) {
   switch (op) {
     case TypedOp::Pow:
     case TypedOp::Atan2:
@@ -193,10 +179,12 @@ double cost_ns(TypedOp op) {
   }
 }
 
+namespace {
+
 template <class T>
 void run_unary(TypedOp op, const TypedShape& s, const void* const* in, void* dst, int threads) {
   using W = Wrapping<T>;
-  const double ns = cost_ns(op);
+  const double ns = typed_ns(op);
   switch (op) {
     case TypedOp::Neg:
       return unary<T, T>(s, in, dst, ns, threads, [](T x) { return static_cast<T>(W(0) - W(x)); });
@@ -230,7 +218,7 @@ void run_unary(TypedOp op, const TypedShape& s, const void* const* in, void* dst
 
 template <class T>
 void run_real(TypedOp op, const TypedShape& s, const void* const* in, void* dst, int threads) {
-  const double ns = cost_ns(op);
+  const double ns = typed_ns(op);
   const auto go = [&](auto f) { binary<T, T>(s, in, dst, ns, threads, f); };
   switch (op) {
     case TypedOp::TruncateDiv:
@@ -255,7 +243,7 @@ void run_real(TypedOp op, const TypedShape& s, const void* const* in, void* dst,
 template <class T>
 void run_arithmetic(TypedOp op, const TypedShape& s, const void* const* in, void* dst, int threads) {
   using W = Wrapping<T>;
-  const double ns = cost_ns(op);
+  const double ns = typed_ns(op);
   const auto go = [&](auto f) { binary<T, T>(s, in, dst, ns, threads, f); };
   switch (op) {
     case TypedOp::Add:
@@ -382,6 +370,8 @@ bool typed_defined(TypedOp op, Num type) {
   return true;
 }
 
+bool typed_may_fail(TypedOp op, Num type) { return divides(op) && type != Num::F32 && type != Num::F64; }
+
 bool typed_run(TypedOp op, Num type, const TypedShape& shape, const void* const* operands, void* dst, int threads) {
   if (type == Num::Bool && op != TypedOp::Not) type = Num::U8;
   return with_num(type, [&]<class T>(T) {
@@ -402,6 +392,14 @@ bool typed_run(TypedOp op, Num type, const TypedShape& shape, const void* const*
     }
     return true;
   });
+}
+
+void typed_row(TypedOp op, Num type, int64_t count, const void* const* operands, void* dst) {
+  TypedShape shape;
+  shape.rank = 1;
+  shape.dims[0] = count;
+  for (auto& strides : shape.strides) strides[0] = 1;
+  typed_run(op, type, shape, operands, dst, 1);
 }
 
 void typed_cast(Num from, Num to, int64_t count, const void* src, void* dst, int threads) {

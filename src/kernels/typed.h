@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "kernels/axes.h"
 #include "kernels/num.h"
 
 namespace tfengine::kernels {
@@ -62,13 +63,19 @@ bool typed_defined(TypedOp op, Num type);
 // The result is contiguous in the order of dims; strides in elements, 0 where an operand repeats.
 struct TypedShape {
   int rank = 0;
-  int64_t dims[8] = {};
-  int64_t strides[3][8] = {};
+  int64_t dims[kMaxAxes] = {};
+  int64_t strides[3][kMaxAxes] = {};
 };
 
 // Operands are of `type` (operand 0 of Select: bool). dst may be an operand of its size and strides. False, and dst is in
 // part written, where integers are divided by zero.
 bool typed_run(TypedOp op, Num type, const TypedShape& shape, const void* const* operands, void* dst, int threads);
+// Whether it may: the function divides, and the type is an integer.
+bool typed_may_fail(TypedOp op, Num type);
+// The same for `count` elements of each operand on one thread, of functions that cannot fail.
+void typed_row(TypedOp op, Num type, int64_t count, const void* const* operands, void* dst);
+// What the function costs per element on one core of 3.5 GHz, roughly, to decide whether threads pay.
+double typed_ns(TypedOp op);
 
 // dst[i] = src[i] as the other type; real numbers are cut to integers, those out of range to the nearest, NaN to 0.
 void typed_cast(Num from, Num to, int64_t count, const void* src, void* dst, int threads);

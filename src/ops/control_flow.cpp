@@ -2,6 +2,7 @@
 #include "ops/control_flow.h"
 
 #include "ops/families.h"
+#include "ops/fused_elementwise.h"
 #include "ops/infer_util.h"
 #include "ops/numeric.h"
 
@@ -27,6 +28,7 @@ void check_region(const ir::Node& node, size_t index, size_t outputs) {
 }  // namespace
 
 void check_regions(const ir::Node& node) {
+  if (is_fused(node)) return check_fused(node);
   if (is_loop(node)) {
     if (node.regions.size() != 2)
       bad_node(node, "has {} regions, expected a condition and a body", node.regions.size());
@@ -36,7 +38,7 @@ void check_regions(const ir::Node& node) {
     check_region(node, 0, 1);
     return check_region(node, 1, node.outputs.size());
   }
-  if (!is_branch(node)) bad_node(node, "has regions, which only While, If and Case have");
+  if (!is_branch(node)) bad_node(node, "has regions, which only While, If, Case and FusedElementwise have");
   if (node.inputs.empty()) bad_node(node, "has no inputs, expected what chooses the branch");
   if (node.regions.empty() || (node.op == "If" && node.regions.size() != 2)) {
     bad_node(node, "has {} branches, expected {}", node.regions.size(), node.op == "If" ? "2" : "one or more");

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "ops/control_flow.h"
+#include "ops/fused_elementwise.h"
 #include "ops/infer_util.h"
 #include "ops/numeric.h"
 #include "ops/tensor_list.h"
@@ -181,7 +182,9 @@ class Inference {
     for (auto i = static_cast<size_t>(first_argument(node)); i < node.inputs.size(); ++i) {
       arguments.push_back(passed(node.inputs[i]));
     }
-    const std::vector<Passed> results = is_loop(node) ? loop(node, std::move(arguments)) : branches(node, arguments);
+    const std::vector<Passed> results = is_fused(node)  ? infer_region(node.regions[0], arguments)
+                                        : is_loop(node) ? loop(node, std::move(arguments))
+                                                        : branches(node, arguments);
     for (size_t i = 0; i < node.outputs.size(); ++i) define(node.outputs[i], results[i]);
   }
 

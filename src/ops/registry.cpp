@@ -35,6 +35,7 @@ Registry make_registry() {
       fake_quant_ops,
       fill_ops,
       fourier_ops,
+      fused_elementwise_ops,
       gather_ops,
       identity_ops,
       layer_norm_ops,

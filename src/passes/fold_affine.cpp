@@ -172,6 +172,8 @@ void become_affine(Graph& graph, NodeId id, const Affine& affine) {
 }
 
 bool compose_with_producer(Graph& graph, NodeId id, const Affine& outer) {
+  // A vector's elements are no channels: the constants would be as long as the data.
+  if (graph.value(outer.input).shape.rank() < 2) return false;
   const NodeId producer = sole_producer(graph, outer.input);
   if (producer == kNone) return false;
   const auto inner = match_affine(graph, graph.node(producer));

@@ -52,7 +52,7 @@ std::optional<Groups> groups_of(const Operand& a, const Operand& b, const std::s
 class Lowering {
  public:
   Lowering(Graph& graph, NodeId id, Operand a, Operand b, std::string result)
-      : graph_(graph), id_(id), a_(std::move(a)), b_(std::move(b)), result_(std::move(result)) {}
+      : graph_(graph), id_(id), beside_(graph, id), a_(std::move(a)), b_(std::move(b)), result_(std::move(result)) {}
 
   bool run() {
     if (graph_.value(a_.value).is_constant()) std::swap(a_, b_);
@@ -84,13 +84,13 @@ class Lowering {
     const std::string made = g.batch + g.left + g.right;
     const bool as_is = g.left.size() == 1 && g.right.size() == 1, in_order = made == result_;
     if (as_is && in_order) return rewrite_node(graph_, id_, op, {a, b}, attrs);
-    ValueId product = add(op, "product", {a, b}, attrs);
+    ValueId product = beside_.add(op, "product", {a, b}, attrs);
     if (!as_is) {
       std::vector<std::string> single;
       for (const char label : made) single.emplace_back(1, label);
       const ValueId shape = target(single);
       if (in_order) return rewrite_node(graph_, id_, "Reshape", {product, shape});
-      product = add("Reshape", "apart", {product, shape});
+      product = beside_.add("Reshape", "apart", {product, shape});
     }
     rewrite_node(graph_, id_, "Transpose", {product, permutation(made, result_)});
   }
@@ -98,19 +98,20 @@ class Lowering {
   // Batch axes, then one axis per group.
   ValueId as_matrices(const Operand& operand, const std::vector<std::string>& matrix, const std::string& order) {
     ValueId value = operand.value;
-    if (operand.labels != order) value = add("Transpose", "ordered", {value, permutation(operand.labels, order)});
+    if (operand.labels != order)
+      value = beside_.add("Transpose", "ordered", {value, permutation(operand.labels, order)});
     if (std::all_of(matrix.begin(), matrix.end(), [](const std::string& group) { return group.size() == 1; }))
       return value;
     std::vector<std::string> entries;
     for (const char label : groups_.batch) entries.emplace_back(1, label);
     entries.insert(entries.end(), matrix.begin(), matrix.end());
-    return add("Reshape", "joined", {value, target(entries, &operand)});
+    return beside_.add("Reshape", "joined", {value, target(entries, &operand)});
   }
 
   ValueId permutation(const std::string& from, const std::string& to) {
     std::vector<int64_t> perm;
     for (const char label : to) perm.push_back(static_cast<int64_t>(from.find(label)));
-    return add_int_vector(graph_, graph_.unique_name(name("perm")), perm);
+    return beside_.ints("perm", perm);
   }
 
   // Of the wanted operand, else of the one that has it and is not broadcast there; -1: unknown.
@@ -136,39 +137,33 @@ class Lowering {
     std::vector<int64_t> sizes;
     for (const std::string& labels : entries) sizes.push_back(product_dim(labels, of));
     if (std::count(sizes.begin(), sizes.end(), -1) <= 1) {
-      return add_int_vector(graph_, graph_.unique_name(name("shape")), sizes);
+      return beside_.ints("shape", sizes);
     }
     std::vector<ValueId> pieces;
     for (size_t i = 0; i < entries.size(); ++i) {
-      pieces.push_back(sizes[i] >= 0 ? add_int_vector(graph_, graph_.unique_name(name("size")), {sizes[i]})
-                                     : computed_size(entries[i], of));
+      pieces.push_back(sizes[i] >= 0 ? beside_.ints("size", {sizes[i]}) : computed_size(entries[i], of));
     }
     if (pieces.size() == 1) return pieces[0];
-    pieces.push_back(graph_.add_constant(graph_.unique_name(name("axis")), Tensor(DType::S32, Shape{})));
-    return add("ConcatV2", "sizes", pieces);
+    pieces.push_back(beside_.constant("axis", Tensor(DType::S32, Shape{})));
+    return beside_.add("ConcatV2", "sizes", pieces);
   }
 
   ValueId computed_size(const std::string& labels, const Operand* of) {
     ValueId size = kNone;
     for (const char label : labels) {
       const Operand& source = of != nullptr ? *of : has(a_.labels, label) && dim(label, &a_) != 1 ? a_ : b_;
-      const ValueId shape = add("Shape", "shape_of", {source.value}, {{"out_type", DType::S32}});
+      const ValueId shape = beside_.add("Shape", "shape_of", {source.value}, {{"out_type", DType::S32}});
       const auto axis = static_cast<int64_t>(source.labels.find(label));
-      const ValueId one = add("Slice", "size",
-                              {shape, add_int_vector(graph_, graph_.unique_name(name("begin")), {axis}),
-                               add_int_vector(graph_, graph_.unique_name(name("count")), {1})});
-      size = size == kNone ? one : add("Mul", "size", {size, one});
+      const ValueId one =
+          beside_.add("Slice", "size", {shape, beside_.ints("begin", {axis}), beside_.ints("count", {1})});
+      size = size == kNone ? one : beside_.add("Mul", "size", {size, one});
     }
     return size;
   }
 
-  std::string name(const char* part) const { return fmt::format("{}/{}", graph_.node(id_).name, part); }
-  ValueId add(const std::string& op, const char* part, std::vector<ValueId> inputs, ir::Attrs attrs = {}) {
-    return graph_.output(graph_.add_node(op, graph_.unique_name(name(part)), std::move(inputs), std::move(attrs)));
-  }
-
   Graph& graph_;
   NodeId id_;
+  NodesBeside beside_;
   Operand a_, b_;
   std::string result_;
   Groups groups_;

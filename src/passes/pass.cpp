@@ -26,12 +26,25 @@ bool exists(const ir::Graph& graph, ir::ValueId id) {
   return input || (computed && graph.use_count(id) > 0);
 }
 
+// A pass that moves data elsewhere takes its range along.
+bool lives_on(const ir::Graph& graph, const ir::Range& range) {
+  for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
+    const std::optional<ir::Range>& other = graph.value(id).range;
+    if (other && other->origin == range.origin && exists(graph, id)) return true;
+  }
+  return false;
+}
+
 // The user gave the range for a tensor that is not computed any more: saying so is part of the contract.
 void report_lost_ranges(ir::Graph& graph, const std::vector<ir::ValueId>& before, std::string_view pass,
                         PassContext& context) {
   for (const ir::ValueId id : before) {
     ir::Value& value = graph.value(id);
     if (!value.range || exists(graph, id)) continue;
+    if (lives_on(graph, *value.range)) {
+      value.range.reset();
+      continue;
+    }
     context.note(fmt::format("the range of '{}' (from '{}') is ignored: {} removed the tensor", value.name,
                              value.range->origin, pass));
     context.ignored_ranges.push_back(value.name);

@@ -25,6 +25,7 @@
 #include "passes/simplify_arithmetic.h"
 #include "passes/simplify_reshapes.h"
 #include "passes/sink_reshapes.h"
+#include "passes/weight_products.h"
 
 namespace tfengine::passes {
 
@@ -48,6 +49,7 @@ constexpr Step kSteps[] = {
     {kRegions, nullptr},
     {"quantization_nodes", quantization_nodes},
     {"lower_einsum", lower_einsum},
+    {"weight_products", weight_products},
     {"fold_constants", fold_constants},
     {"dilated_convolutions", dilated_convolutions},
     {"common_subexpressions", common_subexpressions},

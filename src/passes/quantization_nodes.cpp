@@ -158,6 +158,11 @@ ValueId clipped_source(Graph& graph, const Node& node) {
   return clipped;
 }
 
+bool is_part(const Graph& graph, ValueId value) {
+  const NodeId producer = graph.value(value).producer;
+  return producer != kNone && graph.node(producer).outputs.size() > 1;
+}
+
 bool move_range(Graph& graph, NodeId id, PassContext& context) {
   const IntervalOrReason found = interval_of(graph, graph.node(id));
   if (const std::string* reason = std::get_if<std::string>(&found)) {
@@ -171,6 +176,12 @@ bool move_range(Graph& graph, NodeId id, PassContext& context) {
   if (source != graph.node(id).inputs[0]) graph.set_input(id, 0, source);
   const Node& node = graph.node(id);
   note_differences(graph, node, interval, source, context);
+  // Each part of a tensor may have a range of its own, which the grid that the parts share has not: it stands behind the part.
+  if (is_part(graph, source)) {
+    set_range(graph.value(node.outputs[0]), range);
+    rewrite_node(graph, id, "Identity", {source});
+    return true;
+  }
   // The node's own output may carry the range of a second node behind it.
   const ir::Value& output = graph.value(node.outputs[0]);
   if (output.range) set_range(graph.value(source), *output.range);

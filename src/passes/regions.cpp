@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "ops/control_flow.h"
+#include "ops/fused_elementwise.h"
 #include "passes/rewrite.h"
 
 namespace tfengine::passes {
@@ -176,8 +177,9 @@ class RegionNode {
 // A branch that is known stands in place of the node.
 bool resolve_branch(Graph& graph, NodeId id) {
   const Node node = graph.node(id);
+  if (!ops::is_branch(node)) return false;
   const ir::Value& selector = graph.value(node.inputs[0]);
-  if (!ops::is_branch(node) || !selector.is_constant()) return false;
+  if (!selector.is_constant()) return false;
   const Graph& region = node.regions[ops::chosen_region(node, selector.constant)];
   const std::vector<ValueId> results =
       inline_region(graph, region, std::vector<ValueId>(node.inputs.begin() + 1, node.inputs.end()));
@@ -242,7 +244,8 @@ std::vector<ValueId> inline_region(Graph& graph, const Graph& region, const std:
 int simplify_regions(Graph& graph, PassContext&) {
   int changes = 0;
   for (NodeId id = 0; id < graph.node_count(); ++id) {
-    if (!graph.node(id).alive || graph.node(id).regions.empty()) continue;
+    const Node& node = graph.node(id);
+    if (!node.alive || node.regions.empty() || ops::is_fused(node)) continue;
     if (resolve_branch(graph, id)) {
       ++changes;
       continue;

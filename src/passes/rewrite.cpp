@@ -59,6 +59,23 @@ ValueId add_int_vector(Graph& graph, std::string_view name, const std::vector<in
   return graph.add_constant(graph.unique_name(name), Tensor::of<int32_t>(DType::S32, shape, narrow));
 }
 
+std::string NodesBeside::name(std::string_view part) const {
+  return graph_.unique_name(fmt::format("{}/{}", graph_.node(id_).name, part));
+}
+
+ValueId NodesBeside::add(const std::string& op, std::string_view part, std::vector<ValueId> inputs,
+                         ir::Attrs attrs) const {
+  return graph_.output(graph_.add_node(op, name(part), std::move(inputs), std::move(attrs)));
+}
+
+ValueId NodesBeside::constant(std::string_view part, Tensor tensor) const {
+  return graph_.add_constant(name(part), std::move(tensor));
+}
+
+ValueId NodesBeside::ints(std::string_view part, const std::vector<int64_t>& values) const {
+  return add_int_vector(graph_, name(part), values);
+}
+
 std::optional<ConstantOperand> constant_operand(const Graph& graph, const Node& node) {
   if (node.inputs.size() != 2 || !node.epilogue.empty()) return std::nullopt;
   const ValueId a = node.inputs[0];

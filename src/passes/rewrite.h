@@ -59,6 +59,22 @@ bool bypass(Graph& graph, NodeId id, ValueId source, int output_index = 0);
 // Gives a tensor a range; InvalidModel naming both origins when it has another one.
 void set_range(ir::Value& value, const ir::Range& range);
 
+// New nodes and constants in place of a node that is being rewritten, named after it: "node/part".
+class NodesBeside {
+ public:
+  NodesBeside(Graph& graph, NodeId id) : graph_(graph), id_(id) {}
+  // Output 0 of a new node.
+  ValueId add(const std::string& op, std::string_view part, std::vector<ValueId> inputs, ir::Attrs attrs = {}) const;
+  ValueId constant(std::string_view part, Tensor tensor) const;
+  ValueId ints(std::string_view part, const std::vector<int64_t>& values) const;
+
+ private:
+  std::string name(std::string_view part) const;
+
+  Graph& graph_;
+  NodeId id_;
+};
+
 // The activation that a node computes on inputs[0], if an epilogue can express it.
 std::optional<Act> activation_of(const Graph& graph, const Node& node);
 // Whether every element of `value` is at least 0, whatever the inputs of the graph.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "ops/fused_elementwise.h"
 #include "ops/op.h"
 #include "passes/regions.h"
 #include "passes/rewrite.h"
@@ -47,6 +48,7 @@ void remove_idle_reshapes(Graph& graph) {
 void require_static(const Graph& graph) {
   for (const NodeId id : graph.order()) {
     const Node& node = graph.node(id);
+    ops::require_op(node);  // of an unknown op no shape is known, whatever it depends on
     for (const Graph& region : node.regions) require_static(region);
     for (const ValueId output : node.outputs) {
       if (graph.value(output).shape.is_static() || graph.use_count(output) == 0) continue;
@@ -80,6 +82,7 @@ void specialize_regions(Graph& graph) {
     infer_and_fold(graph, {});
   }
   for (const NodeId id : graph.order()) {
+    if (ops::is_fused(graph.node(id))) continue;
     for (Graph& region : graph.node(id).regions) {
       std::vector<Shape> shapes;
       for (const ValueId input : region.inputs) shapes.push_back(region.value(input).shape);

@@ -148,6 +148,8 @@ class Backend {
   virtual std::optional<Refusal> refuses_int8(const ir::Graph& graph, const ir::Node& node) const = 0;
   // Whether the node's INT8 form takes input `input`, or for ir::kNone its outputs, on a grid with a zero point.
   virtual std::optional<Refusal> refuses_zero_point(const ir::Graph& graph, const ir::Node& node, int input) const = 0;
+  // Whether the node, of static shapes, may become a part of a FusedElementwise, which is one step then.
+  virtual bool fuses(const ir::Graph& /*graph*/, const ir::Node& /*node*/) const { return false; }
   // Whether steps may read and write channel slices (pixel_stride) for this node: inputs and outputs respectively.
   virtual bool takes_strided_input(const StepSpec& spec, int input) const = 0;
   virtual bool takes_strided_output(const StepSpec& spec) const = 0;

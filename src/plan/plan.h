@@ -80,6 +80,7 @@ struct Plan {
   uint64_t arena_lower_bound_bytes = 0;
   uint64_t naive_activation_bytes = 0;  // every tensor in memory of its own
   uint64_t own_order_arena_bytes = 0;   // with the steps in the graph's own order
+  uint64_t any_order_bound_bytes = 0;   // what every order of the steps needs; 0 where that was not asked
   int peak_step = 0;                    // index into steps
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/host_memory.h"
+#include "ops/fused_elementwise.h"
 #include "plan/host_step.h"
 #include "plan/measure.h"
 #include "plan/regions.h"
@@ -156,6 +157,7 @@ class Planner {
     plan_.own_order_arena_bytes = best.arena_bytes;
     if (share && options_.reorder) {
       const StepOrder found = find_step_order(storage.order_problem(plan_.steps, plan_.descs));
+      plan_.any_order_bound_bytes = found.exact ? found.peak_bytes : found.bound_bytes;
       if (found.peak_bytes < found.own_peak_bytes) {
         std::vector<Step> steps;
         for (const int at : found.order) steps.push_back(plan_.steps[static_cast<size_t>(at)]);
@@ -265,7 +267,7 @@ class Planner {
   }
 
   Step choose(ir::NodeId id) {
-    if (!plan_.graph.node(id).regions.empty()) return plan_regions(id);
+    if (!plan_.graph.node(id).regions.empty() && !ops::is_fused(plan_.graph.node(id))) return plan_regions(id);
     const ir::Node& node = plan_.graph.node(id);
     StepSpec spec = step_spec(plan_.graph, node, plan_.descs, options_.threads);
     spec.cold_weights = cold_weights_;

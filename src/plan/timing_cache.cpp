@@ -43,6 +43,33 @@ std::string attr_text(const ir::Attr& attr) {
       attr);
 }
 
+void add_attrs(const ir::Node& node, std::string& key) {
+  for (const auto& [name, attr] : node.attrs) {
+    if (!name.starts_with("_")) key += fmt::format(" {}={}", name, attr_text(attr));
+  }
+}
+
+void add_epilogue(const ir::Epilogue& fused, std::string& key) {
+  if (fused.empty()) return;
+  key +=
+      fmt::format(" b{} {} r{} {}", fused.bias, act_text(fused.before_add), fused.residual, act_text(fused.after_add));
+}
+
+// What a region computes, without names.
+void add_region(const ir::Graph& region, std::string& key) {
+  key += " {";
+  for (const ir::NodeId id : region.order()) {
+    const ir::Node& node = region.node(id);
+    key += fmt::format("{}(", node.op);
+    for (const ir::ValueId input : node.inputs) key += fmt::format("{},", input);
+    key += fmt::format(")={}", node.outputs[0]);
+    add_attrs(node, key);
+    add_epilogue(node.epilogue, key);
+    key += ";";
+  }
+  key += "}";
+}
+
 }  // namespace
 
 const std::string& cpu_key() {
@@ -75,9 +102,8 @@ std::string step_key(const StepSpec& spec) {
   const ir::Node& node = *spec.node;
   std::string key = spec.device == nullptr ? fmt::format("{} t{}", node.op, spec.threads)
                                            : fmt::format("{} {}", node.op, spec.device->key());
-  for (const auto& [name, attr] : node.attrs) {
-    if (!name.starts_with("_")) key += fmt::format(" {}={}", name, attr_text(attr));
-  }
+  add_attrs(node, key);
+  for (const ir::Graph& region : node.regions) add_region(region, key);
   const auto describe = [&](const TensorDesc& desc) {
     key += fmt::format(" {}{}", dtype_name(desc.dtype), desc.shape.str());
     if (!desc.dense()) key += fmt::format("/{}", desc.pixel_stride);
@@ -89,11 +115,7 @@ std::string step_key(const StepSpec& spec) {
   if (spec.cold_weights) key += " cold";
   key += " ->";
   for (const TensorDesc& desc : spec.outputs) describe(desc);
-  const ir::Epilogue& fused = node.epilogue;
-  if (!fused.empty()) {
-    key += fmt::format(" b{} {} r{} {}", fused.bias, act_text(fused.before_add), fused.residual,
-                       act_text(fused.after_add));
-  }
+  add_epilogue(node.epilogue, key);
   return key;
 }
 

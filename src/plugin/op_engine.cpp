@@ -165,7 +165,9 @@ void OpEngine::execute(const Call& call) {
     ++engine_calls_;
   }
   check(engine != nullptr, "'{}' has no engine to run", config_.name);
-  engine->run_into(call.inputs, call.allocate(engine->output_shapes(shapes_of(call.inputs))));
+  const Shapes shapes = shapes_of(call.inputs);
+  engine->prepare(shapes);  // if that is refused, no other plan has made room for this one
+  engine->run_into(call.inputs, call.allocate(engine->output_shapes(shapes)));
 }
 
 void OpEngine::calibrate(const Call& call) {

@@ -58,6 +58,48 @@ bool can_multiply(const ir::Graph& graph, const ir::Node& node, ir::ValueId tens
          std::count(node.inputs.begin(), node.inputs.end(), tensor) == 1;
 }
 
+// Whether the node's result has the channels of `tensor`, at other places alone.
+bool moves_pixels(const ir::Graph& graph, const ir::Node& node, ir::ValueId tensor) {
+  if (node.op != "Reshape" || node.denylisted || node.inputs[0] != tensor || !node.epilogue.empty()) return false;
+  const Shape& from = graph.value(tensor).shape;
+  const Shape& to = graph.value(node.outputs[0]).shape;
+  return from.ranked() && to.ranked() && from.rank() > 0 && to.rank() > 0 && from.back() > 0 &&
+         from.back() == to.back();
+}
+
+bool may_change(const ir::Graph& graph, ir::ValueId id) {
+  const ir::Value& value = graph.value(id);
+  return !value.users.empty() && !graph.is_output(id) && is_float_activation(value) &&
+         !(value.range && value.range->source == ir::RangeSource::Custom);
+}
+
+// The layers that read an activation.
+struct Readers {
+  std::vector<ir::NodeId> layers;
+  std::vector<ir::ValueId> tensors;  // the activation and its reshapes
+};
+
+// False where something else reads it.
+bool find_readers(const ir::Graph& graph, ir::ValueId tensor, Readers& found) {
+  if (!may_change(graph, tensor)) return false;
+  found.tensors.push_back(tensor);
+  for (const ir::NodeId user : graph.value(tensor).users) {
+    const ir::Node& node = graph.node(user);
+    if (can_multiply(graph, node, tensor)) {
+      found.layers.push_back(user);
+    } else if (!moves_pixels(graph, node, tensor) || !find_readers(graph, node.outputs[0], found)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+Readers readers_of(const ir::Graph& graph, ir::ValueId tensor) {
+  Readers readers;
+  find_readers(graph, tensor, readers);
+  return readers;
+}
+
 // Calls visit(index, input channel, output channel) for every weight.
 template <typename Visit>
 void for_each_weight(const WeightLayout& layout, Visit&& visit) {
@@ -187,18 +229,27 @@ void divide(ir::Graph& graph, ir::NodeId id, const std::vector<float>& factors) 
 
 }  // namespace
 
+std::vector<ir::ValueId> equalizable(const ir::Graph& graph, Behind behind) {
+  std::vector<ir::ValueId> tensors = equalizable(graph);
+  std::erase_if(tensors, [&](ir::ValueId id) {
+    return (graph.node(graph.value(id).producer).op == "LayerNorm") != (behind == Behind::Norms);
+  });
+  return tensors;
+}
+
 std::vector<ir::ValueId> equalizable(const ir::Graph& graph) {
   std::vector<ir::ValueId> tensors;
   for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
-    const ir::Value& value = graph.value(id);
-    if (value.producer == ir::kNone || value.users.empty() || graph.is_output(id) || !is_float_activation(value))
-      continue;
-    if (value.range && value.range->source == ir::RangeSource::Custom) continue;
-    if (!graph.node(value.producer).alive || !can_divide(graph, graph.node(value.producer))) continue;
-    const auto reads = [&](ir::NodeId user) { return can_multiply(graph, graph.node(user), id); };
-    if (std::all_of(value.users.begin(), value.users.end(), reads)) tensors.push_back(id);
+    const ir::NodeId producer = graph.value(id).producer;
+    if (producer == ir::kNone || !graph.node(producer).alive || !can_divide(graph, graph.node(producer))) continue;
+    Readers readers;
+    if (find_readers(graph, id, readers)) tensors.push_back(id);
   }
   return tensors;
+}
+
+std::vector<ir::ValueId> with_reshapes(const ir::Graph& graph, ir::ValueId tensor) {
+  return readers_of(graph, tensor).tensors;
 }
 
 std::vector<float> choose_factors(const ir::Graph& graph, ir::ValueId tensor,
@@ -206,8 +257,8 @@ std::vector<float> choose_factors(const ir::Graph& graph, ir::ValueId tensor,
   const ir::Value& value = graph.value(tensor);
   std::vector<Reader> readers;
   std::vector<double> energy(extents.size(), 0.0);
-  for (const ir::NodeId user : value.users) {
-    readers.emplace_back(graph, graph.node(user), extents);
+  for (const ir::NodeId layer : readers_of(graph, tensor).layers) {
+    readers.emplace_back(graph, graph.node(layer), extents);
     for (size_t c = 0; c < energy.size(); ++c) energy[c] += readers.back().energy[c];
   }
   std::vector<float> best(extents.size(), 1.0f);
@@ -232,8 +283,7 @@ void equalize(ir::Graph& graph, const ChannelFactors& factors) {
     if (found == factors.end() || static_cast<int64_t>(found->second.size()) != graph.value(tensor).shape.back())
       continue;
     divide(graph, graph.value(tensor).producer, found->second);
-    const std::vector<ir::NodeId> users = graph.value(tensor).users;
-    for (const ir::NodeId user : users) scale_weights(graph, user, found->second, {});
+    for (const ir::NodeId layer : readers_of(graph, tensor).layers) scale_weights(graph, layer, found->second, {});
   }
 }
 

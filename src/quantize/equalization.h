@@ -22,9 +22,15 @@ struct ChannelExtent {
 // By tensor name: what each channel is divided by.
 using ChannelFactors = std::map<std::string, std::vector<float>, std::less<>>;
 
-// The activations that can be equalized: their producer and all their readers have constant weights, or a scale and an
-// offset, that take factors up. Ascending ids.
-std::vector<ir::ValueId> equalizable(const ir::Graph& graph);
+// What makes the activation.
+enum class Behind : uint8_t { Layers, Norms };
+
+// The activations that can be equalized: their producer and all their readers, themselves or behind reshapes that keep the
+// channels, have constant weights, or a scale and an offset, that take factors up. Ascending ids.
+std::vector<ir::ValueId> equalizable(const ir::Graph& graph, Behind behind);
+std::vector<ir::ValueId> equalizable(const ir::Graph& graph);  // behind both
+// Such an activation and its reshapes: the tensors that equalizing it changes.
+std::vector<ir::ValueId> with_reshapes(const ir::Graph& graph, ir::ValueId tensor);
 
 // Factors in (0, 1], the largest being 1, that make the noise of rounding least: that of the activation on a grid over
 // all channels, and that of the readers' weights, which grow where the activation shrinks. `extents`: by channel, of a

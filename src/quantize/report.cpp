@@ -90,7 +90,10 @@ RewriteReport make_report(const ir::Graph& graph, const RangeTable& table,
     const bool live = value.producer != ir::kNone || graph.use_count(id) > 0;
     if (!live) continue;
     names.insert(value.name);
-    if (is_float_activation(value)) report.tensors.push_back(tensor_report(graph, ranges, decision, grids, id));
+    if (!is_float_activation(value)) continue;
+    report.tensors.push_back(tensor_report(graph, ranges, decision, grids, id));
+    const bool given = ranges[at(id)] && ranges[at(id)]->source == ir::RangeSource::Custom;
+    if (given && grids.of_value[at(id)].dtype == DType::Invalid) report.unused.push_back(value.name);
   }
   for (const auto& [name, entry] : table.entries()) {
     if (entry.source == ir::RangeSource::Custom && names.count(name) == 0) report.ignored.push_back(name);

@@ -218,6 +218,7 @@ void rewrite_regions(RewriteResult& result, const RangeTable& table, const Rewri
       report.nodes.insert(report.nodes.end(), inner.report.nodes.begin(), inner.report.nodes.end());
       report.tensors.insert(report.tensors.end(), inner.report.tensors.begin(), inner.report.tensors.end());
       append(report.missing, inner.report.missing);
+      append(report.unused, inner.report.unused);
       // What one graph does not have, another may.
       const std::set<std::string> absent(inner.report.ignored.begin(), inner.report.ignored.end());
       std::erase_if(report.ignored, [&](const std::string& name) { return absent.count(name) == 0; });

@@ -128,7 +128,10 @@ QuantizedWeights quantize_weights(const Tensor& weights, ChannelAxis axis, Weigh
   }
   const Layout layout = layout_of(weights.shape(), axis);
   check_finite(weights, what);
-  const std::vector<float> maxima = channel_maxima(weights, layout);
+  std::vector<float> maxima = channel_maxima(weights, layout);
+  if (range == WeightRange::PerTensor && !maxima.empty()) {
+    std::fill(maxima.begin(), maxima.end(), *std::max_element(maxima.begin(), maxima.end()));
+  }
   QuantizedWeights result;
   result.quant.axis = axis.axis;
   if (range == WeightRange::Mse) {
@@ -137,7 +140,7 @@ QuantizedWeights quantize_weights(const Tensor& weights, ChannelAxis axis, Weigh
     result.quant.scales.resize(maxima.size());
     std::transform(maxima.begin(), maxima.end(), result.quant.scales.begin(), scale_for);
   }
-  keep_given_grids(weights, layout, maxima, result.quant.scales);
+  if (range != WeightRange::PerTensor) keep_given_grids(weights, layout, maxima, result.quant.scales);
   result.tensor = Tensor(DType::S8, weights.shape());
   const float* data = weights.as<float>();
   auto* integers = result.tensor.mutable_as<int8_t>();

@@ -13,8 +13,9 @@
 namespace tfengine::quantize {
 
 enum class WeightRange : uint8_t {
-  Max,  // the largest magnitude of the channel
-  Mse,  // of a few narrower ranges, the one with the least squared error
+  Max,        // the largest magnitude of the channel
+  Mse,        // of a few narrower ranges, the one with the least squared error
+  PerTensor,  // the largest magnitude of all channels, for each of them
 };
 
 struct QuantizedWeights {

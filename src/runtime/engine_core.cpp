@@ -73,7 +73,7 @@ EngineCore::EngineCore(ir::Graph graph, EngineConfig config)
         "an engine needs backends and a specialize function");
 }
 
-std::shared_ptr<ShapeEntry> EngineCore::entry(const std::vector<Shape>& shapes) {
+std::shared_ptr<ShapeEntry> EngineCore::entry(const std::vector<Shape>& shapes, bool to_run) {
   const auto known = [&]() -> std::shared_ptr<ShapeEntry> {
     const std::lock_guard lock(mutex_);
     auto* found = entries_.find(shapes);
@@ -83,19 +83,48 @@ std::shared_ptr<ShapeEntry> EngineCore::entry(const std::vector<Shape>& shapes) 
   const std::lock_guard planning(planning_);
   if (auto found = known()) return found;  // another thread planned it meanwhile
   auto made = with_room(nullptr, [&] { return make_entry(shapes); });
-  std::shared_ptr<ShapeEntry> dropped;  // freed behind the lock
-  std::shared_ptr<ShapeEntry> inserted;
+  keep(made, to_run);
+  return made;
+}
+
+// What goes for the new plan gives its memory back first, but is forgotten only when the new plan has what it needs.
+void EngineCore::keep(const std::shared_ptr<ShapeEntry>& made, bool to_run) {
+  Entries::Item dropped;  // freed behind the lock
   {
     const std::lock_guard lock(mutex_);
-    if (entries_.full()) {
-      ++evictions_;
-      dropped = entries_.entries().back().second;
-    }
-    inserted = entries_.insert(shapes, std::move(made));
+    entries_.insert(made->shapes(), made);
+    if (entries_.overfull()) dropped = entries_.pop_oldest();
   }
-  dropped.reset();
+  const bool drops = dropped.second != nullptr;
+  if (drops) dropped.second->release_idle();
+  if (to_run) {
+    make_room_for(*made);
+    try {
+      lease(*made);
+    } catch (const OutOfMemory&) {
+      const std::lock_guard lock(mutex_);
+      // Where there is room for both, it waits for memory.
+      if (drops || bytes_of_entries() > config_.maximum_cached_bytes) entries_.erase(made->shapes());
+      if (drops) entries_.restore_oldest(std::move(dropped));
+      throw;
+    }
+  }
+  if (drops) {
+    dropped.second.reset();
+    const std::lock_guard lock(mutex_);
+    ++evictions_;
+  }
   drop_beyond_limit();
-  return inserted;
+}
+
+// Within maximum_cached_bytes: memory that waits for calls with other shapes, the least recently used first.
+void EngineCore::make_room_for(const ShapeEntry& made) {
+  auto others = all_entries();
+  std::reverse(others.begin(), others.end());
+  for (const auto& entry : others) {
+    if (cached_bytes() + bytes_to_run(made) <= config_.maximum_cached_bytes) return;
+    if (entry.get() != &made) entry->release_idle();
+  }
 }
 
 ShapeEntry::Lease EngineCore::lease(ShapeEntry& entry) {
@@ -138,7 +167,7 @@ void EngineCore::release_memory() {
 // Frees the least recently used plan but the last one, if `wanted` says so.
 template <typename Wanted>
 bool EngineCore::drop_oldest(const Wanted& wanted) {
-  std::shared_ptr<ShapeEntry> dropped;  // freed behind the lock
+  Entries::Item dropped;  // freed behind the lock
   const std::lock_guard lock(mutex_);
   if (entries_.entries().size() <= 1 || !wanted()) return false;
   dropped = entries_.pop_oldest();
@@ -157,11 +186,13 @@ void EngineCore::drop_beyond_limit() {
 // With mutex_ held. A new plan's memory is taken next, and counts already.
 uint64_t EngineCore::bytes_of_entries() const {
   uint64_t bytes = packed_.bytes();
-  for (const auto& [shapes, entry] : entries_.entries()) {
-    const uint64_t own_workspace = config_.shared_workspace == nullptr ? entry->plan().workspace_bytes : 0;
-    bytes += std::max(entry->held_bytes(), entry->plan().arena_bytes + own_workspace);
-  }
+  for (const auto& [shapes, entry] : entries_.entries()) bytes += std::max(entry->held_bytes(), bytes_to_run(*entry));
   return bytes;
+}
+
+// By one call at a time, besides weights.
+uint64_t EngineCore::bytes_to_run(const ShapeEntry& entry) const {
+  return entry.plan().arena_bytes + (config_.shared_workspace == nullptr ? entry.plan().workspace_bytes : 0);
 }
 
 uint64_t EngineCore::cached_bytes() const {
@@ -221,6 +252,12 @@ plan::PlanOptions EngineCore::plan_options() const {
   return options;
 }
 
+ir::Graph EngineCore::planned_graph(std::span<const Shape> shapes) {
+  ir::Graph graph = config_.specialize(whole_graph(), shapes);
+  if (config_.fuse) config_.fuse(graph);
+  return graph;
+}
+
 plan::Plan EngineCore::make_plan(const std::vector<Shape>& shapes) {
   plan::PlanOptions options = plan_options();
   std::optional<plan::PlanRecord> known;
@@ -232,20 +269,20 @@ plan::Plan EngineCore::make_plan(const std::vector<Shape>& shapes) {
     options.recorded = &known->tactics;
     options.recorded_rejected = &known->rejected;
   }
-  return plan::make_plan(config_.specialize(whole_graph(), shapes), packed_, options);
+  return plan::make_plan(planned_graph(shapes), packed_, options);
 }
 
 plan::Plan EngineCore::make_plan(const plan::PlanRecord& record) {
   plan::PlanOptions options = plan_options();
   options.recorded = &record.tactics;
   options.progress = nullptr;
-  return plan::make_plan(config_.specialize(whole_graph(), record.input_shapes), packed_, options);
+  return plan::make_plan(planned_graph(record.input_shapes), packed_, options);
 }
 
 plan::Plan EngineCore::survey(const std::vector<Shape>& shapes, std::vector<plan::StepOptions>& steps) {
   plan::PlanOptions options = plan_options();
   options.survey = &steps;
-  return plan::make_plan(config_.specialize(whole_graph(), shapes), packed_, options);
+  return plan::make_plan(planned_graph(shapes), packed_, options);
 }
 
 std::shared_ptr<ShapeEntry> EngineCore::make_entry(const std::vector<Shape>& shapes) {

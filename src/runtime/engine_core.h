@@ -18,6 +18,7 @@
 namespace tfengine::runtime {
 
 using Specialize = std::function<ir::Graph(const ir::Graph&, std::span<const Shape>)>;
+using Fuse = std::function<void(ir::Graph&)>;
 
 struct EngineConfig {
   std::vector<const plan::Backend*> backends;
@@ -35,8 +36,10 @@ struct EngineConfig {
   bool keep_all = false;
   std::shared_ptr<plan::TimingCache> timing_cache;
   Specialize specialize;
+  // Fuses the steps of a graph with static shapes; null where every tensor has to be there for observers.
+  Fuse fuse;
   std::function<void(int done, int total, const std::string& node)> progress;
-  // Weights are packed: what they were packed from is not needed for now.
+  // Weights are packed: what they were packed from, and by, is not needed for now.
   std::function<void()> packed;
 };
 
@@ -91,8 +94,9 @@ class EngineCore {
   // next plan still finds them here and frees them as it packs them. Called before others use the core.
   void free_constants(std::function<ir::Graph()> again, bool plan_first = false);
   const EngineConfig& config() const { return config_; }
-  // Planned on first use for these shapes. Thread-safe; while one thread plans, others find what is planned already.
-  std::shared_ptr<ShapeEntry> entry(const std::vector<Shape>& shapes);
+  // Planned on first use for these shapes. Thread-safe; while one thread plans, others find what is planned already. Before a
+  // new plan, others make room; for a call (`to_run`), the new one takes its memory then, and if that is refused, they stay.
+  std::shared_ptr<ShapeEntry> entry(const std::vector<Shape>& shapes, bool to_run = false);
   // A context of the entry. Where memory is refused, what idle contexts of other shapes hold is given back first.
   ShapeEntry::Lease lease(ShapeEntry& entry);
   // The plan that these shapes would get, which is not kept: for its choices and times. Nothing of it is packed.
@@ -122,16 +126,21 @@ class EngineCore {
 
  private:
   plan::PlanOptions plan_options() const;
+  ir::Graph planned_graph(std::span<const Shape> shapes);
   std::shared_ptr<ShapeEntry> make_entry(const std::vector<Shape>& shapes);
   void strip_graph();
   uint64_t workspace_limit() const;
   template <typename Make>
   auto with_room(const ShapeEntry* wanted, const Make& make) -> decltype(make());
   bool release_idle_but(const ShapeEntry* wanted);
+  using Entries = LruCache<std::vector<Shape>, std::shared_ptr<ShapeEntry>>;
+  void keep(const std::shared_ptr<ShapeEntry>& made, bool to_run);
+  void make_room_for(const ShapeEntry& made);
   template <typename Wanted>
   bool drop_oldest(const Wanted& wanted);
   void drop_beyond_limit();
   uint64_t bytes_of_entries() const;
+  uint64_t bytes_to_run(const ShapeEntry& entry) const;
   std::vector<std::shared_ptr<ShapeEntry>> all_entries() const;
 
   ir::Graph graph_;
@@ -145,7 +154,7 @@ class EngineCore {
   std::mutex planning_;       // held while a plan is made; taken before mutex_
   mutable std::mutex mutex_;  // guards what follows, for moments only
   int64_t evictions_ = 0;
-  LruCache<std::vector<Shape>, std::shared_ptr<ShapeEntry>> entries_;
+  Entries entries_;
   std::list<plan::PlanRecord> records_;
 };
 

@@ -30,6 +30,7 @@ runtime::EngineConfig config_for(const std::string& device, const std::string& b
   options.time_tactics = false;
   runtime::EngineConfig config = detail::engine_config(options);
   config.keep_all = true;
+  config.fuse = nullptr;  // every value has to be there
   return config;
 }
 

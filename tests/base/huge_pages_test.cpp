@@ -2,7 +2,9 @@
 #include "base/huge_pages.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -31,14 +33,42 @@ TEST(HugePages, BlocksAreApartAndAligned) {
     EXPECT_EQ(blocks[i].first[0], static_cast<std::byte>(i));
     EXPECT_EQ(blocks[i].first[blocks[i].second - 1], static_cast<std::byte>(i));
   }
-  for (const auto& [block, bytes] : blocks) EXPECT_TRUE(pages.deallocate(block));
+  for (const auto& [block, bytes] : blocks) EXPECT_TRUE(pages.deallocate(block, bytes));
   EXPECT_EQ(pages.slabs(), 0u);
 }
 
-TEST(HugePages, ALargeBlockBeginsAHugePage) {
+TEST(HugePages, TheFirstBlockBeginsAHugePageAndTheNextLieBehindIt) {
   HugePages pages;
-  EXPECT_TRUE(aligned(pages.allocate(5 * kMiB, 64), 2 * kMiB));
-  EXPECT_TRUE(aligned(pages.allocate(10, 64), 2 * kMiB));
+  auto* first = static_cast<std::byte*>(pages.allocate(5 * kMiB, 64));
+  EXPECT_TRUE(aligned(first, 2 * kMiB));
+  EXPECT_EQ(pages.allocate(3 * kMiB, 64), first + 5 * kMiB);
+  // What a slab has no room for begins another.
+  EXPECT_TRUE(aligned(pages.allocate(1000 * kMiB, 64), 2 * kMiB));
+  EXPECT_EQ(pages.slabs(), 2u);
+}
+
+// Of one mapping, which blocks of a new slab share with nothing else.
+size_t resident_pages(const std::byte* begin, size_t bytes) {
+  std::vector<unsigned char> pages(bytes / 4096);
+  EXPECT_EQ(mincore(const_cast<std::byte*>(begin), bytes, pages.data()), 0);
+  return static_cast<size_t>(
+      std::count_if(pages.begin(), pages.end(), [](unsigned char page) { return (page & 1) != 0; }));
+}
+
+TEST(HugePages, MemoryIsHeldForBlocksAlone) {
+  HugePages pages;
+  constexpr size_t kBlock = 3 * kMiB + 8192;
+  auto* first = static_cast<std::byte*>(pages.allocate(kBlock, 4096));
+  auto* second = static_cast<std::byte*>(pages.allocate(kBlock, 4096));
+  ASSERT_EQ(second, first + kBlock);
+  for (std::byte* block : {first, second}) std::memset(block, 1, kBlock);
+  pages.trim();
+  EXPECT_EQ(resident_pages(first, 16 * kMiB), 2 * kBlock / 4096);
+  EXPECT_TRUE(pages.deallocate(first, kBlock));
+  EXPECT_EQ(resident_pages(first, 16 * kMiB), kBlock / 4096);
+  for (size_t i = 0; i < kBlock; ++i) ASSERT_EQ(second[i], std::byte{1});
+  // Its place is taken again.
+  EXPECT_EQ(pages.allocate(kMiB, 64), first);
 }
 
 TEST(HugePages, ASlabGoesWithItsLastBlockAndTheNextBlockFindsAnother) {
@@ -46,9 +76,9 @@ TEST(HugePages, ASlabGoesWithItsLastBlockAndTheNextBlockFindsAnother) {
   void* first = pages.allocate(kMiB, 64);
   void* second = pages.allocate(kMiB, 64);
   EXPECT_EQ(pages.slabs(), 1u);
-  EXPECT_TRUE(pages.deallocate(first));
+  EXPECT_TRUE(pages.deallocate(first, kMiB));
   EXPECT_EQ(pages.slabs(), 1u);
-  EXPECT_TRUE(pages.deallocate(second));
+  EXPECT_TRUE(pages.deallocate(second, kMiB));
   EXPECT_EQ(pages.slabs(), 0u);
   void* third = pages.allocate(kMiB, 64);
   ASSERT_NE(third, nullptr);
@@ -62,10 +92,10 @@ TEST(HugePages, RefusesWhatItCannotGiveAndWhatIsNotItsOwn) {
   EXPECT_EQ(pages.allocate(SIZE_MAX, 64), nullptr);
   EXPECT_EQ(pages.allocate(SIZE_MAX / 4, 64), nullptr);  // the system's answer
   int other = 0;
-  EXPECT_FALSE(pages.deallocate(&other));
+  EXPECT_FALSE(pages.deallocate(&other, sizeof other));
   void* mine = pages.allocate(10, 64);
-  EXPECT_FALSE(pages.deallocate(&other));
-  EXPECT_TRUE(pages.deallocate(mine));
+  EXPECT_FALSE(pages.deallocate(&other, sizeof other));
+  EXPECT_TRUE(pages.deallocate(mine, 10));
 }
 
 TEST(SystemAllocator, CountsWeightsOnHugePagesToTheByte) {

@@ -179,6 +179,23 @@ TEST(OnnxModel, WhatMovesDataHasCounterparts) {
             "ConvTranspose");
 }
 
+TEST(OnnxModel, WhatComparesAndChoosesHasCounterparts) {
+  const std::string integers = "%x: s32[4,5], %y: s32[4,5]";
+  const auto of = [&](const std::string& op) { return written("%z = " + op + "(%x, %y) return %z", integers); };
+  EXPECT_EQ(of("Less"), "Less");
+  EXPECT_EQ(of("GreaterEqual"), "GreaterOrEqual");
+  EXPECT_EQ(of("NotEqual"), "Equal, Not");
+  EXPECT_EQ(of("FloorMod"), "Mod");
+  EXPECT_EQ(of("FloorDiv"), "Div, Mod, Sub");
+  EXPECT_EQ(of("Maximum"), "Max");
+  EXPECT_EQ(written("%z = LogicalAnd(%x, %y) return %z", "%x: bool[4], %y: bool[4]"), "And");
+  EXPECT_EQ(written("%z = Select(%c, %x, %y) return %z", "%c: bool[4], %x: f32[4,5], %y: f32[4,5]"),
+            "Unsqueeze, Where");
+  EXPECT_EQ(written("%z = SelectV2(%c, %x, %y) return %z", "%c: bool[4,1], %x: f32[5], %y: f32[]"), "Where");
+  EXPECT_EQ(written("%a = const s32[1] [1] %z = Sum(%x, %a) {keep_dims=true} return %z"), "ReduceSum");
+  EXPECT_EQ(written("%a = const s32[1] [1] %z = All(%x, %a) return %z", "%x: bool[4,5]"), "Cast x2, ReduceMin");
+}
+
 TEST(OnnxModel, ZeroPointsAreWritten) {
   const Contents contents = contents_of(write_model(ir::parse(R"(graph @g(%x: f32[2,4]) {
     %q = Quantize(%x) -> u8[2,4] quant(scale=0.1, zero_point=40)

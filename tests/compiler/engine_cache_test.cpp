@@ -112,6 +112,35 @@ TEST(EngineCache, TheLatestPlanStaysWhateverTheLimit) {
   EXPECT_EQ(engine.evictions(), 2);
 }
 
+// A batch that there is no memory for takes nobody's place, whichever limit makes room for it.
+TEST(EngineCache, ARefusedBatchDropsNoPlan) {
+  for (const bool by_bytes : {false, true}) {
+    TrappingAllocator memory;
+    EngineOptions options = testing::digits_options().engine;
+    options.allocator = &memory;
+    uint64_t needed = 0;
+    {
+      const Engine engine = engine_bytes().load(options);
+      needed = engine.memory({digits_shape(4)}).peak_bytes;
+    }
+    options.memory_limit_bytes = needed;
+    options.maximum_cached_engines = by_bytes ? 8 : 1;
+    if (by_bytes) options.maximum_cached_bytes = needed;
+    const Engine engine = engine_bytes().load(options);
+    const std::vector<float> want = digits_scores(engine, 4);
+    for (int round = 0; round < 2; ++round) {
+      EXPECT_THROW(digits_scores(engine, 64), OutOfMemory);
+      EXPECT_THROW(engine.prepare({digits_shape(64)}), OutOfMemory);
+      EXPECT_EQ(batches(engine), (std::vector<int64_t>{4})) << by_bytes;
+      EXPECT_EQ(engine.evictions(), 0);
+      EXPECT_EQ(digits_scores(engine, 4), want);
+    }
+    EXPECT_EQ(digits_scores(engine, 3).size(), 30u);  // one that fits does
+    EXPECT_EQ(batches(engine), (std::vector<int64_t>{3}));
+    EXPECT_EQ(engine.evictions(), 1);
+  }
+}
+
 TEST(EngineCache, CallsAtTheSameTimeHaveMemoryOfTheirOwn) {
   TrappingAllocator memory;
   const Engine engine = loaded(memory, 2);

@@ -135,8 +135,8 @@ TEST(Workspace, UntimedOnesAreListedAsSuch) {
   EXPECT_EQ(details.advice.front().value, most);
 }
 
-// The file remembers what the limit kept out, and a larger limit takes it without timing anything. The default is no wish for
-// more than the engine was made with.
+// The file remembers what the limit kept out, and a larger limit takes it without timing anything, the usual one too when it
+// is asked for. No limit is no wish for more than the engine was made with.
 TEST(Workspace, AnEngineFileTakesTheAdvice) {
   const testing::EngineBytes bytes(engine_with(limited(0)));
   const MemoryDetails before = bytes.load(limited(0)).memory_details();
@@ -146,7 +146,7 @@ TEST(Workspace, AnEngineFileTakesTheAdvice) {
     if (tactic.gain_us > std::max(0.0, best[tactic.step].gain_us)) best[tactic.step] = tactic;
   }
   EXPECT_EQ(bytes.load({}).memory().workspace_bytes, 0u);
-  const Engine raised = bytes.load(limited(512 * kMiB, false));
+  const Engine raised = bytes.load(limited(kDefaultMaxWorkspaceSizeBytes, false));
   const MemoryDetails after = raised.memory_details();
   EXPECT_TRUE(after.rejected.empty());
   for (const StepMemory& step : after.steps) {

@@ -336,22 +336,25 @@ TEST(ConvInt8, WinogradRefusesWeightsWhoseSumsCouldOverflow) {
 
 TEST(ConvInt8, ResidualInPlace) {
   std::mt19937 rng(5);
-  const ConvShape s = conv(1, 9, 32, 48, 3);
-  const Data d(s, Elem::U8, rng);
-  for (const ConvInt8Algo algo : kConvInt8Algos) {
-    if (!conv_int8_supports(algo, s, d.src_elem, d.weights.data())) continue;
-    const auto before = random_bytes<uint8_t>(d.sums.size(), rng, 0, 255);
-    auto dst = before;
-    Epilogue e = plain(d, Elem::U8);
-    e.residual = dst.data();
-    e.residual_elem = Elem::U8;
-    e.residual_pixel_stride = s.out_c;
-    Guarded packed(conv_int8_packed_bytes(algo, s));
-    Guarded workspace(conv_int8_workspace_bytes(algo, s, Elem::U8, 2));
-    conv_int8_pack(algo, s, d.weights.data(), packed.data());
-    conv_int8_run(algo, s, d.src_elem, d.src.data(), packed.data(), e, dst.data(), workspace.data(), 2);
-    e.residual = before.data();
-    expect_matches(d, e, dst.data(), conv_int8_name(algo));
+  // Ends of panels, of vectors and of chunks of pixels; several images; groups.
+  for (const ConvShape& s : {conv(1, 9, 32, 48, 3), conv(2, 7, 40, 67, 1), conv(1, 1, 96, 10, 1), conv(1, 30, 16, 24, 3),
+                             conv(3, 13, 24, 130, 3, 2), conv(1, 20, 256, 64, 1), conv(1, 8, 32, 36, 3, 1, 1, 4)}) {
+    const Data d(s, Elem::U8, rng);
+    for (const ConvInt8Algo algo : kConvInt8Algos) {
+      if (!conv_int8_supports(algo, s, d.src_elem, d.weights.data())) continue;
+      const auto before = random_bytes<uint8_t>(d.sums.size(), rng, 0, 255);
+      auto dst = before;
+      Epilogue e = plain(d, Elem::U8);
+      e.residual = dst.data();
+      e.residual_elem = Elem::U8;
+      e.residual_pixel_stride = s.out_c;
+      Guarded packed(conv_int8_packed_bytes(algo, s));
+      Guarded workspace(conv_int8_workspace_bytes(algo, s, Elem::U8, 2));
+      conv_int8_pack(algo, s, d.weights.data(), packed.data());
+      conv_int8_run(algo, s, d.src_elem, d.src.data(), packed.data(), e, dst.data(), workspace.data(), 2);
+      e.residual = before.data();
+      expect_matches(d, e, dst.data(), conv_int8_name(algo));
+    }
   }
 }
 

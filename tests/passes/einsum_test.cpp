@@ -36,12 +36,6 @@ ir::Graph einsum_graph(const EinsumCase& one) {
   return graph;
 }
 
-std::string ops_left(const ir::Graph& graph) {
-  std::string text;
-  for (const ir::NodeId id : graph.order()) text += (text.empty() ? "" : " ") + graph.node(id).op;
-  return text;
-}
-
 TEST(LowerEinsum, MakesMatrixProducts) {
   const EinsumCase cases[] = {
       {"ij,jk->ik", {3, 4}, {4, 5}, true, "MatMul"},

@@ -267,5 +267,23 @@ TEST(QuantizationNodes, AMadRangeOnARemovedTensorIsListed) {
   EXPECT_EQ(outcome.report.ignored_ranges, Strings{"c"});
 }
 
+// Split's results share a grid, on which a range of one of them alone cannot lie.
+TEST(QuantizationNodes, RangesOfPartsStandBehindThem) {
+  const Outcome outcome = run(R"(graph @g(%x: f32[?,4]) {
+    %axis = const s32[] [1]
+    %a, %b = Split(%axis, %x) {num_split=2}
+    %p = FakeQuantWithMinMaxArgs(%a) {min=-0.5, max=0.5}
+    %q = FakeQuantWithMinMaxArgs(%b) {min=-3.0, max=3.0}
+    %y = Tanh(%p)
+    %z = Tanh(%q)
+    return %y, %z
+  })");
+  EXPECT_FALSE(value(outcome, "a").range || value(outcome, "b").range);
+  EXPECT_EQ(value(outcome, "p").range->max_abs, 0.5f);
+  EXPECT_EQ(value(outcome, "q").range->max_abs, 3.0f);
+  EXPECT_EQ(op_histogram(outcome.graph).count("Identity"), 1u);
+  EXPECT_TRUE(outcome.report.ignored_ranges.empty());
+}
+
 }  // namespace
 }  // namespace tfengine::passes

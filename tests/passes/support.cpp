@@ -73,6 +73,12 @@ std::string nodes_text(const ir::Graph& graph) {
   return text;
 }
 
+std::string ops_left(const ir::Graph& graph) {
+  std::string text;
+  for (const ir::NodeId id : graph.order()) text += (text.empty() ? "" : " ") + graph.node(id).op;
+  return text;
+}
+
 std::map<std::string, int> op_histogram(const ir::Graph& graph) {
   std::map<std::string, int> counts;
   for (const ir::NodeId id : graph.order()) ++counts[graph.node(id).op];

@@ -31,6 +31,7 @@ Rewritten rewrite(std::string_view text, const std::vector<NamedPass>& passes);
 Rewritten rewrite_all(std::string_view text);  // the whole pipeline
 
 std::string nodes_text(const ir::Graph& graph);
+std::string ops_left(const ir::Graph& graph);  // in order, with blanks between
 std::map<std::string, int> op_histogram(const ir::Graph& graph);
 
 // Random tensors for the graph's inputs, unknown dimensions as 2; or for given shapes.

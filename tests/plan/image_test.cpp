@@ -112,6 +112,23 @@ TEST(Image, RegionsComeBackWithTheirConstants) {
   EXPECT_NE(message_of(stored(image)).find("'a', which nothing defines"), std::string::npos);
 }
 
+TEST(Image, FusedNodesComeBack) {
+  EngineImage image = example();
+  image.graph = ir::parse(R"(graph @net(%x: f32[2]) {
+  %y = FusedElementwise(%x) -> f32[2]
+    graph @y(%a: f32[2]) {
+      %half = const f32[] [0.5]
+      %b = Mul(%a, %half) -> f32[2]
+      %c = Tanh(%b) -> f32[2]
+      return %c
+    }
+  return %y
+}
+)");
+  const EngineImage again = read(stored(image));
+  EXPECT_EQ(ir::print(again.graph), ir::print(image.graph));
+}
+
 TEST(Image, ConstantsAreAlignedViews) {
   const auto file = stored(example());
   const EngineImage image = read(file);

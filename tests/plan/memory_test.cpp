@@ -215,6 +215,7 @@ TEST(Order, OneBranchAfterTheOther) {
   const Plan plan = expect_same_numbers(parsed(kBranches), untimed());
   EXPECT_LT(plan.arena_bytes, plan.own_order_arena_bytes);
   EXPECT_EQ(plan.arena_bytes, plan.arena_lower_bound_bytes);
+  EXPECT_EQ(plan.arena_bytes, plan.any_order_bound_bytes);
   PlanOptions own = untimed();
   own.reorder = false;
   const Plan unordered = expect_same_numbers(parsed(kBranches), own);
@@ -248,6 +249,7 @@ TEST(Order, RandomNetworksKeepTheirNumbers) {
     const Plan plan = expect_same_numbers(graph, untimed());
     EXPECT_LE(plan.arena_bytes, plan.own_order_arena_bytes);
     EXPECT_GE(plan.arena_bytes, plan.arena_lower_bound_bytes);
+    EXPECT_GE(plan.arena_lower_bound_bytes, plan.any_order_bound_bytes);
   }
 }
 

@@ -21,6 +21,11 @@ constexpr const char* kWeights = R"(
   %g2 = const f32[1,1,3,4] uniform(5, -1.0, 1.0)
   %m1 = const f32[4,6] uniform(6, -1.0, 1.0)
   %m2 = const f32[5,6] uniform(7, -1.0, 1.0)
+  %s3 = const s32[3] [2, 15, 4]
+  %s2 = const s32[2] [30, 4]
+  %mix = const s32[2] [75, 4]
+  %keep = const s32[2] [50, 6]
+  %m6 = const f32[6,3] uniform(10, -1.0, 1.0)
   %gamma = const f32[4] uniform(8, 0.5, 1.5)
   %beta = const f32[4] uniform(9, -1.0, 1.0)
 )";
@@ -68,6 +73,10 @@ const Case kExact[] = {
     {"matmul", true,
      "  %h = MatMul(%x, %m1, %b1) epilogue(bias=2)\n  %y = MatMul(%h, %m2) {transpose_b=true}\n  return %y"},
     {"layer_norm", true, "  %h = LayerNorm(%x, %gamma, %beta) {epsilon=0.001}\n  %y = MatMul(%h, %m1)\n  return %y"},
+    // As exporters write the layers of a sequence.
+    {"behind_reshapes", true,
+     "  %h = LayerNorm(%x, %gamma, %beta) {epsilon=0.001}\n  %r = Reshape(%h, %s3)\n  %f = Reshape(%r, %s2)\n"
+     "  %q = MatMul(%f, %m1)\n  %k = MatMul(%h, %m1)\n  %y = Add(%q, %k)\n  return %y"},
 };
 
 class Equalization : public testing::TestWithParam<Case> {};
@@ -97,6 +106,9 @@ TEST(Equalizable, IsNothingThatOthersReadOrThatBends) {
       "  %h = Conv2D(%x, %w1) " CONV " epilogue(after=Swish)\n  %y = Conv2D(%h, %w2) " CONV "\n  return %y",
       // An addition reads it, too.
       "  %h = Conv2D(%x, %w1) " CONV "\n  %y = Conv2D(%h, %w2) " CONV "\n  %z = Neg(%h)\n  return %y, %z",
+      // Channels are mixed by a reshape, and a reshape of it leaves the graph.
+      "  %h = Conv2D(%x, %w1) " CONV "\n  %r = Reshape(%h, %mix)\n  %y = MatMul(%r, %m1)\n  return %y",
+      "  %h = Conv2D(%x, %w1) " CONV "\n  %r = Reshape(%h, %keep)\n  %y = MatMul(%r, %m6)\n  return %y, %r",
       // Its producer is the graph's input.
       "  %y = Conv2D(%x, %w1) " CONV "\n  return %y",
   };

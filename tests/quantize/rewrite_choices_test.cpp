@@ -50,6 +50,40 @@ TEST(Rewrite, CustomRangesOfFusedTensorsAreListedAsIgnored) {
   EXPECT_EQ(result.report.ignored, Strings{"conv/before_relu"});
 }
 
+RangeTable with_custom(RangeTable table, Ranges ranges) {
+  for (const auto& [name, max_abs] : ranges) table.set(name, {max_abs, ir::RangeSource::Custom, false, "fq"});
+  return table;
+}
+
+TEST(Rewrite, AGivenRangeOfAConcatIsItsGrid) {
+  const ir::Graph graph = graph_of(R"(
+    %a = Conv2D(%x, %w) {strides=[1,1,1,1], padding="SAME"}
+    %c = Conv2D(%x, %w) {strides=[1,1,1,1], padding="SAME"}
+    %k = const f32[1,4,4,4] uniform(9, -5.0, 5.0)
+    %joined = ConcatV2(%a, %c, %k, %axis) {N=3}
+    %w12 = const f32[1,1,12,4] uniform(8, -1.0, 1.0)
+    %y = Conv2D(%joined, %w12) {strides=[1,1,1,1], padding="SAME"}
+    %z = Conv2D(%a, %w) {strides=[1,1,1,1], padding="SAME"}
+    return %y, %z)");
+  const RangeTable table = table_of({{"x", 1.0f}, {"a", 6.0f}, {"c", 4.0f}});
+  // Members with ranges of their own, or those that others read, are brought to it.
+  for (const Ranges given : {Ranges{{"joined", 1.0f}}, Ranges{{"joined", 1.0f}, {"a", 3.0f}, {"c", 3.0f}}}) {
+    const RewriteResult result = rewrite_to_int8(graph, with_custom(table, given), {});
+    EXPECT_EQ(form(result.graph, "joined"), "s8 r=1.00");
+    EXPECT_NE(form(result.graph, "a"), "s8 r=1.00");
+    EXPECT_EQ(result.report.unused, Strings{});
+  }
+}
+
+TEST(Rewrite, GivenRangesOfFloatTensorsAreListedAsUnused) {
+  RewriteOptions options;
+  options.keep_float = {"c"};
+  const RangeTable table = with_custom(table_of({{"x", 1.0f}}), {{"c", 1.0f}, {"d", 2.0f}, {"e", 2.0f}});
+  const RewriteResult result = rewrite_to_int8(
+      graph_of("%d = Conv2D(%x, %w) " CONV " %c = Conv2D(%d, %w) " CONV " %e = Neg(%c) return %c, %e"), table, options);
+  EXPECT_EQ(result.report.unused, (Strings{"d", "c", "e"}));
+}
+
 TEST(Rewrite, DeadTensorsHaveAUsableScale) {
   const RewriteResult result = rewritten(
       graph_of("%c = Conv2D(%x, %w) " CONV " %d = Conv2D(%c, %w) " CONV " return %d"), {{"x", 0.0f}, {"c", 1e-38f}});

@@ -386,7 +386,10 @@ void ConvPlan::run(cudaStream_t stream, const ConvArgs& args) const {
   pack.finalize();
   const std::lock_guard lock(handle_.mutex());
   check_cudnn(cudnn().set_stream(handle_.get(), stream), "choosing a stream");
-  check_cudnn(cudnn().execute(handle_.get(), plan_->get(), pack.get()), "running a convolution");
+  const cudnnStatus_t status = cudnn().execute(handle_.get(), plan_->get(), pack.get());
+  // The stream may be gone when the handle is used next, which compiles and loads plans, too.
+  (void)cudnn().set_stream(handle_.get(), nullptr);
+  check_cudnn(status, "running a convolution");
 }
 
 std::vector<ConvConfig> conv_configs(CudnnHandle& handle, const ConvProblem& problem) {

@@ -11,6 +11,7 @@
 #include "backends/onednn/dnnl_errors.h"
 #include "backends/onednn/dnnl_kernel.h"
 #include "backends/onednn/eltwise.h"
+#include "backends/onednn/fused_elementwise.h"
 #include "backends/onednn/indices.h"
 #include "backends/onednn/layout.h"
 #include "backends/onednn/lists.h"
@@ -22,6 +23,8 @@
 #include "backends/onednn/resample.h"
 #include "backends/onednn/typed.h"
 #include "backends/onednn/volume.h"
+#include "base/code_pages.h"
+#include "ops/fused_elementwise.h"
 
 namespace tfengine::onednn {
 
@@ -72,6 +75,7 @@ constexpr Lowering kLowerings[] = {
     {"ListReserve", list_reserve_tactics, false, false, false},
     {"ListSetItem", list_set_item_tactics, false, false, false},
     {"AddN", add_n_tactics, false, false, false},
+    {ops::kFusedElementwise, fused_elementwise_tactics, false, true, true},
     {"Conv3D", conv3d_tactics, false, false, false},
     {"Conv2DBackpropInput", transposed_tactics, false, false, false},
     {"Conv3DBackpropInputV2", transposed_tactics, false, false, false},
@@ -209,6 +213,8 @@ class OnednnBackend : public plan::Backend {
     return Refusal{"its padding would have to hold the zero point"};
   }
 
+  bool fuses(const ir::Graph& graph, const ir::Node& node) const override { return can_fuse(graph, node); }
+
   bool takes_strided_input(const StepSpec& spec, int input) const override {
     const Lowering* lowering = find(spec.node->op);
     if (lowering == nullptr || spec.node->denylisted) return false;
@@ -216,7 +222,8 @@ class OnednnBackend : public plan::Backend {
     if (!lowering->strided_input) return false;
     if (spec.node->op == "ConcatV2") return last_axis(spec);
     // A broadcast operand has to be dense.
-    if (is_binary(spec.node->op)) return spec.inputs[static_cast<size_t>(input)].shape == spec.outputs[0].shape;
+    if (is_binary(spec.node->op) || ops::is_fused(*spec.node))
+      return spec.inputs[static_cast<size_t>(input)].shape == spec.outputs[0].shape;
     return input == 0;
   }
 
@@ -258,5 +265,7 @@ const plan::Backend& onednn_backend() {
   static const OnednnBackend backend;
   return backend;
 }
+
+void drop_planning_code() noexcept { drop_code_pages(reinterpret_cast<const void*>(&dnnl_primitive_create)); }
 
 }  // namespace tfengine::onednn

@@ -8,4 +8,8 @@ namespace tfengine::onednn {
 
 const plan::Backend& onednn_backend();
 
+// Of some 10 MiB of oneDNN's code that choosing, generating and packing run through, runs need little: they run what was
+// generated.
+void drop_planning_code() noexcept;
+
 }  // namespace tfengine::onednn

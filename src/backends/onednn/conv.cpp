@@ -118,6 +118,7 @@ void add_own_depthwise(const StepSpec& spec, const ConvProblem& p, std::vector<T
   const int threads = spec.threads;
   Tactic tactic;
   tactic.name = int8 ? "own:depthwise_int8" : "own:depthwise_f32";
+  tactic.may_overwrite = fused->overwrites_residual();
   tactic.workspace_bytes = int8 ? kernels::depthwise_int8_workspace_bytes(shape, threads)
                                 : kernels::depthwise_f32_workspace_bytes(shape, threads);
   tactic.prepare = [=, weights = spec.constants[1], elem = *elem_of(spec.inputs[0].dtype)](PackedStore& store) {
@@ -163,6 +164,7 @@ void add_own_winograd(const StepSpec& spec, const ConvProblem& p, std::vector<Ta
   const int threads = spec.threads;
   Tactic tactic;
   tactic.name = "own:winograd_f32";
+  tactic.may_overwrite = fused->overwrites_residual();
   tactic.workspace_bytes = kernels::conv_winograd_f32_workspace_bytes(shape, threads);
   tactic.prepare = [=, weights = spec.constants[1]](PackedStore& store) {
     FusedEpilogue epilogue = *fused;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/onednn/dnnl_kernel.h"
 
+#include <omp.h>
+
 #include <cstring>
 #include <mutex>
 
@@ -49,6 +51,10 @@ memory::desc matrix_desc(const TensorDesc& desc, int64_t rows, int64_t cols) {
 
 namespace {
 
+// Some 3 us of one core with AVX-512. Threads that sleep between steps (OMP_WAIT_POLICY=passive) take ten times as long to
+// wake, and those that spin 1 to 2 us.
+constexpr double kMostAlone = 1 << 17;
+
 void expect(dnnl_status_t status, const char* what) {
   if (status == dnnl_out_of_memory)
     throw OutOfMemory(fmt::format("out of memory: oneDNN: {} failed", what), 0, UINT64_MAX);
@@ -58,14 +64,15 @@ void expect(dnnl_status_t status, const char* what) {
 
 class BoundPrimitive : public plan::BoundKernel {
  public:
-  BoundPrimitive(dnnl::primitive primitive, const std::vector<DnnlArg>& args, const StepArgs& addresses)
-      : primitive_(std::move(primitive)), args_(args), stream_(cpu_engine()) {
+  BoundPrimitive(dnnl::primitive primitive, const std::vector<DnnlArg>& args, bool alone, const StepArgs& addresses)
+      : primitive_(std::move(primitive)), args_(args), alone_(alone), stream_(cpu_engine()) {
     for (const DnnlArg& arg : args_) {
       memories_.emplace_back(arg.desc, cpu_engine(), address(arg, addresses));
       exec_.push_back({arg.id, memories_.back().get()});
     }
   }
   void run() override {
+    const Alone team(alone_);
     expect(dnnl_primitive_execute(primitive_.get(), stream_.get(), static_cast<int>(exec_.size()), exec_.data()),
            "execution");
   }
@@ -91,6 +98,7 @@ class BoundPrimitive : public plan::BoundKernel {
   }
   dnnl::primitive primitive_;
   const std::vector<DnnlArg>& args_;
+  bool alone_;
   dnnl::stream stream_;
   std::vector<memory> memories_;
   std::vector<dnnl_exec_arg_t> exec_;
@@ -98,10 +106,10 @@ class BoundPrimitive : public plan::BoundKernel {
 
 class PrimitiveKernel : public plan::Kernel {
  public:
-  PrimitiveKernel(dnnl::primitive primitive, std::vector<DnnlArg> args)
-      : primitive_(std::move(primitive)), args_(std::move(args)) {}
+  PrimitiveKernel(dnnl::primitive primitive, std::vector<DnnlArg> args, bool alone)
+      : primitive_(std::move(primitive)), args_(std::move(args)), alone_(alone) {}
   std::unique_ptr<plan::BoundKernel> bind(const StepArgs& addresses) const override {
-    return translated([&] { return std::make_unique<BoundPrimitive>(primitive_, args_, addresses); });
+    return translated([&] { return std::make_unique<BoundPrimitive>(primitive_, args_, alone_, addresses); });
   }
   bool reads(int input) const override {
     return std::any_of(args_.begin(), args_.end(),
@@ -119,6 +127,7 @@ class PrimitiveKernel : public plan::Kernel {
  private:
   dnnl::primitive primitive_;
   std::vector<DnnlArg> args_;
+  bool alone_;
 };
 
 // A small number standing for a descriptor: equal descriptors get the same one.
@@ -181,8 +190,20 @@ bool append_activation(dnnl::post_ops& ops, const Act& act) {
 
 }  // namespace
 
-std::shared_ptr<const plan::Kernel> dnnl_kernel(dnnl::primitive primitive, std::vector<DnnlArg> args) {
-  return std::make_shared<PrimitiveKernel>(std::move(primitive), std::move(args));
+Alone::Alone(bool alone) {
+  if (!alone) return;
+  team_ = omp_get_max_threads();
+  omp_set_num_threads(1);
+}
+
+Alone::~Alone() {
+  if (team_ > 0) omp_set_num_threads(team_);
+}
+
+bool better_alone(double multiplications) { return multiplications <= kMostAlone; }
+
+std::shared_ptr<const plan::Kernel> dnnl_kernel(dnnl::primitive primitive, std::vector<DnnlArg> args, bool alone) {
+  return std::make_shared<PrimitiveKernel>(std::move(primitive), std::move(args), alone);
 }
 
 DnnlFusion fuse(const StepSpec& spec, bool int8, int weights_scale_mask) {

@@ -27,7 +27,24 @@ struct DnnlArg {
   std::shared_ptr<const void> block;
 };
 
-std::shared_ptr<const plan::Kernel> dnnl_kernel(dnnl::primitive primitive, std::vector<DnnlArg> args);
+// While it lives, oneDNN makes and runs this thread's primitives for a team of one. A primitive keeps to the team that it was
+// made for.
+class Alone {
+ public:
+  explicit Alone(bool alone);
+  ~Alone();
+  Alone(const Alone&) = delete;
+  Alone& operator=(const Alone&) = delete;
+
+ private:
+  int team_ = 0;  // before; 0: left as it is
+};
+// Whether a product of so many multiplications is done before a team has woken up.
+bool better_alone(double multiplications);
+
+// `alone`: it was made so, and runs so.
+std::shared_ptr<const plan::Kernel> dnnl_kernel(dnnl::primitive primitive, std::vector<DnnlArg> args,
+                                                bool alone = false);
 
 // What the epilogue becomes in a primitive's attributes. `sum` means the tactic works in place on the residual.
 struct DnnlFusion {

@@ -51,14 +51,10 @@ constexpr Row kUnary[] = {
 };
 
 constexpr Row kBinary[] = {
-    {"Add", EltwiseOp::Add},
-    {"BiasAdd", EltwiseOp::Add},
-    {"Sub", EltwiseOp::Sub},
-    {"Mul", EltwiseOp::Mul},
-    {"RealDiv", EltwiseOp::Div},
-    {"Maximum", EltwiseOp::Max},
-    {"Minimum", EltwiseOp::Min},
-    {"SquaredDifference", EltwiseOp::SquaredDifference},
+    {"Add", EltwiseOp::Add},     {"BiasAdd", EltwiseOp::Add},
+    {"Sub", EltwiseOp::Sub},     {"Mul", EltwiseOp::Mul},
+    {"RealDiv", EltwiseOp::Div}, {"Maximum", EltwiseOp::Max},
+    {"Minimum", EltwiseOp::Min}, {"SquaredDifference", EltwiseOp::SquaredDifference},
 };
 
 template <size_t N>
@@ -146,25 +142,9 @@ kernels::StridedShape strided_shape(const TensorDesc& a, const TensorDesc& b, co
 uint64_t overwrites(const StepSpec& spec, size_t count) {
   uint64_t bits = 0;
   for (size_t i = 0; i < count; ++i) {
-    if (spec.inputs[i].shape == spec.outputs[0].shape &&
-        dtype_bytes(spec.inputs[i].dtype) == dtype_bytes(spec.outputs[0].dtype)) {
-      bits |= uint64_t{1} << i;
-    }
+    if (may_share_memory(spec.inputs[i], spec.outputs[0])) bits |= uint64_t{1} << i;
   }
   return bits;
-}
-
-kernels::EltwiseStep unary_step(const ir::Node& node, EltwiseOp op) {
-  kernels::EltwiseStep step;
-  step.op = op;
-  if (node.op == "Gelu" && node.attr_or<bool>("approximate", false)) step.op = EltwiseOp::GeluTanh;
-  if (node.op == "Clip") {
-    step.alpha = node.attr_or<float>("min", 0.0f);
-    step.beta = node.attr_or<float>("max", 0.0f);
-  }
-  if (node.op == "LeakyRelu") step.alpha = node.attr_or<float>("alpha", 0.2f);
-  if (node.op == "Elu") step.alpha = 1.0f;
-  return step;
 }
 
 Tactic table_tactic(const StepSpec& spec, const kernels::EltwiseStep& step) {
@@ -194,15 +174,34 @@ Tactic program_tactic(const StepSpec& spec, const kernels::EltwiseProgram& progr
 bool is_unary(const std::string& op) { return find(kUnary, op) != nullptr; }
 bool is_binary(const std::string& op) { return find(kBinary, op) != nullptr; }
 
+std::optional<kernels::EltwiseStep> unary_step(const ir::Node& node) {
+  const Row* row = find(kUnary, node.op);
+  if (row == nullptr) return std::nullopt;
+  kernels::EltwiseStep step;
+  step.op = row->op;
+  if (node.op == "Gelu" && node.attr_or<bool>("approximate", false)) step.op = EltwiseOp::GeluTanh;
+  if (node.op == "Clip") {
+    step.alpha = node.attr_or<float>("min", 0.0f);
+    step.beta = node.attr_or<float>("max", 0.0f);
+  }
+  if (node.op == "LeakyRelu") step.alpha = node.attr_or<float>("alpha", 0.2f);
+  if (node.op == "Elu") step.alpha = 1.0f;
+  return step;
+}
+
+std::optional<EltwiseOp> binary_op(const std::string& op) {
+  const Row* row = find(kBinary, op);
+  return row == nullptr ? std::nullopt : std::optional(row->op);
+}
+
 Tactics unary_tactics(const StepSpec& spec) {
-  const Row* row = find(kUnary, spec.node->op);
+  const auto step = unary_step(*spec.node);
   const auto act = activation_of(spec.node->epilogue);
   const auto src = elem_of(spec.inputs[0].dtype);
   const auto dst = elem_of(spec.outputs[0].dtype);
-  if (row == nullptr || !act || !src || !dst) return Refusal{"only float and INT8 tensors are lowered"};
-  const kernels::EltwiseStep step = unary_step(*spec.node, row->op);
+  if (!step || !act || !src || !dst) return Refusal{"only float and INT8 tensors are lowered"};
   if (*src != kernels::Elem::F32 && *dst != kernels::Elem::F32 && act->kind == ActKind::None) {
-    return std::vector<Tactic>{table_tactic(spec, step)};
+    return std::vector<Tactic>{table_tactic(spec, *step)};
   }
   const auto input = input_of(spec.inputs[0], spec.outputs[0]);
   if (!input) return Refusal{"its input has another shape than its output"};
@@ -210,7 +209,7 @@ Tactics unary_tactics(const StepSpec& spec) {
   program.num_inputs = 1;
   program.inputs[0] = *input;
   program.num_steps = 1;
-  program.steps[0] = step;
+  program.steps[0] = *step;
   program.steps[0].dst = 1;
   program.output = output_of(spec.outputs[0], *dst, *act);
   return std::vector<Tactic>{program_tactic(spec, program)};

@@ -16,5 +16,8 @@ Tactics add_n_tactics(const StepSpec& spec);
 
 bool is_unary(const std::string& op);
 bool is_binary(const std::string& op);
+// What the kernels do for a node of float tensors, without its epilogue; nullopt for other ops.
+std::optional<kernels::EltwiseStep> unary_step(const ir::Node& node);
+std::optional<kernels::EltwiseOp> binary_op(const std::string& op);
 
 }  // namespace tfengine::onednn

@@ -20,6 +20,7 @@ void add_int8_conv_tactics(const StepSpec& spec, const kernels::ConvShape& shape
     const int8_t* judged = spec.wanted.empty() ? weights.as<int8_t>() : nullptr;
     if (!kernels::conv_int8_supports(algo, shape, *elem, judged)) continue;
     tactic.workspace_bytes = kernels::conv_int8_workspace_bytes(algo, shape, *elem, threads);
+    tactic.may_overwrite = fused->overwrites_residual();
     tactic.prepare = [=](PackedStore& store) {
       FusedEpilogue epilogue = *fused;
       epilogue.pack(store);

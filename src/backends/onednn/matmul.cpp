@@ -83,11 +83,13 @@ void add_dnnl_matmul(const StepSpec& spec, const MatrixProblem& p, std::vector<T
   const memory::desc bias = spec.node->epilogue.bias == ir::kNone
                                 ? memory::desc()
                                 : memory::desc({1, p.n}, memory::data_type::f32, memory::format_tag::ab);
+  const bool alone = better_alone(static_cast<double>(p.m) * static_cast<double>(p.k) * static_cast<double>(p.n));
+  const Alone team(alone);
   dnnl::matmul::primitive_desc pd(cpu_engine(), matrix_desc(spec.inputs[0], p.m, p.k),
                                   memory::desc({p.k, p.n}, type, memory::format_tag::any), bias,
                                   matrix_desc(spec.outputs[0], p.m, p.n), fusion.attr, true);
   if (!pd) return;
-  const WeightedListing listing{"dnnl:matmul:", given, fusion.sum, kMaxImplementations, ""};
+  const WeightedListing listing{"dnnl:matmul:", given, fusion.sum, kMaxImplementations, "", alone};
   add_weighted_tactics<dnnl::matmul>(listing, std::move(pd), spec, tactics);
 }
 
@@ -115,6 +117,10 @@ Tactics batch_matmul_tactics(const StepSpec& spec) {
   const bool adj_y = node.attr_or<bool>("adj_y", node.attr_or<bool>("transpose_b", false));
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  const Shape& x = spec.inputs[0].shape;
+  const bool alone = better_alone(static_cast<double>(spec.outputs[0].shape.elements()) *
+                                  static_cast<double>(x[x.rank() - (adj_x ? 2 : 1)]));
+  const Alone team(alone);
   dnnl::matmul::primitive_desc pd(cpu_engine(), batched_desc(spec.inputs[0].shape, adj_x, rank),
                                   batched_desc(spec.inputs[1].shape, adj_y, rank),
                                   batched_desc(spec.outputs[0].shape, false, rank), attr, true);
@@ -122,11 +128,14 @@ Tactics batch_matmul_tactics(const StepSpec& spec) {
   Tactic tactic;
   tactic.name = fmt::format("dnnl:matmul:{}", pd.impl_info_str());
   tactic.workspace_bytes = pd.scratchpad_desc().get_size();
-  tactic.prepare = [pd](PackedStore&) {
-    return dnnl_kernel(dnnl::matmul(pd), {{DNNL_ARG_SRC, From::Src, 0, pd.src_desc(), nullptr},
-                                          {DNNL_ARG_WEIGHTS, From::Src, 1, pd.weights_desc(), nullptr},
-                                          {DNNL_ARG_DST, From::Dst, 0, pd.dst_desc(), nullptr},
-                                          {DNNL_ARG_SCRATCHPAD, From::Workspace, 0, pd.scratchpad_desc(), nullptr}});
+  tactic.prepare = [pd, alone](PackedStore&) {
+    const Alone made_for(alone);
+    return dnnl_kernel(dnnl::matmul(pd),
+                       {{DNNL_ARG_SRC, From::Src, 0, pd.src_desc(), nullptr},
+                        {DNNL_ARG_WEIGHTS, From::Src, 1, pd.weights_desc(), nullptr},
+                        {DNNL_ARG_DST, From::Dst, 0, pd.dst_desc(), nullptr},
+                        {DNNL_ARG_SCRATCHPAD, From::Workspace, 0, pd.scratchpad_desc(), nullptr}},
+                       alone);
   };
   return std::vector<Tactic>{std::move(tactic)};
 }

@@ -27,6 +27,10 @@ float scale_of(const TensorDesc& desc) { return desc.quant.defined() ? desc.quan
 
 float zero_of(const TensorDesc& desc) { return static_cast<float>(desc.quant.zero_point); }
 
+bool may_share_memory(const TensorDesc& operand, const TensorDesc& result) {
+  return operand.shape == result.shape && dtype_bytes(operand.dtype) == dtype_bytes(result.dtype);
+}
+
 bool has_zero_point(const StepSpec& spec) {
   const auto shifted = [](const TensorDesc& desc) { return desc.quant.zero_point != 0; };
   return std::any_of(spec.inputs.begin(), spec.inputs.end(), shifted) ||

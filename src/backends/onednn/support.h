@@ -29,6 +29,8 @@ std::optional<kernels::Elem> elem_of(DType dtype);
 // Scale of a tensor: 1 unless quantized per tensor.
 float scale_of(const TensorDesc& desc);
 float zero_of(const TensorDesc& desc);
+// Whether a result of an elementwise step may lie where the operand did, as far as the two tell.
+bool may_share_memory(const TensorDesc& operand, const TensorDesc& result);
 bool has_zero_point(const StepSpec& spec);  // some input or output of the step
 // nullopt for dtypes that are no Elem.
 std::optional<kernels::Format> format_of(const TensorDesc& desc);
@@ -70,7 +72,8 @@ class FusedEpilogue {
   // Puts scale and bias into the store.
   void pack(PackedStore& packed);
   kernels::Epilogue bound(const StepArgs& args) const;
-  int residual_input() const { return residual_input_; }
+  // Tactic::may_overwrite of kernels that read the residual where they write next.
+  uint64_t overwrites_residual() const { return residual_input_ == ir::kNone ? 0 : uint64_t{1} << residual_input_; }
 
  private:
   kernels::Epilogue plain_;

@@ -85,29 +85,6 @@ const Row* find(const std::string& op) {
   return found == std::end(kRows) ? nullptr : found;
 }
 
-std::optional<Num> num_of(DType dtype) {
-  switch (dtype) {
-    case DType::F32:
-      return Num::F32;
-    case DType::F64:
-      return Num::F64;
-    case DType::S8:
-      return Num::S8;
-    case DType::U8:
-      return Num::U8;
-    case DType::S16:
-      return Num::S16;
-    case DType::S32:
-      return Num::S32;
-    case DType::S64:
-      return Num::S64;
-    case DType::Bool:
-      return Num::Bool;
-    default:
-      return std::nullopt;
-  }
-}
-
 bool plain(const TensorDesc& desc) { return desc.dense() && !desc.quant.defined(); }
 
 bool all_plain(const StepSpec& spec) {
@@ -166,7 +143,40 @@ Refusal other_numbers() {
 
 }  // namespace
 
+std::optional<Num> num_of(DType dtype) {
+  switch (dtype) {
+    case DType::F32:
+      return Num::F32;
+    case DType::F64:
+      return Num::F64;
+    case DType::S8:
+      return Num::S8;
+    case DType::U8:
+      return Num::U8;
+    case DType::S16:
+      return Num::S16;
+    case DType::S32:
+      return Num::S32;
+    case DType::S64:
+      return Num::S64;
+    case DType::Bool:
+      return Num::Bool;
+    default:
+      return std::nullopt;
+  }
+}
+
 bool is_typed(const std::string& op) { return find(op) != nullptr; }
+
+std::optional<TypedOp> typed_op(const std::string& op) {
+  const Row* row = find(op);
+  return row == nullptr ? std::nullopt : std::optional(row->op);
+}
+
+std::optional<MathOp> math_op(const std::string& op) {
+  const auto* row = find_math(op);
+  return row == nullptr ? std::nullopt : std::optional(row->second);
+}
 
 bool has_plain_numbers(const StepSpec& spec) {
   const TensorDesc& data = spec.inputs.back();
@@ -211,10 +221,8 @@ Tactics typed_tactics(const StepSpec& spec) {
     }
   });
   for (int k = 0; k < operands; ++k) {
-    const TensorDesc& operand = spec.inputs[static_cast<size_t>(k)];
-    if (operand.shape == spec.outputs[0].shape && dtype_bytes(operand.dtype) == dtype_bytes(spec.outputs[0].dtype)) {
+    if (may_share_memory(spec.inputs[static_cast<size_t>(k)], spec.outputs[0]))
       tactic.may_overwrite |= uint64_t{1} << k;
-    }
   }
   return std::vector<Tactic>{std::move(tactic)};
 }

@@ -3,11 +3,18 @@
 #pragma once
 
 #include "backends/onednn/support.h"
+#include "kernels/math_f32.h"
+#include "kernels/num.h"
+#include "kernels/typed.h"
 
 namespace tfengine::onednn {
 
 // Ops that typed_tactics knows; some have a float32 form elsewhere, too.
 bool is_typed(const std::string& op);
+// The kernels' names of types, of those ops and of math_tactics'; nullopt for others.
+std::optional<kernels::Num> num_of(DType dtype);
+std::optional<kernels::TypedOp> typed_op(const std::string& op);
+std::optional<kernels::MathOp> math_op(const std::string& op);
 // Whether the step's numbers are plain ones of another type than float32, which other lowerings would take for INT8.
 bool has_plain_numbers(const StepSpec& spec);
 Tactics typed_tactics(const StepSpec& spec);

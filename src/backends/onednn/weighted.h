@@ -15,6 +15,7 @@ struct WeightedListing {
   bool in_place = false;     // on the residual
   int most = 1;              // implementations to look at
   std::string skip;          // those with this in their name are left out; empty: none
+  bool alone = false;        // made and run so (Alone)
 };
 
 // Source, weights (packed into the store), bias, result and scratchpad; for INT8 the scales of source and weights, and of
@@ -42,8 +43,9 @@ void add_weighted_tactics(const WeightedListing& listing, typename Primitive::pr
     tactic.name = listing.prefix + name;
     tactic.workspace_bytes = pd.scratchpad_desc().get_size();
     if (listing.in_place) tactic.inplace_input = spec.node->epilogue.residual;
-    tactic.prepare = [pd = detached(pd), spec, given = listing.given](PackedStore& store) {
-      return dnnl_kernel(Primitive(pd), weighted_args(pd, spec, given, store));
+    tactic.prepare = [pd = detached(pd), spec, given = listing.given, alone = listing.alone](PackedStore& store) {
+      const Alone team(alone);
+      return dnnl_kernel(Primitive(pd), weighted_args(pd, spec, given, store), alone);
     };
     tactics.push_back(std::move(tactic));
   } while (static_cast<int>(seen.size()) < listing.most && pd.next_impl());

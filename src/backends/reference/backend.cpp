@@ -35,6 +35,7 @@ std::shared_ptr<const SmallGraph> small_graph(const StepSpec& spec) {
                                       static_cast<int>(spec.outputs.size()));
   ir::Node& node = small->graph.node(small->node);
   node.epilogue = spec.node->epilogue;
+  node.regions = spec.node->regions;
   for (size_t i = 0; i < spec.outputs.size(); ++i) {
     ir::Value& value = small->graph.value(node.outputs[i]);
     value.dtype = spec.outputs[i].dtype;

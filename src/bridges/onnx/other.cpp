@@ -3,14 +3,11 @@
 #include <algorithm>
 #include <numeric>
 
-#include "bridges/onnx/ops.h"
+#include "bridges/onnx/formula.h"
 
 namespace tfengine::bridges::onnx {
 
 namespace {
-
-// Where an axis of [n, h, w, c] is in [n, c, h, w].
-int64_t first_axis(int64_t axis) { return axis == 0 ? 0 : axis == 3 ? 1 : axis + 1; }
 
 std::string last_two_swapped(const NodeContext& context, const std::string& name, size_t rank) {
   std::vector<int64_t> perm(rank);
@@ -44,7 +41,7 @@ Written concat(const NodeContext& context) {
   const size_t rank = context.rank(0);
   auto axis = static_cast<int64_t>(context.axis(context.int_input(count).at(0), 0));
   const Layout layout = rank == 4 ? context.tensors.layout_of(context.node.inputs[0]) : Layout::ChannelsLast;
-  if (layout == Layout::ChannelsFirst) axis = first_axis(axis);
+  if (layout == Layout::ChannelsFirst) axis = axis_channels_first(axis);
   std::vector<std::string> inputs;
   for (int i = 0; i < count; ++i) {
     inputs.push_back(context.tensors.read(context.node.inputs[static_cast<size_t>(i)], layout));
@@ -52,37 +49,20 @@ Written concat(const NodeContext& context) {
   return {context.tensors.append("Concat", inputs, context.node.name, {int_attr("axis", axis)}), layout};
 }
 
-Written reduce(const NodeContext& context, const char* op) {
-  const size_t rank = context.rank(0);
-  const bool keep = context.node.attr_or<bool>("keep_dims", false);
-  const ir::ValueId input = context.node.inputs[0];
-  std::vector<int64_t> axes;
-  for (const int64_t axis : context.int_input(1)) {
-    axes.push_back(static_cast<int64_t>(context.axis(axis, 0)));
-  }
-  const bool spatial = axes.size() == 2 && axes[0] + axes[1] == 3 && axes[0] * axes[1] == 2;
-  // Over the picture, what is left does not depend on the layout.
-  const Layout layout = rank == 4 && spatial ? context.tensors.layout_of(input) : Layout::ChannelsLast;
-  if (layout == Layout::ChannelsFirst) std::transform(axes.begin(), axes.end(), axes.begin(), first_axis);
-  const std::string result = context.tensors.append(op, {context.tensors.read(input, layout)}, context.node.name,
-                                                    {ints_attr("axes", axes), int_attr("keepdims", keep ? 1 : 0)});
-  return {result, keep ? layout : Layout::ChannelsLast};
-}
-
 // Reshape, Squeeze, ExpandDims: the shape they come to, with one dimension left open at most.
 Written reshape(const NodeContext& context) {
   const Shape& shape = context.graph.value(context.node.outputs[0]).shape;
+  const std::string x = context.tensors.read(context.node.inputs[0]);
   std::vector<int64_t> target;
   if (shape.ranked() && std::count(shape.begin(), shape.end(), -1) <= 1) {
     target = shape.dims();
   } else if (context.node.op == "Reshape") {
-    target = context.int_input(1);
+    return {context.tensors.append("Reshape", {x, Formula(context).as_int64(1)}, context.node.name)};
   } else {
     context.refuse("more than one dimension of its result is not known");
   }
-  return {context.tensors.append(
-      "Reshape", {context.tensors.read(context.node.inputs[0]), context.tensors.ints(context.part("shape"), target)},
-      context.node.name)};
+  return {
+      context.tensors.append("Reshape", {x, context.tensors.ints(context.part("shape"), target)}, context.node.name)};
 }
 
 Written pad(const NodeContext& context) {
@@ -93,7 +73,7 @@ Written pad(const NodeContext& context) {
   std::vector<int64_t> pads(2 * rank);
   for (size_t axis = 0; axis < rank; ++axis) {
     const auto to =
-        layout == Layout::ChannelsFirst ? static_cast<size_t>(first_axis(static_cast<int64_t>(axis))) : axis;
+        layout == Layout::ChannelsFirst ? static_cast<size_t>(axis_channels_first(static_cast<int64_t>(axis))) : axis;
     pads[to] = pairs[2 * axis];
     pads[rank + to] = pairs[2 * axis + 1];
   }
@@ -119,6 +99,19 @@ Written gather(const NodeContext& context) {
   return {context.tensors.append(
       "Gather", {context.tensors.read(context.node.inputs[0]), context.tensors.read(context.node.inputs[1])},
       context.node.name, {int_attr("axis", axis)})};
+}
+
+Written gather_nd(const NodeContext& context) {
+  const std::string indices = Formula(context).as_int64(1);
+  return {
+      context.tensors.append("GatherND", {context.tensors.read(context.node.inputs[0]), indices}, context.node.name)};
+}
+
+Written cumulative_sum(const NodeContext& context) {
+  const auto flag = [&](const char* key) { return int_attr(key, context.node.attr_or<bool>(key, false) ? 1 : 0); };
+  Tensors& tensors = context.tensors;
+  return {tensors.append("CumSum", {tensors.read(context.node.inputs[0]), tensors.read(context.node.inputs[1])},
+                         context.node.name, {flag("exclusive"), flag("reverse")})};
 }
 
 Written cast(const NodeContext& context) {
@@ -178,15 +171,14 @@ std::optional<Written> write_other(const NodeContext& context) {
   const std::string& op = context.node.op;
   if (op == "MatMul" || op.rfind("BatchMatMul", 0) == 0) return matmul(context);
   if (op == "ConcatV2") return concat(context);
-  if (op == "Mean") return reduce(context, "ReduceMean");
-  if (op == "Max") return reduce(context, "ReduceMax");
-  if (op == "Min") return reduce(context, "ReduceMin");
   if (op == "Reshape" || op == "Squeeze" || op == "ExpandDims") return reshape(context);
   if (op == "Pad" || op == "PadV2") return pad(context);
   if (op == "Transpose") return transpose(context);
   if (op == "Softmax") return softmax(context, "Softmax");
   if (op == "LogSoftmax") return softmax(context, "LogSoftmax");
   if (op == "GatherV2" || op == "Gather") return gather(context);
+  if (op == "GatherNd") return gather_nd(context);
+  if (op == "Cumsum") return cumulative_sum(context);
   if (op == "Cast") return cast(context);
   if (op == "LayerNorm") return layer_norm(context);
   if (op == "Shape") return shape(context);

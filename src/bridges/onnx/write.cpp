@@ -16,7 +16,8 @@ void write_node(const NodeContext& context) {
   for (size_t i = 1; i < context.node.outputs.size(); ++i) {
     if (context.graph.use_count(context.node.outputs[i]) > 0) context.refuse("it has several outputs");
   }
-  for (const auto write : {write_windowed, write_elementwise, write_pixels, write_other}) {
+  for (const auto write :
+       {write_windowed, write_unary, write_binary, write_pixels, write_reduction, write_fill, write_other}) {
     if (const std::optional<Written> written = write(context)) {
       return context.tensors.set(context.node.outputs[0], *written);
     }
@@ -25,6 +26,8 @@ void write_node(const NodeContext& context) {
 }
 
 }  // namespace
+
+int64_t axis_channels_first(int64_t axis) { return axis == 0 ? 0 : axis == 3 ? 1 : axis + 1; }
 
 std::vector<int64_t> NodeContext::int_input(int index) const {
   const Tensor& tensor = input(index).constant;

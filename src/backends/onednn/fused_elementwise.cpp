@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/onednn/fused_elementwise.h"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/core.h>
+
+#include "backends/onednn/eltwise.h"
+#include "backends/onednn/typed.h"
+#include "kernels/chain.h"
+#include "ops/op.h"
+
+namespace tfengine::onednn {
+
+namespace {
+
+using kernels::ChainProgram;
+using kernels::ChainStep;
+using kernels::ChainTensor;
+using kernels::EltwiseOp;
+using kernels::Num;
+using Kind = ChainStep::Kind;
+
+// 16-bit floating point numbers are float32 in registers, and rounded behind each node, as evaluation does it.
+std::optional<kernels::Short> half_of(DType dtype) {
+  if (dtype == DType::F16) return kernels::Short::F16;
+  if (dtype == DType::BF16) return kernels::Short::BF16;
+  return std::nullopt;
+}
+std::optional<Num> register_num(DType dtype) { return half_of(dtype) ? Num::F32 : num_of(dtype); }
+
+ChainStep float_step(EltwiseOp op, float alpha = 0.0f, float beta = 0.0f) {
+  ChainStep step;
+  step.eltwise = op;
+  step.alpha = alpha;
+  step.beta = beta;
+  return step;
+}
+
+// The one step of a node whose data are of this type; nullopt for nodes that are several, and for others.
+std::optional<ChainStep> single_step(const ir::Node& node, DType dtype) {
+  const auto num = register_num(dtype);
+  if (!num) return std::nullopt;
+  ChainStep step;
+  if (*num == Num::F32) {
+    if (const auto unary = unary_step(node)) return float_step(unary->op, unary->alpha, unary->beta);
+    if (const auto binary = binary_op(node.op)) return float_step(*binary);
+    if (const auto math = math_op(node.op)) {
+      step.kind = Kind::Math;
+      step.math = *math;
+      return step;
+    }
+    if (node.op == "Atan2") {
+      step.kind = Kind::Angle;
+      return step;
+    }
+  }
+  const auto typed = typed_op(node.op);
+  if (!typed || !kernels::typed_defined(*typed, *num) || kernels::typed_may_fail(*typed, *num)) return std::nullopt;
+  step.kind = Kind::Typed;
+  step.typed = *typed;
+  step.type = *num;
+  return step;
+}
+
+DType data_type(const ir::Graph& graph, const ir::Node& node) {
+  return graph.input_value(node, ops::own_input_count(node) - 1).dtype;
+}
+
+bool is_plain_type(const ir::Value& value) {
+  return !value.quant.defined() && register_num(value.dtype) && value.shape.is_static() &&
+         value.shape.rank() <= kernels::kMaxAxes;
+}
+
+// An operand's strides along the axes of the result; it may be a channel slice.
+void set_strides(const TensorDesc& operand, size_t rank, int64_t* strides) {
+  int64_t pitch = 1;
+  for (size_t i = operand.shape.rank(); i-- > 0;) {
+    const bool last = i + 1 == operand.shape.rank();
+    const int64_t dim = operand.shape[i];
+    strides[rank - operand.shape.rank() + i] = dim == 1 ? 0 : pitch;
+    pitch = last ? operand.pixel_stride : pitch * dim;
+  }
+}
+
+ChainTensor tensor_of(const TensorDesc& desc, size_t rank) {
+  ChainTensor tensor;
+  if (const auto half = half_of(desc.dtype)) {
+    tensor.form = ChainTensor::Form::Half;
+    tensor.half = *half;
+  } else {
+    tensor.type = *num_of(desc.dtype);
+  }
+  set_strides(desc, rank, tensor.strides);
+  return tensor;
+}
+
+// Writes the region's nodes as steps. Registers of values that nobody needs any more are used again.
+class ChainWriter {
+ public:
+  explicit ChainWriter(const ir::Graph& region) : region_(region), order_(region.order()) {
+    last_use_.assign(static_cast<size_t>(region.value_count()), -1);
+    for (size_t i = 0; i < order_.size(); ++i) {
+      for (const ir::ValueId input : region.node(order_[i]).inputs) last_use_[at(input)] = static_cast<int>(i);
+    }
+    for (const ir::GraphOutput& out : region.outputs) last_use_[at(out.value)] = static_cast<int>(order_.size());
+  }
+
+  // Registers of the inputs, in the order of the program's.
+  void add_input(ir::ValueId id) {
+    const auto reg = static_cast<uint8_t>(registers_.size());
+    registers_[id] = reg;
+    first_free_ = reg + 1;
+    inputs_ = first_free_;
+  }
+
+  // False where a node is none that can_fuse() takes, or needs more registers than there are.
+  bool write() {
+    for (size_t i = 0; i < order_.size(); ++i) {
+      const ir::Node& node = region_.node(order_[i]);
+      if (!can_fuse(region_, node) || !write_node(node)) return false;
+      for (const ir::ValueId input : node.inputs) release(input, static_cast<int>(i));
+      release(node.outputs[0], static_cast<int>(i));
+    }
+    return first_free_ <= ChainProgram::kMaxRegisters && steps_.size() <= ChainProgram::kMaxSteps;
+  }
+
+  uint8_t register_of(ir::ValueId id) const { return registers_.at(id); }
+  std::vector<ChainStep> take_steps() { return std::move(steps_); }
+
+ private:
+  static size_t at(ir::ValueId id) { return static_cast<size_t>(id); }
+
+  uint8_t fresh() {
+    if (free_.empty()) return static_cast<uint8_t>(first_free_++);
+    const uint8_t reg = free_.back();
+    free_.pop_back();
+    return reg;
+  }
+
+  // Several values may have one register: a cast between float32 and what is float32 in registers is no step.
+  void release(ir::ValueId id, int node) {
+    if (last_use_[at(id)] > node || region_.value(id).is_constant()) return;
+    const auto found = registers_.find(id);
+    if (found == registers_.end() || found->second < inputs_) return;
+    const uint8_t reg = found->second;
+    registers_.erase(found);
+    const bool shared =
+        std::any_of(registers_.begin(), registers_.end(), [&](const auto& other) { return other.second == reg; });
+    if (!shared && std::find(free_.begin(), free_.end(), reg) == free_.end()) free_.push_back(reg);
+  }
+
+  uint8_t emit(ChainStep step, std::initializer_list<uint8_t> sources) {
+    std::copy(sources.begin(), sources.end(), step.src);
+    step.dst = fresh();
+    steps_.push_back(step);
+    return step.dst;
+  }
+
+  // The value of a step that is written over what it was made of.
+  uint8_t emit_over(ChainStep step, uint8_t reg, uint8_t other = 0) {
+    step.src[0] = reg;
+    step.src[1] = other;
+    step.dst = reg;
+    steps_.push_back(step);
+    return reg;
+  }
+
+  bool write_node(const ir::Node& node) {
+    const auto own = static_cast<size_t>(ops::own_input_count(node));
+    std::vector<uint8_t> sources;
+    for (size_t i = 0; i < own; ++i) sources.push_back(registers_.at(node.inputs[i]));
+    const DType made = region_.value(node.outputs[0]).dtype;
+    if (node.op == "Cast") {
+      registers_[node.outputs[0]] = write_cast(node, sources[0], made);
+      return true;
+    }
+    uint8_t result = 0;
+    if (node.op == "AddN") {
+      result = own == 1 ? emit(float_step(EltwiseOp::Identity), {sources[0]})
+                        : emit(float_step(EltwiseOp::Add), {sources[0], sources[1]});
+      for (size_t i = 2; i < own; ++i) emit_over(float_step(EltwiseOp::Add), result, sources[i]);
+    } else if (node.op == "BatchNormAffine") {
+      result = emit(float_step(EltwiseOp::Mul), {sources[0], sources[1]});
+      emit_over(float_step(EltwiseOp::Add), result, sources[2]);
+    } else {
+      const auto step = single_step(node, data_type(region_, node));
+      if (!step) return false;
+      sources.resize(3, sources[0]);
+      result = emit(*step, {sources[0], sources[1], sources[2]});
+    }
+    if (const auto half = half_of(made)) round(*half, result);
+    write_epilogue(node, result);
+    registers_[node.outputs[0]] = result;
+    return true;
+  }
+
+  void round(kernels::Short half, uint8_t reg) {
+    ChainStep step;
+    step.kind = Kind::Round;
+    step.half = half;
+    emit_over(step, reg);
+  }
+
+  uint8_t write_cast(const ir::Node& node, uint8_t source, DType made) {
+    const DType given = region_.value(node.inputs[0]).dtype;
+    const Num from = *register_num(given), to = *register_num(made);
+    const auto half = half_of(made);
+    if (from == to && (!half || given == made)) return source;
+    ChainStep step;
+    step.kind = from == to ? Kind::Round : Kind::Cast;
+    step.half = half.value_or(kernels::Short::F16);
+    step.type = from;
+    step.to = to;
+    const uint8_t result = emit(step, {source});
+    if (half && from != to) round(*half, result);
+    return result;
+  }
+
+  void write_epilogue(const ir::Node& node, uint8_t reg) {
+    const ir::Epilogue& fused = node.epilogue;
+    const auto add = [&](int input) {
+      if (input != ir::kNone)
+        emit_over(float_step(EltwiseOp::Add), reg, registers_.at(node.inputs[static_cast<size_t>(input)]));
+    };
+    const auto act = [&](const Act& what) {
+      if (what.kind != ActKind::None) emit_over(float_step(kernels::op_of(what.kind), what.alpha, what.beta), reg);
+    };
+    add(fused.bias);
+    act(fused.before_add);
+    add(fused.residual);
+    act(fused.after_add);
+  }
+
+  const ir::Graph& region_;
+  std::vector<ir::NodeId> order_;
+  std::vector<int> last_use_;  // by value: index into order_
+  std::map<ir::ValueId, uint8_t> registers_;
+  std::vector<uint8_t> free_;
+  int first_free_ = 0;
+  int inputs_ = 0;
+  std::vector<ChainStep> steps_;
+};
+
+uint64_t overwrites(const StepSpec& spec) {
+  uint64_t bits = 0;
+  for (size_t i = 0; i < spec.inputs.size() && i < 64; ++i) {
+    if (may_share_memory(spec.inputs[i], spec.outputs[0])) bits |= uint64_t{1} << i;
+  }
+  return bits;
+}
+
+int carried(const StepSpec& spec) {
+  size_t count = 0;
+  while (count < spec.inputs.size() && count < spec.outputs.size() &&
+         may_share_memory(spec.inputs[count], spec.outputs[count])) {
+    ++count;
+  }
+  return static_cast<int>(count);
+}
+
+// The program, and the constants of the region, which are inputs behind the node's own.
+struct Chain {
+  kernels::ChainPlan plan;
+  std::vector<Tensor> constants;
+};
+
+std::variant<Chain, Refusal> chain_of(const StepSpec& spec) {
+  const ir::Graph& region = spec.node->regions[0];
+  const Shape& shape = spec.outputs[0].shape;
+  const size_t rank = shape.rank();
+  if (rank > kernels::kMaxAxes) return Refusal{"its rank is above 8"};
+  Chain chain;
+  ChainProgram program;
+  program.rank = static_cast<int>(rank);
+  std::copy(shape.begin(), shape.end(), program.dims);
+  ChainWriter writer(region);
+  for (size_t i = 0; i < spec.inputs.size(); ++i) {
+    if (!register_num(spec.inputs[i].dtype) || spec.inputs[i].quant.defined() || spec.inputs[i].shape.rank() > rank)
+      return Refusal{"its numbers are of a type that has no fast form"};
+    program.inputs.push_back(tensor_of(spec.inputs[i], rank));
+    writer.add_input(region.inputs[i]);
+  }
+  for (ir::ValueId id = 0; id < region.value_count(); ++id) {
+    const ir::Value& value = region.value(id);
+    if (!value.is_constant()) continue;
+    if (value.constant.elements() != 1 || !register_num(value.dtype)) return Refusal{"a constant of it is no number"};
+    program.inputs.push_back(tensor_of({value.dtype, {}, {}, 1}, rank));
+    chain.constants.push_back(value.constant);
+    writer.add_input(id);
+  }
+  if (program.inputs.size() > ChainProgram::kMaxRegisters || !writer.write())
+    return Refusal{"a node of it has no fast form"};
+  program.steps = writer.take_steps();
+  for (size_t i = 0; i < spec.outputs.size(); ++i) {
+    if (spec.outputs[i].shape != shape) return Refusal{"its outputs have several shapes"};
+    if (!register_num(spec.outputs[i].dtype) || spec.outputs[i].quant.defined())
+      return Refusal{"its results are of a type that has no fast form"};
+    program.outputs.push_back(tensor_of(spec.outputs[i], rank));
+    program.outputs.back().reg = writer.register_of(region.outputs[i].value);
+  }
+  if (const char* error = kernels::chain_error(program)) return Refusal{error};
+  chain.plan = kernels::chain_plan(std::move(program));
+  return chain;
+}
+
+}  // namespace
+
+bool can_fuse(const ir::Graph& graph, const ir::Node& node) {
+  const int own = ops::own_input_count(node);
+  if (node.denylisted || own < 1 || node.outputs.size() != 1 || !node.regions.empty()) return false;
+  const ir::Value& made = graph.value(node.outputs[0]);
+  if (!is_plain_type(made)) return false;
+  const auto fits = [&](ir::ValueId id) {
+    return is_plain_type(graph.value(id)) && graph.value(id).shape.rank() <= made.shape.rank();
+  };
+  if (!std::all_of(node.inputs.begin(), node.inputs.end(), fits)) return false;
+  const auto all_float = [&] {
+    return made.dtype == DType::F32 && std::all_of(node.inputs.begin(), node.inputs.end(),
+                                                   [&](ir::ValueId id) { return graph.value(id).dtype == DType::F32; });
+  };
+  if (!node.epilogue.empty() && !all_float()) return false;
+  if (node.op == "AddN" || node.op == "BatchNormAffine") return all_float();
+  if (node.op == "Cast") return true;
+  // Rows are chosen by a vector of as many conditions.
+  if (node.op == "Select" && graph.input_value(node, 0).shape != made.shape) return false;
+  const auto step = single_step(node, data_type(graph, node));
+  if (!step) return false;
+  const int operands = step->kind == Kind::Typed   ? kernels::typed_operands(step->typed)
+                       : step->kind == Kind::Angle ? 2
+                       : step->kind == Kind::Float && kernels::is_binary(step->eltwise) ? 2
+                                                                                        : 1;
+  return own == operands;
+}
+
+Tactics fused_elementwise_tactics(const StepSpec& spec) {
+  if (spec.node->regions.size() != 1) return Refusal{"it has no region"};
+  auto answer = chain_of(spec);
+  if (const Refusal* refusal = std::get_if<Refusal>(&answer)) return *refusal;
+  const auto chain = std::make_shared<const Chain>(std::move(std::get<Chain>(answer)));
+  const int threads = spec.threads;
+  Tactic tactic = plain_tactic("own:chain", [chain, threads](const StepArgs& args) {
+    const void* src[ChainProgram::kMaxRegisters];
+    std::copy(args.src.begin(), args.src.end(), src);
+    for (size_t i = 0; i < chain->constants.size(); ++i) src[args.src.size() + i] = chain->constants[i].data();
+    kernels::chain_run(chain->plan, src, args.dst.data(), threads);
+  });
+  tactic.may_overwrite = overwrites(spec);
+  tactic.carried = carried(spec);
+  return std::vector<Tactic>{std::move(tactic)};
+}
+
+}  // namespace tfengine::onednn
