@@ -40,7 +40,16 @@ def main():
             compiled = torch.compile(model, mode="reduce-overhead", dynamic=False)
             images = torch.randn(batch, 3, 224, 224, device="cuda", dtype=torch.half)
             images = images.to(memory_format=torch.channels_last)
-            print(json.dumps({"model": name, "batch": batch, "torch_compile_fp16_ms": round(median_ms(lambda: compiled(images)), 4)}), flush=True)
+            print(
+                json.dumps(
+                    {
+                        "model": name,
+                        "batch": batch,
+                        "torch_compile_fp16_ms": round(median_ms(lambda: compiled(images)), 4),
+                    }
+                ),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -102,8 +102,8 @@ nb::object to_dlpack(nb::handle self) {
 }
 
 // `inputs`: (address, dimensions) of dense tensors in the order of the engine's.
-nb::dict run_on_device(const EngineHandle& handle, const std::vector<std::pair<uintptr_t, std::vector<int64_t>>>& inputs,
-                       uintptr_t stream) {
+nb::dict run_on_device(const EngineHandle& handle,
+                       const std::vector<std::pair<uintptr_t, std::vector<int64_t>>>& inputs, uintptr_t stream) {
   const std::string device = handle.engine.device();
   constexpr std::string_view kCuda = "cuda:";
   if (!device.starts_with(kCuda)) {
@@ -180,8 +180,7 @@ void bind_gpu(nb::module_& m) {
       .def_prop_ro("dtype_name", [](const DeviceArray& self) { return std::string(dtype_name(self.dtype())); })
       .def_prop_ro("gpu", &DeviceArray::gpu)
       .def_prop_ro("stream", &DeviceArray::stream)
-      .def_prop_ro("address",
-                   [](const DeviceArray& self) { return reinterpret_cast<uintptr_t>(self.data()); })
+      .def_prop_ro("address", [](const DeviceArray& self) { return reinterpret_cast<uintptr_t>(self.data()); })
       .def("to_host", &to_host)
       .def("dlpack", &to_dlpack);
   m.def("run_on_device", &run_on_device, "engine"_a, "inputs"_a, "stream"_a);

@@ -85,7 +85,9 @@ def on_device(inputs: Any) -> bool:
 
 def _view(value: Any, name: str) -> _View:
     if not _is_on_device(value):
-        raise _core.InvalidArgument(f"input '{name}': got an array of the host beside others on a GPU, expected all there")
+        raise _core.InvalidArgument(
+            f"input '{name}': got an array of the host beside others on a GPU, expected all there"
+        )
     if not hasattr(value, "__cuda_array_interface__"):
         dtype, address, shape, _ = _core.dlpack_view(value)
         return _View(np.dtype(dtype), address, shape)

@@ -33,10 +33,9 @@ bool stays_float(const ir::Graph& graph, ir::ValueId id) {
 
 // Kernels that move bytes, or take one type alone.
 bool keeps_type(const ir::Node& node) {
-  static const std::set<std::string> kOps = {"ConcatV2", "ExpandDims", "GatherV2", "Max",          "Min", "Pad",
-                                             "Prod",     "Reshape",    "Slice",    "Split",        "SplitV",
-                                             "Squeeze",  "Sum",        "Mean",     "StridedSlice", "Transpose",
-                                             "Unpack"};
+  static const std::set<std::string> kOps = {"ConcatV2", "ExpandDims", "GatherV2",     "Max",       "Min",    "Pad",
+                                             "Prod",     "Reshape",    "Slice",        "Split",     "SplitV", "Squeeze",
+                                             "Sum",      "Mean",       "StridedSlice", "Transpose", "Unpack"};
   return kOps.count(node.op) > 0 || !node.regions.empty();
 }
 
