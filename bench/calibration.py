@@ -5,6 +5,10 @@ The model is calibrated on its 64 images, one at a time, from the start to the f
 FP32 engine, its tactics measured, runs the same images in between, some images at a time: a noisy moment hits both. Reported
 is the ratio of the two times, the median of `--rounds` such turns. Memory is the peak of a process that does one of the two.
 
+Then every calibrator makes its ranges of the saved histograms, without the model: the seconds that all of them take together,
+the median of `--rounds`. The exit code is 1 where that is more than 2 s. `--histograms FILE` does that alone, with what
+`tfengine calibrate -o FILE` saved.
+
     python bench/models.py --models resnet50,mobilenetv2
     python bench/calibration.py --models resnet50,mobilenetv2
 """
@@ -24,6 +28,8 @@ from peers.machine import cpu_model  # noqa: E402
 from peers.model import Model  # noqa: E402
 
 BUILD = Path(__file__).resolve().parent.parent / "build" / "bench"
+CALIBRATORS = ["auto", "entropy", "entropy1", "legacy", "minmax", "moving_average", "mse", "percentile"]
+CALIBRATORS_LIMIT_S = 2.0
 TURN = 8  # images that one of the two takes before the other's turn
 MIB = 1 << 20
 
@@ -112,6 +118,41 @@ def memory(model, arguments):
     }
 
 
+def solving(histograms, arguments):
+    """Seconds that the calibrators take, by name and together, for histograms in a file."""
+    import tfengine
+
+    calibration = tfengine.Calibration.load(histograms)
+    rounds = []
+    for _ in range(arguments.rounds):
+        seconds = {}
+        for calibrator in CALIBRATORS:
+            start = time.perf_counter()
+            tensors = len(calibration.ranges(calibrator))
+            seconds[calibrator] = time.perf_counter() - start
+        rounds.append(seconds)
+    each = {name: statistics.median(seconds[name] for seconds in rounds) for name in CALIBRATORS}
+    together = statistics.median(sum(seconds.values()) for seconds in rounds)
+    return {"calibrator_s": each, "calibrators_s": together, "tensors": tensors}
+
+
+def saved_histograms(model, arguments):
+    import tfengine
+
+    path = arguments.cache_dir / f"{model.name}.histograms"
+    if not model.is_current(path):
+        tfengine.calibrate(model.file("pb"), iter(single_images(model)), threads=arguments.threads).save(path)
+    return path
+
+
+def solving_report(name, result):
+    slowest = max(result["calibrator_s"], key=result["calibrator_s"].get)
+    return (
+        f"{name}: {len(CALIBRATORS)} calibrators over {result['tensors']} histograms in {result['calibrators_s']:.2f} s, "
+        f"most in {slowest} ({result['calibrator_s'][slowest]:.2f} s)"
+    )
+
+
 def report(name, result):
     return (
         f"{name}: calibration {result['calibration_ms']:.2f} ms an image, FP32 engine {result['engine_ms']:.2f} ms: "
@@ -128,6 +169,7 @@ def parse():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--models-dir", type=Path, default=BUILD / "models")
     parser.add_argument("--cache-dir", type=Path, default=BUILD)
+    parser.add_argument("--histograms", type=Path, help="saved ones, to which calibrators are applied; nothing else")
     parser.add_argument("--json", type=Path, help="where to write all figures")
     parser.add_argument("--peak-of", choices=("engine", "calibration"), help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -135,6 +177,10 @@ def parse():
 
 def main():
     arguments = parse()
+    if arguments.histograms:
+        result = solving(arguments.histograms, arguments)
+        print(solving_report(arguments.histograms.name, result))
+        return result["calibrators_s"] > CALIBRATORS_LIMIT_S
     models = [Model(arguments.models_dir, name) for name in arguments.models]
     if arguments.peak_of:
         return run_one(arguments.peak_of, models[0], arguments)
@@ -142,9 +188,12 @@ def main():
     for model in models:
         results[model.name] = times(model, arguments) | memory(model, arguments)
         print(report(model.name, results[model.name]), flush=True)
+        results[model.name] |= solving(saved_histograms(model, arguments), arguments)
+        print(solving_report(model.name, results[model.name]), flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps({"cpu": cpu_model(), "threads": arguments.threads} | results, indent=1))
+    return any(result["calibrators_s"] > CALIBRATORS_LIMIT_S for result in results.values())
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

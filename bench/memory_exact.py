@@ -39,9 +39,8 @@ SIZES = ("weights_bytes", "activation_bytes", "activation_lower_bound_bytes", "a
 PURPOSES = {"weights": "weights_bytes", "activations": "activation_bytes", "workspace": "workspace_bytes"}
 MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ ")
 ROW = "{:18}{:>5}{:>6}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}{:>9}{:>9}{:>8}{:>8}"
-HEAD = ROW.format(
-    "model", "", "batch", "weights", "arena", "bound", "any order", "workspace", "grows by", "more", "of files", "kept", "packed"
-)
+COLUMNS = "model,,batch,weights,arena,bound,any order,workspace,grows by,more,of files,kept,packed"
+HEAD = ROW.format(*COLUMNS.split(","))
 
 
 def main():
@@ -141,21 +140,7 @@ def measure(path, arguments):
     result["grown_files_bytes"] = files_now - files
     engine.release_memory()
     result["kept_bytes"] = engine.memory()["cached_bytes"]
-    result["constant_bytes"] = constant_bytes(engine.dump())
     return result
-
-
-def constant_bytes(graph):
-    """Of the constants in an engine's graph: its weights as the file has them."""
-    from applications import CONSTANT, DTYPE_BYTES
-
-    total = 0
-    for dtype, dims in CONSTANT.findall(graph):
-        size = DTYPE_BYTES.get(dtype, 4)
-        for dim in dims.split(","):
-            size *= int(dim) if dim.strip() else 1
-        total += size
-    return total
 
 
 def allowed_growth(result):

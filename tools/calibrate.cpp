@@ -10,6 +10,7 @@
 #include "command.h"
 #include "options.h"
 #include "progress.h"
+#include "range_json.h"
 #include "tfengine/table.h"
 
 namespace tfengine::tools {
@@ -109,12 +110,7 @@ void run(const Options& options, const Output& output) {
   const CalibrationCheckup checkup = calibration.checkup();
   if (output.json) {
     nlohmann::json list = nlohmann::json::array();
-    for (const TensorRange& range : ranges) {
-      list.push_back({{"tensor", range.tensor},
-                      {"max_abs", range.max_abs},
-                      {"non_negative", range.non_negative},
-                      {"source", range.source}});
-    }
+    for (const TensorRange& range : ranges) list.push_back(range_json(range));
     const nlohmann::json document = {{"samples", calibration.samples()},
                                      {"calibrator", options.calibrator},
                                      {"ranges", list},

@@ -98,8 +98,14 @@ void add_convert_graph(CLI::App& app, Output& output) {
   command->add_option("--inputs", options->inputs, "The placeholders that the data is for")->delimiter(',');
   command->add_option("--num-calibration-samples", options->samples, "Samples of the data to use")
       ->capture_default_str();
-  command->add_option("--calibrator", params.calibrator, "entropy, minmax, percentile, mse or auto")
+  command
+      ->add_option("--calibrator", params.calibrator,
+                   "auto, entropy, entropy1, legacy, minmax, moving_average, mse or percentile")
       ->capture_default_str();
+  command->add_option("--percentile", params.percentile, "Of the calibrators percentile and legacy")
+      ->capture_default_str();
+  command->add_flag("--strict-ranges", params.strict_ranges,
+                    "Tensors without an INT8 range are an error that names them");
   options->data_flags.add_to(*command);
   command->callback([options, &output] { run(*options, output); });
 }

@@ -50,6 +50,24 @@ void print_workspaces(const MemoryDetails& details) {
   }
 }
 
+// What packing adds: rows and columns that fill a kernel's vectors, and whole forms that trade memory for time.
+void print_packing(const MemoryDetails& details) {
+  const auto added = [](const StepMemory& step) {
+    return step.packed_bytes > step.unpacked_bytes ? step.packed_bytes - step.unpacked_bytes : 0;
+  };
+  std::vector<const StepMemory*> steps;
+  for (const StepMemory& step : details.steps) {
+    if (added(step) > 0) steps.push_back(&step);
+  }
+  std::stable_sort(steps.begin(), steps.end(),
+                   [&](const StepMemory* a, const StepMemory* b) { return added(*a) > added(*b); });
+  steps.resize(std::min(steps.size(), kShownSteps));
+  for (const StepMemory* step : steps) {
+    fmt::print("{:>12}  more in the packed weights of '{}' with {}: {} of {}\n", bytes_text(added(*step)), step->name,
+               step->tactic, bytes_text(step->packed_bytes), bytes_text(step->unpacked_bytes));
+  }
+}
+
 void print_rejected(const MemoryDetails& details) {
   if (details.rejected.empty()) return;
   std::vector<const RejectedTacticMemory*> tactics;
@@ -104,16 +122,24 @@ json allocated_json(const AllocatorStats& stats) {
 
 void print_memory(const MemoryDetails& details) {
   const MemoryReport& memory = details.report;
-  fmt::print("weights      {:>12}\n", bytes_text(memory.weights_bytes));
-  fmt::print("activations  {:>12}  (lower bound {}, of any order {}; in the graph's own order {}, every tensor apart {}; peak at {})\n",
-             bytes_text(memory.activation_bytes), bytes_text(memory.activation_lower_bound_bytes),
-             bytes_text(memory.any_order_lower_bound_bytes), bytes_text(memory.own_order_activation_bytes),
-             bytes_text(memory.naive_activation_bytes), memory.peak_layer);
+  fmt::print("weights      {:>12}  (constants in the file {})\n", bytes_text(memory.weights_bytes),
+             bytes_text(memory.constant_bytes));
+  fmt::print(
+      "activations  {:>12}  (lower bound {}, of any order {}; in the graph's own order {}, every tensor apart {}; peak "
+      "at {})\n",
+      bytes_text(memory.activation_bytes), bytes_text(memory.activation_lower_bound_bytes),
+      bytes_text(memory.any_order_lower_bound_bytes), bytes_text(memory.own_order_activation_bytes),
+      bytes_text(memory.naive_activation_bytes), memory.peak_layer);
   fmt::print("workspace    {:>12}\n", bytes_text(memory.workspace_bytes));
+  if (memory.temporary_bytes > 0) {
+    fmt::print("temporary    {:>12}  (between plans, where shapes depend on data)\n",
+               bytes_text(memory.temporary_bytes));
+  }
   fmt::print("peak         {:>12}\n", bytes_text(memory.peak_bytes));
   fmt::print("file         {:>12}\n", bytes_text(memory.file_bytes));
   print_fullest_steps(details);
   print_workspaces(details);
+  print_packing(details);
   print_rejected(details);
   print_cache(details);
   for (const MemoryAdvice& advice : details.advice) fmt::print("advice: {}\n", advice.text);
@@ -122,8 +148,10 @@ void print_memory(const MemoryDetails& details) {
 json memory_json(const MemoryDetails& details) {
   const MemoryReport& memory = details.report;
   json document = {{"weights_bytes", memory.weights_bytes},
+                   {"constant_bytes", memory.constant_bytes},
                    {"activation_bytes", memory.activation_bytes},
                    {"workspace_bytes", memory.workspace_bytes},
+                   {"temporary_bytes", memory.temporary_bytes},
                    {"peak_bytes", memory.peak_bytes},
                    {"file_bytes", memory.file_bytes},
                    {"activation_lower_bound_bytes", memory.activation_lower_bound_bytes},
@@ -137,7 +165,9 @@ json memory_json(const MemoryDetails& details) {
                      {"op", step.op},
                      {"tactic", step.tactic},
                      {"live_bytes", step.live_bytes},
-                     {"workspace_bytes", step.workspace_bytes}});
+                     {"workspace_bytes", step.workspace_bytes},
+                     {"packed_bytes", step.packed_bytes},
+                     {"unpacked_bytes", step.unpacked_bytes}});
   }
   for (const ArenaTensor& tensor : details.tensors) {
     tensors.push_back({{"name", tensor.name},

@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "options.h"
+#include "range_json.h"
 
 namespace tfengine::tools {
 
@@ -25,21 +26,14 @@ struct Options {
 
 void print(const Json& document) { fmt::print("{}\n", document.dump(1, ' ', false, Json::error_handler_t::replace)); }
 
-Json json_of(const TensorRange& range) {
-  return {{"tensor", range.tensor},
-          {"max_abs", range.max_abs},
-          {"non_negative", range.non_negative},
-          {"source", range.source}};
-}
-
-Json json_of(const std::optional<TensorRange>& range) { return range ? json_of(*range) : Json(); }
+Json json_of(const std::optional<TensorRange>& range) { return range ? range_json(*range) : Json(); }
 
 void show(const Options& options, const Output& output) {
   const RangeTable table = RangeTable::load(options.files[0]);
   const std::vector<TensorRange> ranges = table.ranges();
   if (output.json) {
     Json list = Json::array();
-    for (const TensorRange& range : ranges) list.push_back(json_of(range));
+    for (const TensorRange& range : ranges) list.push_back(range_json(range));
     return print({{"format", table.format()}, {"ranges", list}});
   }
   fmt::print("{}: {} tensors, format {}\n", options.files[0], ranges.size(), table.format());

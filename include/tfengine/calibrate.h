@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,7 +32,7 @@ struct CalibrateOptions {
   uint64_t max_workspace_size_bytes = uint64_t{1} << 30;
   // For calibrate(): a file of what was counted so far, replaced every `checkpoint_samples` samples and removed at the end.
   // When it is there at the start, calibration goes on behind the samples it holds: `data` has to bring the same batches in
-  // the same order as before. Empty: none.
+  // the same order as before, which is checked. Empty: none.
   std::filesystem::path checkpoint;
   int64_t checkpoint_samples = 256;
 };
@@ -42,6 +43,10 @@ struct TensorRange {
   float max_abs = 0.0f;
   bool non_negative = false;
   std::string source;  // "custom", "calibrated", "rule"
+  // The least and the largest value seen, infinite where that is not known: what the measure `asymmetric` goes by.
+  float low = -std::numeric_limits<float>::infinity();
+  float high = std::numeric_limits<float>::infinity();
+  std::string origin = {};  // the node or calibrator that gave the range
 };
 
 // A sample of the calibration data: its place among them (from 0; -1 when that is not known, as of merged or loaded
@@ -67,7 +72,7 @@ struct CalibrationCheckup {
   std::vector<SampleId> constant_samples;  // with an input of one value throughout
   int64_t repeated_samples = 0;            // those that are there once more
   // Sentences: too few samples, outliers, inputs that look raw, scaled twice or constant, samples that repeat, tensors that
-  // are nearly always zero.
+  // are nearly always zero; where the model was calibrated just now, inputs that its batch normalisations did not meet in training.
   std::vector<std::string> findings;
 };
 
@@ -133,6 +138,7 @@ class TFE_API Calibrator {
   // Samples in a batch: the first dimension of the first input. InvalidArgument as Engine::run().
   int64_t samples_in(const Batch& batch) const;
   // For a batch whose samples are among those of resume(): nothing is counted again. Returns how many they are.
+  // InvalidArgument, with the sample's index, when one is not: these are other data.
   int64_t pass_over(const Batch& batch);
   // Samples counted so far: the first dimension of the first input, summed.
   int64_t samples() const;

@@ -35,6 +35,10 @@ struct GraphDefParams {
   int max_engines = 20;                     // the largest segments; 0 or less: all
   // What makes ranges of calibration data: see Calibration::ranges().
   std::string calibrator = "entropy";
+  double percentile = 99.99;  // for the calibrators "percentile" and "legacy"
+  // INT8: an engine with tensors that lack a range is an error that names them all, not float where they are read. An engine
+  // that is built when it runs fails its call then.
+  bool strict_ranges = false;
   // Engines that are built now come without the TensorFlow function of their segment, and with it without a second copy of
   // the weights; what such an engine cannot run is an error then.
   bool remove_native_segments = false;

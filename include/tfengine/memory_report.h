@@ -15,9 +15,12 @@ namespace tfengine {
 // Bytes, for one set of input shapes: the numbers the engine allocates.
 struct MemoryReport {
   uint64_t weights_bytes = 0;     // packed weights, once for all shapes and contexts
+  uint64_t constant_bytes = 0;    // the same weights, and all other constants, as the engine's file has them
   uint64_t activation_bytes = 0;  // the arena of one context
   uint64_t workspace_bytes = 0;   // the most that a chosen tactic needs, of one context
-  uint64_t peak_bytes = 0;        // the sum of the three
+  // The most that tensors between plans took so far, where shapes depend on data and a call runs several plans.
+  uint64_t temporary_bytes = 0;
+  uint64_t peak_bytes = 0;  // the sum of the four
   // For comparison: the tensors that live at the busiest step, and every tensor in memory of its own.
   uint64_t activation_lower_bound_bytes = 0;
   uint64_t naive_activation_bytes = 0;
@@ -25,8 +28,8 @@ struct MemoryReport {
   // The tensors that live at the busiest step of the best order there is, or, of networks with too many orders to look at all of
   // them, those that live at some step of every order.
   uint64_t any_order_lower_bound_bytes = 0;
-  uint64_t file_bytes = 0;                  // 0 unless the engine was saved or loaded
-  std::string peak_layer;                   // where the arena is fullest
+  uint64_t file_bytes = 0;  // 0 unless the engine was saved or loaded
+  std::string peak_layer;   // where the arena is fullest
 };
 
 // One of the plans that an engine keeps.
@@ -44,6 +47,9 @@ struct StepMemory {
   std::string tactic;
   uint64_t live_bytes = 0;       // of tensors in the arena while it runs
   uint64_t workspace_bytes = 0;  // that its tactic needs
+  // Its weights as its tactic reads them, and as the file has them; 0 where it packs none.
+  uint64_t packed_bytes = 0;
+  uint64_t unpacked_bytes = 0;
 };
 
 // Bytes of the arena, and the steps during which they are a tensor's, or those of several that share them.

@@ -42,7 +42,8 @@ class TFE_API RangeTable {
   // Of the file it was read from; "tfengine" for a new table.
   std::string format() const;
   std::vector<TensorRange> ranges() const;  // by name
-  // InvalidArgument unless max_abs is finite and not negative, or for a source other than custom, calibrated, rule.
+  // InvalidArgument unless max_abs is finite and not negative, low not above high, and source custom, calibrated or rule. An
+  // empty origin becomes "given".
   void set(const TensorRange& range);
   // Adds the ranges of another table. Of two for one tensor, custom wins over calibrated, that over one by rule; of equal
   // sources the other table's.

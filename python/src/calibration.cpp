@@ -7,6 +7,7 @@
 #include "data.h"
 #include "module.h"
 #include "progress.h"
+#include "range_row.h"
 #include "tfengine/calibrate.h"
 
 namespace nb = nanobind;
@@ -37,9 +38,7 @@ nb::list ranges(const Calibration& calibration, const std::string& calibrator, d
     found = calibration.ranges(calibrator, percentile);
   }
   nb::list result;
-  for (const TensorRange& range : found) {
-    result.append(nb::make_tuple(range.tensor, range.max_abs, range.non_negative, range.source));
-  }
+  for (const TensorRange& range : found) result.append(range_row(range));
   return result;
 }
 
@@ -75,7 +74,8 @@ void bind_calibration(nb::module_& m) {
       .def("save", &Calibration::save, "path"_a, Unlocked())
       .def("merge", &Calibration::merge, "other"_a, Unlocked())
       .def_prop_ro("samples", &Calibration::samples)
-      .def("ranges", &ranges, "calibrator"_a, "percentile"_a, "[(tensor, max_abs, non_negative, source)]")
+      .def("ranges", &ranges, "calibrator"_a, "percentile"_a,
+           "[(tensor, max_abs, non_negative, source, low, high, origin)]")
       .def("table", &Calibration::table, "calibrator"_a, "percentile"_a, Unlocked())
       .def("channel_means",
            [](const Calibration& calibration) {

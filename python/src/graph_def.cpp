@@ -68,6 +68,8 @@ GraphDefParams params_from(const nb::kwargs& given) {
   take("op_denylist", params.op_denylist);
   take("max_engines", params.max_engines);
   take("calibrator", params.calibrator);
+  take("percentile", params.percentile);
+  take("strict_ranges", params.strict_ranges);
   take("remove_native_segments", params.remove_native_segments);
   take("graph_number", params.graph_number);
   keywords.finish(known);

@@ -31,8 +31,10 @@ std::pair<const char*, T> at(const char* key, T value) {
 }
 
 nb::dict report_dict(const MemoryReport& report) {
-  return dict_of(at("weights_bytes", report.weights_bytes), at("activation_bytes", report.activation_bytes),
-                 at("workspace_bytes", report.workspace_bytes), at("peak_bytes", report.peak_bytes),
+  return dict_of(at("weights_bytes", report.weights_bytes), at("constant_bytes", report.constant_bytes),
+                 at("activation_bytes", report.activation_bytes), at("workspace_bytes", report.workspace_bytes),
+                 at("temporary_bytes", report.temporary_bytes),
+                 at("peak_bytes", report.peak_bytes),
                  at("activation_lower_bound_bytes", report.activation_lower_bound_bytes),
                  at("own_order_activation_bytes", report.own_order_activation_bytes),
                  at("any_order_lower_bound_bytes", report.any_order_lower_bound_bytes),
@@ -104,7 +106,8 @@ nb::dict memory_of(const Engine& engine, const std::vector<std::vector<int64_t>>
   nb::list steps, tensors, rejected, advice;
   for (const StepMemory& step : details.steps) {
     steps.append(dict_of(at("name", step.name), at("op", step.op), at("tactic", step.tactic),
-                         at("live_bytes", step.live_bytes), at("workspace_bytes", step.workspace_bytes)));
+                         at("live_bytes", step.live_bytes), at("workspace_bytes", step.workspace_bytes),
+                         at("packed_bytes", step.packed_bytes), at("unpacked_bytes", step.unpacked_bytes)));
   }
   for (const ArenaTensor& tensor : details.tensors) {
     tensors.append(dict_of(at("name", tensor.name), at("offset", tensor.offset), at("bytes", tensor.bytes),

@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 
 #include "module.h"
+#include "range_row.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -14,21 +15,17 @@ namespace tfengine::python {
 
 namespace {
 
-nb::object row(const TensorRange& range) {
-  return nb::make_tuple(range.tensor, range.max_abs, range.non_negative, range.source);
-}
-
 nb::list ranges(const RangeTable& table) {
   nb::list rows;
-  for (const TensorRange& range : table.ranges()) rows.append(row(range));
+  for (const TensorRange& range : table.ranges()) rows.append(range_row(range));
   return rows;
 }
 
 nb::list diff(const RangeTable& table, const RangeTable& other, double tolerance) {
   nb::list rows;
   for (const TableDifference& found : table.diff(other, tolerance)) {
-    rows.append(nb::make_tuple(found.tensor, found.first ? row(*found.first) : nb::none(),
-                               found.second ? row(*found.second) : nb::none()));
+    rows.append(nb::make_tuple(found.tensor, found.first ? range_row(*found.first) : nb::none(),
+                               found.second ? range_row(*found.second) : nb::none()));
   }
   return rows;
 }
@@ -55,14 +52,14 @@ void bind_table(nb::module_& m) {
           "format"_a, "calibrator"_a)
       .def("save", &RangeTable::save, "path"_a, "format"_a, "calibrator"_a, Unlocked())
       .def_prop_ro("format", &RangeTable::format)
-      .def("ranges", &ranges, "[(tensor, max_abs, non_negative, source)]")
+      .def("ranges", &ranges, "[(tensor, max_abs, non_negative, source, low, high, origin)]")
       .def(
           "set",
-          [](RangeTable& table, const std::string& tensor, float max_abs, bool non_negative,
-             const std::string& source) {
-            table.set({tensor, max_abs, non_negative, source});
+          [](RangeTable& table, const std::string& tensor, float max_abs, bool non_negative, const std::string& source,
+             float low, float high, const std::string& origin) {
+            table.set({tensor, max_abs, non_negative, source, low, high, origin});
           },
-          "tensor"_a, "max_abs"_a, "non_negative"_a, "source"_a)
+          "tensor"_a, "max_abs"_a, "non_negative"_a, "source"_a, "low"_a, "high"_a, "origin"_a)
       .def("merge", &RangeTable::merge, "other"_a)
       .def("diff", &diff, "other"_a, "tolerance"_a, "[(tensor, row or None, row or None)]");
 }

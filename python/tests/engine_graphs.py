@@ -52,7 +52,7 @@ def engine_graph(
 ) -> tf.compat.v1.GraphDef:
     """Placeholders in_0, in_1, ..., and a TRTEngineOp whose segment is `function`.
 
-    Attributes set or replace the node's: bool, int, str and bytes.
+    Attributes set or replace the node's: bool, int, float, str and bytes.
     """
     segment = function_pb2.FunctionDef()
     segment.CopyFrom(function.function_def)
@@ -96,6 +96,8 @@ def set_attribute(node: Any, key: str, value: Any) -> None:
         node.attr[key].b = value
     elif isinstance(value, int):
         node.attr[key].i = value
+    elif isinstance(value, float):
+        node.attr[key].f = value
     else:
         node.attr[key].s = value.encode() if isinstance(value, str) else value
 

@@ -319,3 +319,15 @@ def test_a_checkpoint_of_another_model_is_refused(images, digits, calibration, t
             threads=1,
             resume=tmp_path / "checkpoint",
         )
+
+
+@pytest.mark.parametrize("name", ["separable.pb", "separable_saved_model"])
+def test_checkup_knows_how_training_normalised_images(digits, images, name):
+    def findings(data):
+        found = tfengine.calibrate(digits / name, data, threads=1).checkup().findings
+        return [finding for finding in found if "normalised as they were then" in finding]
+
+    assert findings(images) == []
+    for wrong in ((images - images.mean()) / images.std(), 2 * images - 1, 255 * images):
+        (finding,) = findings(wrong.astype(np.float32))
+        assert finding.startswith("behind 'separable_1/batch_normalization_1/batchnorm/add_1', channels lie ")

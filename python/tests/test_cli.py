@@ -142,11 +142,17 @@ def test_calibrate_then_convert(tmp_path, images):
     np.save(tmp_path / "images.npy", images)
     result = call_json("calibrate", MODEL, "--data", tmp_path / "images.npy", "--batch-size=16", "-o", tmp_path / "h")
     assert result["samples"] == 128
-    assert {"tensor", "max_abs", "non_negative", "source"} == set(result["ranges"][0])
+    fields = {"tensor", "max_abs", "non_negative", "source", "origin", "low", "high"}
+    assert fields == set(result["ranges"][0])
     assert result["checkup"]["enough_samples"] <= 64 and result["checkup"]["outliers"] == []
     again = call_json("calibrate", "--from", tmp_path / "h", "--calibrator=minmax", "--table", tmp_path / "table")
     assert len(again["ranges"]) == len(result["ranges"])
     assert (tmp_path / "table").read_text().startswith("TRT-")
+    call_json("calibrate", "--from", tmp_path / "h", "--table", tmp_path / "json", "--table-format=tfengine")
+    calibration = tfengine.Calibration.load(tmp_path / "h")
+    assert tfengine.RangeTable.load(tmp_path / "json").ranges == tfengine.RangeTable.of(calibration).ranges
+    shown = call_json("table", "show", tmp_path / "json")["ranges"]
+    assert [row["low"] for row in shown] == pytest.approx([row.low for row in calibration.ranges()])
     done = call("convert", MODEL, "-o", tmp_path / "m.tfe", "--precision=int8", "--calibration", tmp_path / "h")
     assert done.returncode == 0, done.stderr
 

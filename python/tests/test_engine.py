@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 import tfengine
-from test_calibrate import OnlyDLPack
+from test_calibrate import CALIBRATORS, OnlyDLPack
 
 
 @pytest.mark.parametrize("name", ["cnn.pb", "separable.pb", "separable_saved_model"])
@@ -17,13 +17,13 @@ def test_accuracy(name, digits, images, accuracy):
     assert float_accuracy >= 0.98
     engine = tfengine.convert(model, precision="int8", calibration_data=images, batch_size=16, threads=1)
     assert engine.precision == "int8"
-    assert accuracy(engine) >= max(0.98, float_accuracy - 0.003)
+    assert accuracy(engine) >= 0.999 * float_accuracy
 
 
-@pytest.mark.parametrize("calibrator", ["entropy", "minmax", "percentile", "mse"])
-def test_accuracy_of_calibrators(calibrator, model, calibration, accuracy):
+@pytest.mark.parametrize("calibrator", CALIBRATORS)
+def test_accuracy_of_calibrators(calibrator, model, calibration, fp32, accuracy):
     engine = tfengine.convert(model, precision="INT8", calibration=calibration, calibrator=calibrator, threads=1)
-    assert accuracy(engine) >= 0.975
+    assert accuracy(engine) >= 0.999 * accuracy(fp32)
 
 
 def test_description(fp32, int8):

@@ -116,8 +116,8 @@ def test_the_environment_sets_limits(engine_file, environment, start):
 
 def test_a_workspace_for_many_engines(engine_file, images):
     workspace = tfengine.SharedWorkspace(1 << 28)
-    engines = [tfengine.load(engine_file, threads=1, workspace=workspace) for _ in range(2)]
-    want = tfengine.load(engine_file, threads=1).run(images[:4])["Identity"]
+    engines = [tfengine.load(engine_file, threads=1, time_tactics=False, workspace=workspace) for _ in range(2)]
+    want = tfengine.load(engine_file, threads=1, time_tactics=False).run(images[:4])["Identity"]
     for engine in engines:
         np.testing.assert_array_equal(engine.run(images[:4])["Identity"], want)
         assert engine.memory()["allocated"]["purposes"]["workspace"]["peak_bytes"] == 0
@@ -130,7 +130,7 @@ def test_a_workspace_for_many_engines(engine_file, images):
 def test_weights_of_the_same_model_are_held_once(engine_file, images):
     weights = tfengine.SharedWeights()
     before = tfengine.process_memory()["purposes"]["weights"]["in_use_bytes"]
-    engines = [tfengine.load(engine_file, threads=1, shared_weights=weights) for _ in range(3)]
+    engines = [tfengine.load(engine_file, threads=1, time_tactics=False, shared_weights=weights) for _ in range(3)]
     outputs = [engine.run(images[:4])["Identity"] for engine in engines]
     for output in outputs[1:]:
         np.testing.assert_array_equal(output, outputs[0])
@@ -141,8 +141,8 @@ def test_weights_of_the_same_model_are_held_once(engine_file, images):
 
 
 def test_a_workspace_while_running(engine_file, images):
-    engine = tfengine.load(engine_file, threads=1, workspace="running")
-    want = tfengine.load(engine_file, threads=1).run(images[:4])["Identity"]
+    engine = tfengine.load(engine_file, threads=1, time_tactics=False, workspace="running")
+    want = tfengine.load(engine_file, threads=1, time_tactics=False).run(images[:4])["Identity"]
     for _ in range(2):
         np.testing.assert_array_equal(engine.run(images[:4])["Identity"], want)
     memory = engine.memory()
@@ -153,7 +153,7 @@ def test_a_workspace_while_running(engine_file, images):
 
 
 def test_the_report_adds_up(engine_file, images):
-    engine = tfengine.load(engine_file, threads=1)
+    engine = tfengine.load(engine_file, threads=1, time_tactics=False)
     engine.run(images[:4])
     memory = engine.memory()
     for purpose, key in [
@@ -173,7 +173,7 @@ def test_the_report_adds_up(engine_file, images):
 
 
 def test_cached_bytes_are_a_limit(engine_file, images):
-    engine = tfengine.load(engine_file, threads=1, maximum_cached_bytes=0)
+    engine = tfengine.load(engine_file, threads=1, time_tactics=False, maximum_cached_bytes=0)
     for count in (1, 2, 3):
         engine.run(images[:count])
     assert [plan["input_shapes"] for plan in engine.memory()["cache"]] == [[(3, 8, 8, 1)]]

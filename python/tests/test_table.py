@@ -1,10 +1,18 @@
 """Tables of ranges from Python."""
 
 import json
+import math
+import sys
+from pathlib import Path
 
 import pytest
 import tfengine
 from tfengine import RangeTable
+
+TASKS = Path(__file__).resolve().parents[2] / "examples" / "tasks"
+sys.path.insert(0, str(TASKS))
+
+import data as task_data  # noqa: E402
 
 FORMATS = ["tfengine", "tensorrt", "onnxruntime-json", "onnxruntime-text", "onnxruntime-flatbuffers"]
 
@@ -18,7 +26,10 @@ def table():
 
 
 def test_what_is_set_is_there(table):
-    assert table.ranges == [("conv/Relu", 6.0, True, "calibrated"), ("scores", 2.5, False, "custom")]
+    seen = (-math.inf, math.inf, "given")
+    assert table.ranges == [("conv/Relu", 6.0, True, "calibrated", *seen), ("scores", 2.5, False, "custom", *seen)]
+    table.set("scores", 2.5, low=-1.0, high=3.0)
+    assert table.ranges[1] == ("scores", 2.5, False, "custom", -1.0, 3.0, "given")
     assert table.format == "tfengine"
     assert repr(table) == "<tfengine.RangeTable of 2 tensors>"
 
@@ -57,6 +68,34 @@ def test_differences(table):
 def test_of_a_calibration(calibration):
     table = RangeTable.of(calibration, "minmax")
     assert table.ranges == calibration.ranges("minmax")
+    for row in table.ranges:
+        assert row.origin == "minmax"
+        assert row.max_abs == max(abs(row.low), abs(row.high))
+
+
+@pytest.mark.parametrize("format", ["tfengine", "onnxruntime-json"])
+def test_least_and_largest_values_are_kept(calibration, format):
+    table = RangeTable.of(calibration, "minmax")
+    again = RangeTable.from_bytes(table.to_bytes(format))
+    assert [(row.low, row.high) for row in again.ranges] == [(row.low, row.high) for row in table.ranges]
+    if format == "tfengine":
+        assert again.ranges == table.ranges
+
+
+def test_a_table_allows_zero_points(tmp_path):
+    path = TASKS / "efficient.pb"
+    calibration = tfengine.calibrate(path, task_data.digits("calibration")[0][:16], threads=1)
+    RangeTable.of(calibration).save(tmp_path / "t")
+    engine = tfengine.convert(
+        path,
+        precision="int8",
+        calibration_table=tmp_path / "t",
+        measures=["asymmetric"],
+        avoid_slow_int8=False,
+        time_tactics=False,
+        threads=1,
+    )
+    assert "zero_point=" in engine.dump()
 
 
 def test_a_table_makes_an_engine(model, calibration, images, tmp_path):
@@ -83,6 +122,7 @@ def test_strict_ranges_names_what_is_missing(model):
     [
         (lambda table: table.set("x", -1.0), "the range of tensor 'x' is -1, expected a finite number of at least 0"),
         (lambda table: table.set("x", float("nan")), "the range of tensor 'x' is nan"),
+        (lambda table: table.set("x", 1.0, low=2.0, high=1.0), "the values of tensor 'x' go from 2 to 1, expected num"),
         (lambda table: table.set("x", 1.0, source="guess"), "expected custom, calibrated or rule"),
         (lambda table: table.to_bytes("csv"), "table format 'csv' is unknown, expected one of tfengine, tensorrt, "),
         (lambda table: table.diff(table, -1.0), "tolerance: got -1, expected at least 0"),

@@ -213,6 +213,26 @@ EngineSession(graph)(np.ones((1, 8, 8, 1), np.float32))
     assert "has neither a calibration table nor quantization nodes: its engine computes in float" in run_python(code)
 
 
+def test_strict_ranges_fail_the_call_and_name_the_tensors(digits_native, images):
+    graph = engine_graph(digits_native, precision_mode="INT8", use_calibration=False, _tfengine_strict_ranges=True)
+    session = EngineSession(graph)
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"\[quantize\] \d+ tensors have no INT8 range: '.*', '.*';"
+    ):
+        session(images[:8])
+    assert session.status()["native_calls"] == {}
+
+
+def test_percentile_is_the_calibrators(digits_native, images):
+    tables = {}
+    for percentile in (99.99, 50.0):
+        attributes = {"_tfengine_calibrator": "percentile", "_tfengine_percentile": percentile}
+        session = EngineSession(engine_graph(digits_native, **INT8, **attributes))
+        session(images[:16])
+        tables[percentile] = session.table()
+    assert tables[50.0] != tables[99.99]
+
+
 def test_ranges_of_the_graph_need_no_calibration(images):
     def build(x):
         x = tf.quantization.fake_quant_with_min_max_args(x, 0.0, 16.0)

@@ -134,6 +134,7 @@ WRONG = [
     ({"maximum_cached_engines": 0}, ValueError, "^maximum_cached_engines: got 0, expected at least 1$"),
     ({"max_workspace_size_bytes": -1}, ValueError, "^max_workspace_size_bytes: got -1, expected at least 0$"),
     ({"max_workspace_size_bytes": "1G"}, TypeError, "^max_workspace_size_bytes: got '1G', expected an integer$"),
+    ({"percentile": 0}, ValueError, "^percentile: got 0, expected a number above 0 and up to 100$"),
     ({"calibrator": "magic"}, ValueError, r"^calibrator: got 'magic', expected one of \['entropy', "),
 ]
 

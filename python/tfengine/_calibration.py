@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -20,6 +21,12 @@ class TensorRange(NamedTuple):
     non_negative: bool
     source: str
     """One of "calibrated", "custom" (the graph says so) and "rule" (follows from the op, as for softmax)."""
+    low: float = -math.inf
+    """The least value seen, infinite where that is not known."""
+    high: float = math.inf
+    """The largest."""
+    origin: str = ""
+    """The node or calibrator that gave the range."""
 
 
 class SampleId(NamedTuple):
@@ -145,7 +152,7 @@ def calibrate(
         progress: True for a tqdm bar, or a function of (what, done, total), total being -1 when unknown.
         resume: file of what was counted so far, replaced every `resume_samples` samples and removed at the end. When it
             is there at the start, calibration goes on behind the samples it holds: the data have to bring the same
-            batches in the same order as before.
+            batches in the same order as before. Other samples are an error that names the first of them.
 
     Raises InvalidArgument for arrays that don't fit the model or the file of `resume`, or if there is no sample. The
     GIL is released except while the next batch is asked for.

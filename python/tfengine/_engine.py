@@ -89,13 +89,16 @@ class Engine:
     def memory(self, input_shapes: ShapeSet | None = None) -> dict[str, Any]:
         """The bytes that the engine allocates to run on these shapes, and where they go.
 
-        "weights_bytes", "activation_bytes", "workspace_bytes" and their sum "peak_bytes"; "file_bytes" (0 unless saved or
-        loaded); to compare with, "activation_lower_bound_bytes" (the largest sum of tensors alive at once),
-        "any_order_lower_bound_bytes" (what every order of the steps needs), "own_order_activation_bytes" (with the steps in
-        the model's own order) and "naive_activation_bytes" (every tensor apart); "peak_layer".
+        "weights_bytes", "activation_bytes", "workspace_bytes", "temporary_bytes" (the most that tensors between plans took so
+        far, where shapes depend on data) and their sum "peak_bytes"; "constant_bytes" (what the weights were packed from, as
+        the file has them); "file_bytes" (0 unless saved or loaded); to compare with, "activation_lower_bound_bytes" (the
+        largest sum of tensors alive at once), "any_order_lower_bound_bytes" (what every order of the steps needs),
+        "own_order_activation_bytes" (with the steps in the model's own order) and "naive_activation_bytes" (every tensor
+        apart); "peak_layer".
 
-        "steps": in order, each with "name", "op", "tactic", "live_bytes" (of tensors in the arena while it runs) and
-        "workspace_bytes"; "peak_step" is the index of the fullest. "tensors": the arena's blocks, each with "name",
+        "steps": in order, each with "name", "op", "tactic", "live_bytes" (of tensors in the arena while it runs),
+        "workspace_bytes", "packed_bytes" and "unpacked_bytes" (its weights as the tactic reads them, and as the file has
+        them); "peak_step" is the index of the fullest. "tensors": the arena's blocks, each with "name",
         "offset", "bytes", "first_step" and "last_step". "rejected": tactics above the workspace limit, each with "step",
         "tactic", "workspace_bytes" and "gain_us" (microseconds by which it is faster than the chosen one, negative when
         slower, None when it was not timed).

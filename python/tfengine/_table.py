@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import NamedTuple
 
@@ -43,7 +44,7 @@ class RangeTable:
         """The ranges that a calibrator makes of a calibration, with those that the model's own nodes give."""
         table = cls()
         for row in calibration.ranges(calibrator, percentile):
-            table.set(row.tensor, row.max_abs, non_negative=row.non_negative, source=row.source)
+            table._core.set(*row)
         return table
 
     def to_bytes(self, format: str = "tfengine", calibrator: str = "entropy") -> bytes:
@@ -64,9 +65,19 @@ class RangeTable:
         """By name."""
         return [TensorRange(*row) for row in self._core.ranges()]
 
-    def set(self, tensor: str, max_abs: float, *, non_negative: bool = False, source: str = "custom") -> None:
-        """Raises InvalidArgument unless max_abs is finite and not negative."""
-        self._core.set(tensor, max_abs, non_negative, source)
+    def set(
+        self,
+        tensor: str,
+        max_abs: float,
+        *,
+        non_negative: bool = False,
+        source: str = "custom",
+        low: float = -math.inf,
+        high: float = math.inf,
+    ) -> None:
+        """`low` and `high`: the least and the largest value seen, for the measure "asymmetric". Raises InvalidArgument
+        unless max_abs is finite and not negative."""
+        self._core.set(tensor, max_abs, non_negative, source, low, high, "given")
 
     def merge(self, other: RangeTable) -> None:
         """Adds the ranges of another table. Of two for one tensor, custom wins over calibrated, that over one by rule;

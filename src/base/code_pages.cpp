@@ -29,7 +29,8 @@ bool is_relocated(const dl_phdr_info& library) {
     if (segment.p_type != PT_DYNAMIC) continue;
     const auto* entry = reinterpret_cast<const ElfW(Dyn)*>(library.dlpi_addr + segment.p_vaddr);
     for (; entry->d_tag != DT_NULL; ++entry) {
-      if (entry->d_tag == DT_TEXTREL || (entry->d_tag == DT_FLAGS && (entry->d_un.d_val & DF_TEXTREL) != 0)) return true;
+      if (entry->d_tag == DT_TEXTREL || (entry->d_tag == DT_FLAGS && (entry->d_un.d_val & DF_TEXTREL) != 0))
+        return true;
     }
   }
   return false;
@@ -50,8 +51,6 @@ int drop(dl_phdr_info* library, size_t /*size*/, void* function) {
 
 }  // namespace
 
-void drop_code_pages(const void* function) noexcept {
-  dl_iterate_phdr(drop, const_cast<void*>(function));
-}
+void drop_code_pages(const void* function) noexcept { dl_iterate_phdr(drop, const_cast<void*>(function)); }
 
 }  // namespace tfengine

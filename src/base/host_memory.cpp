@@ -52,7 +52,7 @@ std::shared_ptr<void> host_bytes(size_t bytes, const std::string& what, HostByte
   const size_t size = std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
   const bool clear = content == HostBytes::Zeroed && !uncleared();
   if (current() == nullptr) {
-    if (size >= kNeverKeptBytes) {
+    if (!clear && size >= kNeverKeptBytes) {
       if (auto block = huge_block(size)) return block;
     }
     void* memory = std::aligned_alloc(kAlignment, size);

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <mutex>
 #include <new>
 
 namespace tfengine {
@@ -20,8 +21,7 @@ size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * 
 // `bytes` (whole small pages) at an address that a huge page can have.
 std::byte* map_aligned(size_t bytes) noexcept {
   const size_t mapped = bytes + kHugePage;
-  void* start =
-      mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* start = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (start == MAP_FAILED) return nullptr;
   auto* begin = static_cast<std::byte*>(start);
   const auto address = reinterpret_cast<uintptr_t>(start);
@@ -106,11 +106,77 @@ void HugePages::trim() noexcept {
   }
 }
 
+namespace {
+
+// Blocks that were freed, the latest last.
+class KeptBlocks {
+ public:
+  std::byte* take(size_t bytes) noexcept {
+    const std::lock_guard lock(mutex_);
+    for (size_t i = count_; i-- > 0;) {
+      if (blocks_[i].bytes != bytes) continue;
+      std::byte* begin = blocks_[i].begin;
+      erase(i);
+      return begin;
+    }
+    return nullptr;
+  }
+
+  void put(std::byte* begin, size_t bytes) noexcept {
+    const std::lock_guard lock(mutex_);
+    while (count_ > 0 && (count_ == kMost || held_bytes_ + bytes > kMostKeptBytes)) drop_oldest();
+    if (bytes > kMostKeptBytes) {
+      munmap(begin, bytes);
+      return;
+    }
+    blocks_[count_++] = {begin, bytes};
+    held_bytes_ += bytes;
+  }
+
+  void clear() noexcept {
+    const std::lock_guard lock(mutex_);
+    while (count_ > 0) drop_oldest();
+  }
+
+ private:
+  struct Block {
+    std::byte* begin = nullptr;
+    size_t bytes = 0;
+  };
+  static constexpr size_t kMost = 16;
+
+  void erase(size_t index) noexcept {
+    held_bytes_ -= blocks_[index].bytes;
+    std::copy(blocks_ + index + 1, blocks_ + count_, blocks_ + index);
+    --count_;
+  }
+  void drop_oldest() noexcept {
+    munmap(blocks_[0].begin, blocks_[0].bytes);
+    erase(0);
+  }
+
+  std::mutex mutex_;
+  Block blocks_[kMost];
+  size_t count_ = 0;
+  size_t held_bytes_ = 0;
+};
+
+// Never destroyed: tensors may outlive every other static object.
+KeptBlocks& kept_blocks() {
+  static KeptBlocks& blocks = *new KeptBlocks;
+  return blocks;
+}
+
+}  // namespace
+
 std::shared_ptr<void> huge_block(size_t bytes) {
   const size_t mapped = round_up(bytes, kSmallPage);
-  std::byte* begin = map_aligned(mapped);
+  std::byte* begin = kept_blocks().take(mapped);
+  if (begin == nullptr) begin = map_aligned(mapped);
   if (begin == nullptr) return nullptr;
-  return {begin, [mapped](std::byte* block) { munmap(block, mapped); }};
+  return {begin, [mapped](std::byte* block) { kept_blocks().put(block, mapped); }};
 }
+
+void release_huge_blocks() { kept_blocks().clear(); }
 
 }  // namespace tfengine

@@ -43,8 +43,12 @@ class HugePages {
   Slabs slabs_;
 };
 
-// One block of zeros in pages of 2 MiB, where the system has them, that frees itself; null when the system refuses. Its memory
-// comes at first use, from whichever threads use it.
+// One block in pages of 2 MiB, where the system has them, that frees itself; null when the system refuses. Its memory comes at
+// first use, from whichever threads use it. A block that was freed lately may come again, with what was in it: the system takes
+// longer to hand out 40 MB than a simple step to write them. At most kMostKeptBytes are kept so.
+inline constexpr size_t kMostKeptBytes = size_t{256} << 20;
 std::shared_ptr<void> huge_block(size_t bytes);
+// Gives back what is kept.
+void release_huge_blocks();
 
 }  // namespace tfengine

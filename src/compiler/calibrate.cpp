@@ -24,6 +24,11 @@ quantize::SolvedRanges solve(const CalibrationImpl& calibration, const std::stri
   return quantize::solve_ranges(calibration.histograms, options, non_negative, asymmetric);
 }
 
+TensorRange range_from(const std::string& name, const quantize::RangeEntry& entry) {
+  return {name,      entry.max_abs, entry.non_negative, std::string(quantize::source_name(entry.source)),
+          entry.low, entry.high,    entry.origin};
+}
+
 }  // namespace detail
 
 namespace {
@@ -97,9 +102,7 @@ std::vector<TensorRange> Calibration::ranges(const std::string& calibrator, doub
   const quantize::SolvedRanges solved =
       detail::solve(*impl_, calibrator, percentile, quantize::seen_non_negative(impl_->histograms));
   std::vector<TensorRange> ranges;
-  for (const auto& [name, entry] : solved.table.entries()) {
-    ranges.push_back({name, entry.max_abs, entry.non_negative, std::string(quantize::source_name(entry.source))});
-  }
+  for (const auto& [name, entry] : solved.table.entries()) ranges.push_back(detail::range_from(name, entry));
   return ranges;
 }
 
@@ -131,6 +134,7 @@ CalibrationCheckup Calibration::checkup() const {
             [](const SampleId& a, const SampleId& b) { return a.index < b.index; });
   result.repeated_samples = static_cast<int64_t>(found.repeated_samples);
   result.findings = found.findings;
+  if (!impl_->normalisation.empty()) result.findings.push_back(impl_->normalisation);
   return result;
 }
 

@@ -17,7 +17,11 @@ struct CalibrationImpl {
   quantize::HistogramSet histograms;
   // Fingerprints of the samples in the order of the data; empty when that is not known (read from a file, merged).
   std::vector<uint64_t> order;
+  // What the model's batch normalisations say of the data; empty when nothing, or when they are not known (as above).
+  std::string normalisation;
 };
+
+TensorRange range_from(const std::string& name, const quantize::RangeEntry& entry);
 
 // Ranges of every histogram; `non_negative` and `asymmetric` as for quantize::solve_ranges.
 quantize::SolvedRanges solve(const CalibrationImpl& calibration, const std::string& calibrator, double percentile,

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 
 #include "backends/list.h"
@@ -11,9 +12,11 @@
 #include "compiler/calibration_impl.h"
 #include "compiler/inputs.h"
 #include "compiler/model_impl.h"
+#include "compiler/normalisation.h"
 #include "compiler/observer.h"
+#include "compiler/outputs.h"
 #include "compiler/sample_inputs.h"
-#include "passes/specialize.h"
+#include "passes/split_at_data.h"
 #include "quantize/bias_correction.h"
 #include "quantize/range_table.h"
 #include "quantize/rules.h"
@@ -62,6 +65,7 @@ struct Calibrator::Impl {
         averaged(quantize::names_in(optimized.graph, quantize::tensors_to_average)),
         histograms(detail::empty_histograms(*model.impl(), optimized.graph, names, samples)),
         by_samples(detail::takes_any_batch(optimized.graph)),
+        normalised(detail::normalised_tensors(model.impl()->imported)),
         core(std::move(optimized.graph), config(options)) {}
 
   static runtime::EngineConfig config(const CalibrateOptions& options) {
@@ -70,7 +74,7 @@ struct Calibrator::Impl {
     config.threads = detail::resolve_threads(options.threads);
     config.allocator = options.allocator == nullptr ? &default_allocator() : options.allocator;
     config.max_workspace_size_bytes = options.max_workspace_size_bytes;
-    config.specialize = passes::specialize;
+    config.specialize = passes::specialize_in_stages;
     // Choosing tactics by measurement costs more than it gains over a few hundred images.
     config.measure = false;
     return config;
@@ -78,11 +82,13 @@ struct Calibrator::Impl {
 
   void plan_for(const std::vector<Shape>& shapes) {
     if (entry != nullptr && entry->shapes() == shapes) return;
-    // The new plan may fail: the old observer must not outlive its plan, nor a plan be without one.
-    observer.reset();
+    // The new plan may fail: a plan must not be without what is looked at.
     entry.reset();
     auto planned = core.entry(shapes);
-    observer = std::make_unique<detail::Observer>(planned->prepared(), names, averaged, histograms);
+    if (observer == nullptr) {
+      observer = std::make_unique<detail::Observer>(core.config().threads, names, averaged, histograms);
+    }
+    observer->look_at(planned->prepared());
     entry = std::move(planned);
     if (resumed && histograms.tensors.size() != *resumed) {
       fail<InvalidArgument>(
@@ -106,12 +112,26 @@ struct Calibrator::Impl {
     }
     histograms = earlier;
     resumed = histograms.tensors.size();
+    for (const quantize::SampleRecord& record : earlier.samples_seen.records()) expected.insert(record.content);
+    // A log that is full holds the smallest fingerprints: nothing is known of larger ones.
+    const bool all = expected.size() == earlier.samples;
+    known_below = all ? UINT64_MAX : expected.empty() ? 0 : *expected.rbegin();
   }
 
-  // A batch whose samples an earlier run counted.
+  // A batch whose samples an earlier run counted. Whether there are more of them than that is the caller's question.
   void pass_over(const detail::BoundInputs& inputs) {
-    const std::vector<uint64_t> contents = samples.contents(inputs, samples_in(inputs));
-    order.insert(order.end(), contents.begin(), contents.end());
+    for (const uint64_t content : samples.contents(inputs, samples_in(inputs))) {
+      const auto found = expected.find(content);
+      if (found != expected.end()) {
+        expected.erase(found);
+      } else if (!expected.empty() && content < known_below) {
+        fail<InvalidArgument>(
+            "calibration: sample {} of the data is not among the {} samples that the earlier run counted; expected the "
+            "data that it was made with",
+            order.size(), histograms.samples);
+      }
+      order.push_back(content);
+    }
   }
 
   // Kernels are chosen by shape, and do not add up in the same order: only the same batch size gives the same bytes. So a
@@ -128,11 +148,16 @@ struct Calibrator::Impl {
     return shapes;
   }
 
-  // Plans for a batch, and gives the types and shapes of its outputs.
+  // Plans for a batch, and gives the types and shapes of its outputs; none, where depends_on_data().
   std::vector<plan::TensorDesc> plan_batch(const std::vector<Shape>& shapes) {
     const bool split = splits(shapes);
     plan_for(split ? sample_shapes(shapes) : shapes);
+    if (split && entry->next() != nullptr) {  // how much comes of one sample depends on data
+      by_samples = false;
+      return plan_batch(shapes);
+    }
     std::vector<plan::TensorDesc> outputs;
+    if (entry->next() != nullptr) return outputs;
     for (const ir::GraphOutput& out : entry->plan().graph.outputs) {
       outputs.push_back(entry->plan().descs[static_cast<size_t>(out.value)]);
       if (split) outputs.back().shape[0] *= shapes[0][0];
@@ -157,13 +182,27 @@ struct Calibrator::Impl {
         const size_t bytes = static_cast<size_t>(descs[i].shape.elements()) * dtype_bytes(descs[i].dtype);
         results[i] = const_cast<void*>(part_of(results[i], bytes, first, count));
       }
-      observer->run(*lease, sources, results, split ? 1 : count);
+      lease->run_observed(sources, results, observer->watch(split ? 1 : count));
       for (int64_t n = 0; n < (split ? 1 : count); ++n) {
         note_sample(std::move(records[static_cast<size_t>(first + n)]), observer->peaks_of_sample(n));
       }
     }
     histograms.samples += static_cast<uint64_t>(count);
   }
+
+  // The same through all plans of a graph with shapes that depend on data.
+  std::vector<Tensor> run_in_stages(const detail::BoundInputs& inputs) {
+    const int64_t count = samples_in(inputs);
+    std::vector<quantize::SampleRecord> records = samples.records(inputs, count);
+    std::vector<Tensor> outputs = core.run(*entry, inputs.keep, {observer->watch(count), {}});
+    for (int64_t n = 0; n < count; ++n) {
+      note_sample(std::move(records[static_cast<size_t>(n)]), observer->peaks_of_sample(n));
+    }
+    histograms.samples += static_cast<uint64_t>(count);
+    return outputs;
+  }
+
+  bool depends_on_data() const { return entry->next() != nullptr; }
 
   static const void* part_of(const void* whole, size_t bytes, int64_t n, int64_t count) {
     return static_cast<const std::byte*>(whole) + bytes / static_cast<size_t>(count) * static_cast<size_t>(n);
@@ -187,11 +226,15 @@ struct Calibrator::Impl {
   std::vector<std::string> averaged;  // tensors with channel sums
   quantize::HistogramSet histograms;
   bool by_samples;  // the model takes batches of any size
+  std::vector<detail::NormalisedTensor> normalised;
   runtime::EngineCore core;
   std::vector<uint64_t> order;  // fingerprints of the samples so far
   std::shared_ptr<runtime::ShapeEntry> entry;
   std::unique_ptr<detail::Observer> observer;
   std::optional<size_t> resumed;  // tensors that an earlier run counted
+  // Fingerprints of the samples that it counted and that were not passed over yet, as far as they are known.
+  std::multiset<uint64_t> expected;
+  uint64_t known_below = 0;
 };
 
 Calibrator::Calibrator(const Model& model, const CalibrateOptions& options)
@@ -213,7 +256,7 @@ std::vector<Shape> Calibrator::output_shapes(const std::vector<Shape>& input_sha
   const std::lock_guard lock(impl_->mutex);
   std::vector<Shape> shapes;
   for (plan::TensorDesc& desc : impl_->plan_batch(input_shapes)) shapes.push_back(std::move(desc.shape));
-  return shapes;
+  return impl_->depends_on_data() ? impl_->entry->next()->stages().output_shapes : shapes;
 }
 
 std::vector<NamedTensor> Calibrator::run(const Batch& batch) {
@@ -222,6 +265,7 @@ std::vector<NamedTensor> Calibrator::run(const Batch& batch) {
   std::vector<NamedTensor> outputs;
   std::vector<void*> addresses;
   const std::vector<plan::TensorDesc> descs = impl_->plan_batch(inputs.shapes);
+  if (impl_->depends_on_data()) return detail::named(impl_->core.graph(), impl_->run_in_stages(inputs));
   for (size_t i = 0; i < descs.size(); ++i) {
     outputs.push_back({impl_->core.graph().outputs[i].name, Tensor(descs[i].dtype, descs[i].shape)});
     addresses.push_back(outputs.back().tensor.mutable_data());
@@ -237,6 +281,9 @@ void Calibrator::run_into(const Batch& batch, const std::vector<void*>& outputs)
   if (outputs.size() != wanted) {
     fail<InvalidArgument>("run_into: got {} outputs, expected {}", outputs.size(), wanted);
   }
+  impl_->plan_batch(inputs.shapes);
+  detail::require_fixed_outputs(*impl_->entry, "run_into");
+  if (impl_->depends_on_data()) return detail::copy_outputs(impl_->run_in_stages(inputs), outputs);
   impl_->run(inputs, outputs);
 }
 
@@ -266,6 +313,7 @@ Calibration Calibrator::result() const {
   if (impl_->histograms.samples == 0) fail<InvalidArgument>("calibration: the data holds no sample");
   auto impl = std::make_shared<detail::CalibrationImpl>();
   impl->histograms = impl_->histograms;
+  impl->normalisation = detail::judge_normalisation(impl_->normalised, impl->histograms);
   if (impl_->order.size() == impl_->histograms.samples) impl->order = impl_->order;
   return Calibration(std::move(impl));
 }

@@ -78,14 +78,16 @@ class Checker {
       refuse({node.name, node.op, false, failure.reason,
               "check how the model was exported: these inputs do not fit the op"});
     }
+    check_.converts = check_.findings.empty();
+    if (!check_.converts) return std::move(check_);
     const bool inputs_known = std::all_of(shapes.begin(), shapes.end(), [](const Shape& s) { return s.is_static(); });
     if (inputs_known) ir::for_each_graph(graph, [&](const ir::Graph& part) { find_data_dependent(part); });
-    check_.converts = check_.findings.empty();
-    if (check_.converts) find_slow();
+    find_slow();
     return std::move(check_);
   }
 
  private:
+  // Or that it converts, but runs slowly.
   void refuse(CheckedNode node) {
     if (refused_.insert(node.name).second) check_.findings.push_back(std::move(node));
   }
@@ -98,8 +100,9 @@ class Checker {
       const bool used = std::any_of(node.outputs.begin(), node.outputs.end(),
                                     [&](ir::ValueId out) { return open(out) && graph.use_count(out) > 0; });
       if (!used || std::any_of(node.inputs.begin(), node.inputs.end(), open)) continue;
-      refuse({node.name, node.op, false, "the shape of its result depends on data, and a plan has fixed shapes",
-              "name outputs in front of it (--outputs), or use an op that fills up to a fixed size"});
+      refuse({node.name, node.op, true,
+              "the shape of its result depends on data: it runs between plans, and what follows is planned in the run",
+              "use an op that fills up to a fixed size, where the first run with a shape has to be fast"});
     }
   }
 
@@ -112,7 +115,7 @@ class Checker {
                           return recipe.backend->refuses(part, node);
                         }).report;
     for (const segment::RefusedNode& node : report.refusals) {
-      check_.findings.push_back({node.node, node.op, true, node.reason, node.remedy});
+      refuse({node.node, node.op, true, node.reason, node.remedy});
     }
   }
 

@@ -16,6 +16,7 @@
 #include "compiler/int8_stage.h"
 #include "compiler/memory_budget.h"
 #include "compiler/model_impl.h"
+#include "compiler/outputs.h"
 #include "compiler/recipe.h"
 #include "compiler/report.h"
 #include "compiler/slow_steps.h"
@@ -157,7 +158,7 @@ class Compiler {
     // More than one plan: the constants stay for the next.
     const bool one = shapes.size() == 1;
     if (one) free_constants(*core, true);
-    for (const std::vector<Shape>& set : shapes) core->entry(set);
+    for (const std::vector<Shape>& set : shapes) note_data_dependence(*core->entry(set));
     if (!one) free_constants(*core, false);
     report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     return finish(std::move(core));
@@ -195,6 +196,12 @@ class Compiler {
     return options;
   }
   bool on_device() const { return config_.backends[0]->device() != nullptr; }
+
+  void note_data_dependence(const runtime::ShapeEntry& entry) {
+    if (entry.next() == nullptr) return;
+    report_.notes.push_back(detail::data_dependence(entry.next()->stages()) +
+                            ": what stands behind it is planned in a run, when its shapes are known");
+  }
 
   ir::Graph bf16_graph(ir::Graph graph, const std::vector<std::vector<Shape>>& shapes, const detail::SlowRule& rule) {
     const std::set<std::string> all = detail::bf16_nodes(graph);

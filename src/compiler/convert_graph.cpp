@@ -34,11 +34,10 @@ void check_params(const GraphDefParams& params) {
   if (params.max_batch_size < 1) {
     fail<InvalidArgument>("max_batch_size is {}, expected at least 1", params.max_batch_size);
   }
-  const auto calibrators = quantize::calibrator_names();
-  if (std::find(calibrators.begin(), calibrators.end(), params.calibrator) == calibrators.end()) {
-    fail<InvalidArgument>("calibrator '{}' is unknown, expected entropy, minmax, percentile, mse or auto",
-                          params.calibrator);
-  }
+  quantize::SolverOptions solver;
+  solver.calibrator = params.calibrator;
+  solver.percentile = params.percentile;
+  quantize::check_solver_options(solver);
   constexpr std::string_view kStrategies[] = {"", "RANGE", "OPTIMAL", "RANGE+OPTIMAL", "IMPLICITBATCHMODECOMPATIBLE"};
   if (std::find(std::begin(kStrategies), std::end(kStrategies), upper(params.profile_strategy)) ==
       std::end(kStrategies)) {
@@ -119,7 +118,7 @@ class Converter {
     for (size_t i = 0; i < engines.size(); ++i) {
       const Calibration* calibration = fed[i].calibration ? &*fed[i].calibration : nullptr;
       if (calibration != nullptr) {
-        engines[i].calibration_data = calibration->table(params_.calibrator);
+        engines[i].calibration_data = calibration->table(params_.calibrator, params_.percentile);
         engines[i].channel_means = calibration->channel_means();
       }
       if (params_.is_dynamic_op) continue;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tfengine/engine.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "backends/list.h"
@@ -21,9 +22,8 @@
 #include "compiler/to_bf16.h"
 #include "compiler/to_signed.h"
 #include "ir/printer.h"
-#include "ops/fused_elementwise.h"
 #include "passes/fuse_elementwise.h"
-#include "passes/specialize.h"
+#include "passes/split_at_data.h"
 #include "plan/image_format.h"
 
 namespace tfengine {
@@ -55,6 +55,12 @@ void check_memory(const EngineOptions& options, const Device& device) {
   }
 }
 
+// Planning takes for a while what may be more than the engine; malloc would keep of it what it is not told to give back.
+void give_back_what_planning_took() {
+  malloc_trim(0);
+  drop_planning_code();
+}
+
 }  // namespace
 
 bool is_half(const std::string& precision, const std::string& float_precision) {
@@ -78,8 +84,8 @@ runtime::EngineConfig engine_config(const EngineOptions& options, bool half) {
                      : device != nullptr          ? &device->memory()
                                                   : &default_allocator();
   config.measure = options.time_tactics && !untimed_by_environment();
-  config.specialize = passes::specialize;
-  config.packed = drop_planning_code;
+  config.specialize = passes::specialize_in_stages;
+  config.packed = give_back_what_planning_took;
   config.fuse = [backend = config.backends.front()](ir::Graph& graph) {
     passes::fuse_elementwise(
         graph, [&](const ir::Graph& within, const ir::Node& node) { return backend->fuses(within, node); });
@@ -125,71 +131,6 @@ namespace {
 std::string made_for(const EngineImpl& impl) {
   const plan::Device* device = impl.core->config().backends[0]->device();
   return device == nullptr ? plan::cpu_key() : device->key();
-}
-
-std::string precision_of(const plan::Plan& plan, const ir::Node& node) {
-  const auto has = [&](DType a, DType b) {
-    const auto match = [&](ir::ValueId id) {
-      // A device may store it in another type than the graph has.
-      const DType stored = plan.descs[static_cast<size_t>(id)].dtype;
-      return plan.graph.value(id).dtype == a || plan.graph.value(id).dtype == b || stored == a;
-    };
-    return std::any_of(node.inputs.begin(), node.inputs.end(), match) ||
-           std::any_of(node.outputs.begin(), node.outputs.end(), match);
-  };
-  if (has(DType::S8, DType::U8)) return "int8";
-  if (has(DType::F16, DType::F16)) return "fp16";
-  return has(DType::BF16, DType::BF16) ? "bf16" : "fp32";
-}
-
-// Nodes that run as one are told.
-std::string op_of(const ir::Node& node) {
-  if (!ops::is_fused(node)) return node.op;
-  std::string text;
-  for (const ir::NodeId id : node.regions[0].order()) text += (text.empty() ? "(" : ", ") + node.regions[0].node(id).op;
-  return node.op + text + ")";
-}
-
-// By plan and step: the time of each run, all iterations of loops together.
-class StepTimesOfRuns {
- public:
-  void clear() { times_.clear(); }
-  void add(const plan::Plan* plan, int step, int run, double elapsed_us) {
-    std::map<int, double>& runs = times_[{plan, step}];
-    runs[run] += elapsed_us;
-  }
-  // 0 for steps of branches that did not run.
-  double median(const plan::Plan* plan, int step, int runs) const {
-    const auto found = times_.find({plan, step});
-    if (found == times_.end()) return 0.0;
-    std::vector<double> all(static_cast<size_t>(runs) - found->second.size(), 0.0);
-    for (const auto& [run, us] : found->second) all.push_back(us);
-    std::nth_element(all.begin(), all.begin() + runs / 2, all.end());
-    return all[static_cast<size_t>(runs / 2)];
-  }
-
- private:
-  std::map<std::pair<const plan::Plan*, int>, std::map<int, double>> times_;
-};
-
-// A step that runs others has what it needs besides them, and they stand behind it.
-void add_layers(const runtime::PreparedPlan& prepared, const StepTimesOfRuns& times, int runs,
-                std::vector<LayerProfile>& layers) {
-  const plan::Plan& plan = prepared.plan;
-  for (size_t i = 0; i < plan.steps.size(); ++i) {
-    const plan::Step& step = plan.steps[i];
-    const ir::Node& node = plan.graph.node(step.node);
-    layers.push_back({node.name, op_of(node), precision_of(plan, node), step.backend,
-                      step.elided ? "in place" : step.tactic.name, times.median(&plan, static_cast<int>(i), runs),
-                      plan.graph.value(node.outputs[0]).shape.str()});
-    const size_t own = layers.size() - 1;
-    for (const auto& region : prepared.regions[i]) {
-      const size_t first = layers.size();
-      add_layers(*region, times, runs, layers);
-      for (size_t inner = first; inner < layers.size(); ++inner) layers[own].time_us -= layers[inner].time_us;
-    }
-    layers[own].time_us = std::max(layers[own].time_us, 0.0);
-  }
 }
 
 std::vector<TensorSpec> specs_of(const ir::Graph& graph, bool outputs) {
@@ -350,10 +291,7 @@ std::vector<TensorSpec> Engine::outputs() const { return detail::specs_of(impl_-
 
 std::vector<Shape> Engine::output_shapes(const std::vector<Shape>& input_shapes) const {
   const auto entry = detail::entry_for(*impl_, input_shapes);
-  std::vector<Shape> shapes;
-  for (const ir::GraphOutput& out : entry->plan().graph.outputs) {
-    shapes.push_back(entry->plan().descs[static_cast<size_t>(out.value)].shape);
-  }
+  std::vector<Shape> shapes = detail::output_shapes(*entry);
   if (entry->shapes() != input_shapes) shapes = detail::with_samples(std::move(shapes), input_shapes[0][0]);
   return shapes;
 }
@@ -370,6 +308,11 @@ bool Engine::planned(const std::vector<Shape>& input_shapes) const {
 std::vector<NamedTensor> Engine::run(const std::vector<NamedTensor>& inputs) const {
   const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
   const auto entry = detail::entry_for(*impl_, bound.shapes, true);
+  if (entry->next() != nullptr) {
+    std::vector<NamedTensor> outputs = detail::named(impl_->core->graph(), impl_->core->run(*entry, bound.keep));
+    detail::save_timings(*impl_);
+    return outputs;
+  }
   const bool chunks = entry->shapes() != bound.shapes;
   detail::OutputBuffers outputs = detail::make_outputs(entry->plan(), chunks ? bound.shapes[0][0] : 0);
   detail::run_entry(*impl_->core, *entry, bound, outputs.addresses);
@@ -381,7 +324,10 @@ void Engine::run_into(const std::vector<NamedTensor>& inputs, const std::vector<
   if (outputs.size() != impl_->core->graph().outputs.size()) {
     fail<InvalidArgument>("run_into: got {} outputs, expected {}", outputs.size(), impl_->core->graph().outputs.size());
   }
-  detail::run_entry(*impl_->core, *detail::entry_for(*impl_, bound.shapes, true), bound, outputs);
+  const auto entry = detail::entry_for(*impl_, bound.shapes, true);
+  detail::require_fixed_outputs(*entry, "run_into");
+  if (entry->next() != nullptr) return detail::copy_outputs(impl_->core->run(*entry, bound.keep), outputs);
+  detail::run_entry(*impl_->core, *entry, bound, outputs);
 }
 
 void Engine::run_on_device(const std::vector<Shape>& input_shapes, const std::vector<const void*>& inputs,
@@ -403,7 +349,8 @@ void Engine::run_on_device(const std::vector<Shape>& input_shapes, const std::ve
   for (size_t i = 0; i < inputs.size(); ++i) check_address(inputs[i], graph.value(graph.inputs[i]).name);
   for (size_t i = 0; i < outputs.size(); ++i) check_address(outputs[i], graph.outputs[i].name);
   const auto entry = detail::entry_for(*impl_, input_shapes, true);
-  if (entry->shapes() != input_shapes) {
+  detail::require_fixed_outputs(*entry, "run_on_device");
+  if (entry->shapes() != input_shapes || entry->next() != nullptr) {
     fail<InvalidArgument>(
         "run_on_device: this engine runs larger batches than {} in chunks, which takes tensors of the host",
         impl_->chunk);
@@ -428,29 +375,6 @@ std::string Engine::device() const {
   return device == nullptr ? "cpu" : device->name();
 }
 int Engine::threads() const { return impl_->core->config().threads; }
-
-std::vector<LayerProfile> Engine::profile(const std::vector<NamedTensor>& inputs, int runs) const {
-  if (runs < 1) fail<InvalidArgument>("profile: got {} runs, expected at least 1", runs);
-  const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
-  const auto entry = detail::entry_for(*impl_, bound.shapes, true);
-  const plan::Plan& plan = entry->plan();
-  const detail::OutputBuffers outputs = detail::make_outputs(plan);
-  detail::StepTimesOfRuns times;
-  // A batch in chunks: the first one is measured.
-  const double chunks = static_cast<double>(detail::chunks_of(*entry, bound.shapes));
-  const auto lease = impl_->core->lease(*entry);
-  for (int run = 0; run <= runs; ++run) {
-    if (run == 1) times.clear();  // the first run warms up
-    lease->run_observed(bound.addresses, outputs.addresses,
-                        [&](const plan::RunningPlan& running, int step, double elapsed_us) {
-                          if (step >= 0) times.add(&running.plan(), step, std::max(run, 1), elapsed_us);
-                        });
-  }
-  std::vector<LayerProfile> layers;
-  detail::add_layers(entry->prepared(), times, runs, layers);
-  for (LayerProfile& layer : layers) layer.time_us *= chunks;
-  return layers;
-}
 
 std::string Engine::report_json() const { return impl_->report; }
 std::vector<std::string> Engine::notices() const { return impl_->notices; }

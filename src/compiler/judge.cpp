@@ -130,6 +130,7 @@ struct OutputPower {
 
   // `samples` is 1 where the output has no row for each.
   void add(const Tensor& wanted, const Tensor& got, int64_t samples) {
+    if (wanted.shape() != got.shape()) return miss(wanted);
     const int64_t size = wanted.elements() / std::max<int64_t>(samples, 1);
     for (int64_t n = 0; n < samples; ++n) {
       const Power power = power_of(wanted.as<float>() + n * size, got.as<float>() + n * size, size);
@@ -138,6 +139,19 @@ struct OutputPower {
       decibels += std::clamp(power.db(), -100.0, 100.0);
     }
     parts += samples;
+  }
+
+ private:
+  // How many elements there are depends on data, and is another number in each: there is nothing to compare one by one.
+  void miss(const Tensor& wanted) {
+    Power power;
+    for (int64_t i = 0; i < wanted.elements(); ++i) {
+      const double w = static_cast<double>(wanted.as<float>()[i]);
+      power.signal += w * w;
+    }
+    power.noise = power.signal;
+    all.add(power);
+    ++parts;
   }
 };
 
@@ -159,7 +173,8 @@ Judge::Judge(const ir::Graph& float_graph, const AccuracyTarget& target, BatchSo
     reference_.push_back(run.run(batch));
     const std::vector<NamedTensor>& outputs = reference_.back();
     const int64_t samples = SampleRun::samples_in(batch);
-    classes_ = !outputs.empty() && has_classes(outputs[0].tensor) && outputs[0].tensor.shape()[0] == samples;
+    const bool classes = !outputs.empty() && has_classes(outputs[0].tensor) && outputs[0].tensor.shape()[0] == samples;
+    classes_ = classes && (classes_ || reference_.size() == 1);
     sum += static_cast<double>(samples) * score_batch(outputs, outputs, batch);
     float_score_.samples += samples;
   });
@@ -189,6 +204,7 @@ double Judge::score_batch(const std::vector<NamedTensor>& outputs, const std::ve
     return top(outputs[0].tensor, label_of(batch, target_.label), target_.metric == "top1" ? 1 : 5);
   }
   if (!classes_) return 1.0;
+  if (outputs[0].tensor.shape() != reference[0].tensor.shape()) return 0.0;  // where shapes depend on data
   const int64_t samples = outputs[0].tensor.shape()[0];
   int64_t same = 0;
   for (int64_t n = 0; n < samples; ++n) {
@@ -213,12 +229,13 @@ Score Judge::score(const ir::Graph& graph, int64_t most) const {
       const Tensor& tensor = outputs[i].tensor;
       const bool rows = tensor.shape().rank() > 0 && tensor.shape()[0] == samples;
       if (tensor.dtype() != DType::F32) continue;
-      const bool shares = has_probabilities(wanted[i].tensor);
+      const bool shares = tensor.shape() == wanted[i].tensor.shape() && has_probabilities(wanted[i].tensor);
       powers[i].add(shares ? logits_of(wanted[i].tensor) : wanted[i].tensor, shares ? logits_of(tensor) : tensor,
                     rows ? samples : 1);
     }
     sum += static_cast<double>(samples) * score_batch(outputs, wanted, batch);
-    for (int64_t n = 0; classes_ && n < samples; ++n) {
+    const bool comparable = classes_ && outputs[0].tensor.shape() == wanted[0].tensor.shape();
+    for (int64_t n = 0; comparable && n < samples; ++n) {
       same += best_class(outputs[0].tensor, n) == best_class(wanted[0].tensor, n);
     }
     score.samples += samples;

@@ -41,6 +41,19 @@ quantize::RangeTable with_names_of(const ir::Graph& graph, const quantize::Range
   return renamed;
 }
 
+// Two ranges that were given for one tensor, where neither is better founded.
+void check_given_twice(const quantize::RangeTable& of_nodes, const quantize::RangeTable& of_file) {
+  for (const auto& [name, entry] : of_file.entries()) {
+    const quantize::RangeEntry* node = of_nodes.find(name);
+    const bool both = node != nullptr && node->source == ir::RangeSource::Custom && entry.source == node->source;
+    if (!both || node->max_abs == entry.max_abs) continue;
+    fail<InvalidArgument>(
+        "tensor '{}' has two different ranges: {} from node '{}' and {}, custom, from the calibration table; expected "
+        "one",
+        name, node->max_abs, node->origin, entry.max_abs);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> Measures::names() const {
@@ -183,6 +196,7 @@ void Int8Maker::merge_table(const ir::Graph& graph, quantize::RangeTable& table)
   quantize::TableFile file = quantize::parse_table(options_.calibration_table, "the calibration table");
   file.table = with_names_of(graph, file.table);
   report_.calibrator = file.algorithm;
+  check_given_twice(table, file.table);
   table.merge(file.table);
   if (noted_) return;
   const std::vector<std::string> wanted = quantize::names_in(graph, quantize::tensors_to_observe);

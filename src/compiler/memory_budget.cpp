@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "compiler/batch_split.h"
 #include "compiler/chunks.h"
+#include "compiler/outputs.h"
 
 namespace tfengine::detail {
 
@@ -72,17 +73,22 @@ ChunkSizes chunk_sizes(const runtime::EngineCore& core, ir::Graph graph, const s
   ChunkSizes result{{0}, std::nullopt};
   const int64_t batch = batch_of(shapes);
   if (batch < 2) return result;
+  const auto fixed = [&](const std::vector<Shape>& given) {
+    ops::Stages stages = core.config().specialize(graph, given);
+    if (stages.split()) fail<InvalidModel>("{}", data_dependence(stages));
+    return std::move(stages.front);
+  };
   try {
-    const ir::Graph whole = core.config().specialize(graph, shapes);
+    const ir::Graph whole = fixed(shapes);
     for (int64_t chunk = batch; chunk % 2 == 0 && result.sizes.size() < kMostChunkSizes;) {
       chunk /= 2;
-      const ir::Graph part = core.config().specialize(graph, with_samples(shapes, chunk));
+      const ir::Graph part = fixed(with_samples(shapes, chunk));
       result.refusal = splits_by_batch(whole, part);
       if (result.refusal) break;
       result.sizes.push_back(chunk);
     }
     if (result.sizes.size() == 1 && !result.refusal) {  // an odd number: one by one
-      const ir::Graph part = core.config().specialize(graph, with_samples(shapes, 1));
+      const ir::Graph part = fixed(with_samples(shapes, 1));
       result.refusal = splits_by_batch(whole, part);
       if (!result.refusal) result.sizes.push_back(1);
     }
@@ -95,6 +101,13 @@ ChunkSizes chunk_sizes(const runtime::EngineCore& core, ir::Graph graph, const s
 Trials make_trials(const std::vector<Contender>& contenders, const std::vector<Shape>& shapes) {
   Trials all;
   const int64_t batch = batch_of(shapes);
+  const ops::Stages stages = contenders.at(0).core->config().specialize(contenders[0].core->whole_graph(), shapes);
+  if (stages.split()) {
+    fail<InvalidArgument>(
+        "memory_budget_bytes: {}; expected shapes that follow from the inputs' shapes. "
+        "memory_limit_bytes bounds what such an engine takes",
+        data_dependence(stages));
+  }
   for (size_t i = 0; i < contenders.size(); ++i) {
     runtime::EngineCore& core = *contenders[i].core;
     const ChunkSizes chunks = chunk_sizes(core, core.whole_graph(), shapes);

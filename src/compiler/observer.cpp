@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/observer.h"
 
-#include <utility>
-
 #include "base/host_memory.h"
 #include "kernels/histogram.h"
 #include "kernels/peak.h"
@@ -20,45 +18,43 @@ quantize::Moments converted(const kernels::Moments& m) { return {m.min, m.max, m
 
 }  // namespace
 
-Observer::Observer(const runtime::PreparedPlan& prepared, std::span<const std::string> tensors,
-                   std::span<const std::string> averaged, quantize::HistogramSet& set)
-    : threads_(prepared.plan.threads),
-      workspace_(host_bytes(kernels::histogram_workspace_bytes(prepared.plan.threads), "calibration",
-                            HostBytes::Uninitialized)),
-      tensors_(tensors.size()) {
-  runtime::for_each_plan(prepared,
-                         [&](const runtime::PreparedPlan& inner) { find_targets(inner.plan, tensors, averaged, set); });
-}
+Observer::Observer(int threads, std::span<const std::string> tensors, std::span<const std::string> averaged,
+                   quantize::HistogramSet& set)
+    : threads_(threads),
+      tensors_(tensors.begin(), tensors.end()),
+      averaged_(averaged.begin(), averaged.end()),
+      set_(set),
+      places_([this](const plan::Plan& plan, TensorPlaces<Target>& places) { find_targets(plan, places); }),
+      workspace_(host_bytes(kernels::histogram_workspace_bytes(threads), "calibration", HostBytes::Uninitialized)) {}
 
-void Observer::find_targets(const plan::Plan& plan, std::span<const std::string> tensors,
-                            std::span<const std::string> averaged, quantize::HistogramSet& set) {
-  TensorPlaces<size_t>& places = places_.try_emplace(&plan, plan.steps.size()).first->second;
+void Observer::find_targets(const plan::Plan& plan, TensorPlaces<Target>& places) {
   const PlanTensors named(plan);
   const auto add = [&](const std::string& name, auto&& target_of) {
     const auto found = named.find(name);
     if (!found || plan.graph.value(found->value).dtype != DType::F32) return;
-    targets_.push_back(target_of(found->value));
-    places.at(found->step).push_back(targets_.size() - 1);
+    places.at(found->step).push_back(target_of(found->value));
   };
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    add(tensors[i], [&](ir::ValueId id) { return Target{id, &set.tensors[tensors[i]], nullptr, i}; });
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    add(tensors_[i], [&](ir::ValueId id) { return Target{id, &set_.tensors[tensors_[i]], nullptr, i}; });
   }
-  for (const std::string& name : averaged) {
-    add(name, [&](ir::ValueId id) { return Target{id, nullptr, &set.channel_sums[name]}; });
+  for (const std::string& name : averaged_) {
+    add(name, [&](ir::ValueId id) { return Target{id, nullptr, &set_.channel_sums[name]}; });
   }
 }
 
-void Observer::run(runtime::Context& context, std::span<const void* const> inputs, std::span<void* const> outputs,
-                   int64_t samples) {
+void Observer::look_at(const runtime::PreparedPlan& prepared) {
+  runtime::for_each_plan(prepared, [&](const runtime::PreparedPlan& inner) { places_.at(inner.plan, -1); });
+}
+
+plan::Watch Observer::watch(int64_t samples) {
   samples_ = samples;
-  peaks_.assign(static_cast<size_t>(samples) * tensors_, quantize::SampleRecord::kUnseen);
-  context.run_observed(inputs, outputs, [&](const plan::RunningPlan& running, int step, double) {
-    for (const size_t target : std::as_const(places_).at(&running.plan()).at(step)) observe(running, target);
-  });
+  peaks_.assign(static_cast<size_t>(samples) * tensors_.size(), quantize::SampleRecord::kUnseen);
+  return [this](const plan::RunningPlan& running, int step, double) {
+    for (const Target& target : places_.at(running.plan(), step)) observe(running, target);
+  };
 }
 
-void Observer::observe(const plan::RunningPlan& running, size_t index) {
-  const Target& target = targets_[index];
+void Observer::observe(const plan::RunningPlan& running, const Target& target) {
   const plan::TensorDesc& desc = running.plan().descs[static_cast<size_t>(target.value)];
   if (desc.shape.elements() == 0) return;
   const auto* data = static_cast<const float*>(running.address(target.value));
@@ -70,12 +66,12 @@ void Observer::observe(const plan::RunningPlan& running, size_t index) {
 }
 
 std::span<const float> Observer::peaks_of_sample(int64_t sample) const {
-  return std::span(peaks_).subspan(static_cast<size_t>(sample) * tensors_, tensors_);
+  return std::span(peaks_).subspan(static_cast<size_t>(sample) * tensors_.size(), tensors_.size());
 }
 
 // Tensors inside of loops come again in one run.
 void Observer::note_peak(int64_t sample, size_t tensor, float peak) {
-  float& largest = peaks_[static_cast<size_t>(sample) * tensors_ + tensor];
+  float& largest = peaks_[static_cast<size_t>(sample) * tensors_.size() + tensor];
   largest = largest == quantize::SampleRecord::kUnseen ? peak : std::max(largest, peak);
 }
 

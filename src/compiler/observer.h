@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fills histograms with the tensors of one plan while it runs: each tensor right behind the step that makes it, before
+// Fills histograms with the tensors of plans while they run: each tensor right behind the step that makes it, before
 // later steps reuse its memory.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -18,15 +17,19 @@ namespace tfengine::detail {
 
 class Observer {
  public:
-  // `tensors`: names of F32 values to count, `averaged`: to sum by channel; those that the plan does not have are left out.
-  Observer(const runtime::PreparedPlan& prepared, std::span<const std::string> tensors,
-           std::span<const std::string> averaged, quantize::HistogramSet& set);
+  // `tensors`: names of F32 values to count, `averaged`: to sum by channel; those that a plan does not have are left out.
+  Observer(int threads, std::span<const std::string> tensors, std::span<const std::string> averaged,
+           quantize::HistogramSet& set);
+  Observer(const Observer&) = delete;
+  Observer& operator=(const Observer&) = delete;
 
-  // Runs the context on `samples` samples and counts.
-  void run(runtime::Context& context, std::span<const void* const> inputs, std::span<void* const> outputs,
-           int64_t samples);
-  // Of the last run: by sample, then by `tensors`, the largest finite |x|; SampleRecord::kUnseen for tensors that the plan
-  // does not have, or that are not made of samples.
+  // Finds what the plan has, and the plans of its steps: tensors that no run makes have histograms, too, empty ones. Plans that
+  // stand behind it are looked at as they come.
+  void look_at(const runtime::PreparedPlan& prepared);
+  // Watches one run on `samples` samples and counts.
+  plan::Watch watch(int64_t samples);
+  // Of the last run: by sample, then by `tensors`, the largest finite |x|; SampleRecord::kUnseen for tensors that no plan
+  // has, or that are not made of samples.
   std::span<const float> peaks_of_sample(int64_t sample) const;
 
  private:
@@ -35,11 +38,10 @@ class Observer {
     ir::ValueId value;
     quantize::Histogram* histogram;
     quantize::ChannelSums* sums;
-    size_t tensor = 0;  // index into `tensors`, of one with a histogram
+    size_t tensor = 0;  // index into `tensors_`, of one with a histogram
   };
-  void find_targets(const plan::Plan& plan, std::span<const std::string> tensors, std::span<const std::string> averaged,
-                    quantize::HistogramSet& set);
-  void observe(const plan::RunningPlan& running, size_t target);
+  void find_targets(const plan::Plan& plan, TensorPlaces<Target>& places);
+  void observe(const plan::RunningPlan& running, const Target& target);
   // The moments of all of it.
   kernels::Moments count(const plan::TensorDesc& desc, const float* data, quantize::Histogram& histogram);
   // Of sample `n` with `elements` values.
@@ -50,11 +52,10 @@ class Observer {
   void add_sums(const plan::TensorDesc& desc, const float* data, quantize::ChannelSums& sums);
 
   int threads_;
-  std::vector<Target> targets_;
-  std::map<const plan::Plan*, TensorPlaces<size_t>>
-      places_;  // indices into targets_, of the plan and of those that run inside of it
+  std::vector<std::string> tensors_, averaged_;
+  quantize::HistogramSet& set_;
+  PlansPlaces<Target> places_;
   std::shared_ptr<void> workspace_;
-  size_t tensors_;
   int64_t samples_ = 0;
   std::vector<float> peaks_;
   std::vector<float> sample_;  // of one sample: channel sums, or values for the logarithmic bins

@@ -23,33 +23,29 @@ runtime::EngineConfig untimed(runtime::EngineConfig config) {
 }  // namespace
 
 SampleRun::SampleRun(ir::Graph graph, runtime::EngineConfig config)
-    : core_(std::move(graph), untimed(std::move(config))) {}
+    : core_(std::move(graph), untimed(std::move(config))),
+      places_([this](const plan::Plan& plan, TensorPlaces<Target>& places) { find_targets(plan, places); }) {}
 
-void SampleRun::plan_for(const std::vector<Shape>& shapes, std::span<const std::string> tensors) {
-  if (entry_ != nullptr && entry_->shapes() == shapes) return;
-  entry_ = core_.entry(shapes);
-  places_.clear();
-  runtime::for_each_plan(entry_->prepared(), [&](const runtime::PreparedPlan& inner) {
-    const plan::Plan& plan = inner.plan;
-    TensorPlaces<Target>& places = places_.try_emplace(&plan, plan.steps.size()).first->second;
-    const PlanTensors named(plan);
-    for (size_t i = 0; i < tensors.size(); ++i) {
-      if (const auto found = named.find(tensors[i])) places.at(found->step).push_back({i, found->value});
-    }
-  });
+void SampleRun::find_targets(const plan::Plan& plan, TensorPlaces<Target>& places) const {
+  const PlanTensors named(plan);
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    if (const auto found = named.find(tensors_[i])) places.at(found->step).push_back({i, found->value});
+  }
 }
 
 std::vector<NamedTensor> SampleRun::run(const Batch& batch, std::span<const std::string> tensors, const Show& show) {
   const BoundInputs inputs = bind_inputs(core_.graph(), batch, true);
-  plan_for(inputs.shapes, tensors);
-  OutputBuffers outputs = make_outputs(plan());
-  const auto lease = entry_->lease();
-  lease->run_observed(inputs.addresses, outputs.addresses, [&](const plan::RunningPlan& running, int step, double) {
-    for (const Target& target : std::as_const(places_).at(&running.plan()).at(step)) {
+  if (!std::equal(tensors.begin(), tensors.end(), tensors_.begin(), tensors_.end())) {
+    tensors_.assign(tensors.begin(), tensors.end());
+    places_.clear();
+  }
+  entry_ = core_.entry(inputs.shapes);
+  const auto watch = [&](const plan::RunningPlan& running, int step, double) {
+    for (const Target& target : places_.at(running.plan(), step)) {
       show(target.index, running.plan().descs[static_cast<size_t>(target.value)], running.address(target.value));
     }
-  });
-  return std::move(outputs.tensors);
+  };
+  return named(core_.graph(), core_.run(*entry_, inputs.keep, {watch, {}}));
 }
 
 int64_t SampleRun::samples_in(const Batch& batch) {

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,29 +19,32 @@ class SampleRun {
  public:
   // `config`: of the engine that is being made; its tactics' times are neither used nor added to.
   SampleRun(ir::Graph graph, runtime::EngineConfig config);
+  SampleRun(const SampleRun&) = delete;
+  SampleRun& operator=(const SampleRun&) = delete;
 
   // `index`: into the names that were asked for. Valid during the call. Tensors inside
   // of loops come once per iteration.
   using Show = std::function<void(size_t index, const plan::TensorDesc& desc, const void* data)>;
   // Runs one batch, shows the named tensors (each behind the step that makes it; unknown names and constants are left out)
-  // and gives the outputs. Names stay the same from call to call.
+  // and gives the outputs.
   std::vector<NamedTensor> run(const Batch& batch, std::span<const std::string> tensors = {}, const Show& show = {});
 
   const ir::Graph& graph() const { return core_.graph(); }
-  // The plan of the latest batch; its shapes are static.
+  // The plan of the latest batch; its shapes are static. Where shapes depend on data, it ends there.
   const plan::Plan& plan() const { return entry_->plan(); }
   static int64_t samples_in(const Batch& batch);
 
  private:
-  void plan_for(const std::vector<Shape>& shapes, std::span<const std::string> tensors);
-
-  runtime::EngineCore core_;
-  std::shared_ptr<runtime::ShapeEntry> entry_;
   struct Target {
     size_t index;
     ir::ValueId value;
   };
-  std::map<const plan::Plan*, TensorPlaces<Target>> places_;  // of the plan and of those that run inside of it
+  void find_targets(const plan::Plan& plan, TensorPlaces<Target>& places) const;
+
+  runtime::EngineCore core_;
+  std::shared_ptr<runtime::ShapeEntry> entry_;
+  std::vector<std::string> tensors_;  // of the latest call
+  PlansPlaces<Target> places_;
 };
 
 // Calls `use` for the batches of `data`, from its beginning, until `max_samples` were seen. InvalidArgument when there is none.

@@ -4,6 +4,7 @@
 #include "base/atomic_file.h"
 #include "base/check.h"
 #include "base/mapped_file.h"
+#include "compiler/calibration_impl.h"
 #include "quantize/tables/table_file.h"
 
 namespace tfengine {
@@ -16,12 +17,8 @@ struct TableImpl {
 
 namespace {
 
-TensorRange range_from(const std::string& name, const quantize::RangeEntry& entry) {
-  return {name, entry.max_abs, entry.non_negative, std::string(quantize::source_name(entry.source))};
-}
-
 std::optional<TensorRange> range_from(const std::string& name, const quantize::RangeEntry* entry) {
-  return entry == nullptr ? std::nullopt : std::optional(range_from(name, *entry));
+  return entry == nullptr ? std::nullopt : std::optional(detail::range_from(name, *entry));
 }
 
 ir::RangeSource source_from(const TensorRange& range) {
@@ -60,12 +57,18 @@ std::string RangeTable::format() const { return std::string(quantize::table_form
 
 std::vector<TensorRange> RangeTable::ranges() const {
   std::vector<TensorRange> ranges;
-  for (const auto& [name, entry] : impl_->file.table.entries()) ranges.push_back(range_from(name, entry));
+  for (const auto& [name, entry] : impl_->file.table.entries()) ranges.push_back(detail::range_from(name, entry));
   return ranges;
 }
 
 void RangeTable::set(const TensorRange& range) {
-  impl_->file.table.set(range.tensor, {range.max_abs, source_from(range), range.non_negative, "given"});
+  if (!(range.low <= range.high)) {
+    fail<InvalidArgument>("the values of tensor '{}' go from {} to {}, expected numbers in order", range.tensor,
+                          range.low, range.high);
+  }
+  impl_->file.table.set(range.tensor,
+                        {range.max_abs, source_from(range), range.non_negative,
+                         range.origin.empty() ? std::string("given") : range.origin, range.low, range.high});
 }
 
 void RangeTable::merge(const RangeTable& other) { impl_->file.table.merge(other.impl_->file.table); }

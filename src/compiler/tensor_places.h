@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// When the tensors of a plan that someone looks at are there: before the first step, or behind the step that makes them.
+// When the tensors of plans that someone looks at are there: before the first step, or behind the step that makes them.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "plan/plan.h"
@@ -40,6 +43,29 @@ class PlanTensors {
   const plan::Plan& plan_;
   std::map<std::string_view, ir::ValueId> by_name_;
   std::map<ir::NodeId, int> step_of_;
+};
+
+// Targets of plans, found when a plan is seen first: those that stand behind others are made during a run.
+template <class Target>
+class PlansPlaces {
+ public:
+  // `find`: fills the places of a plan.
+  using Find = std::function<void(const plan::Plan& plan, TensorPlaces<Target>& places)>;
+  explicit PlansPlaces(Find find) : find_(std::move(find)) {}
+
+  const std::vector<Target>& at(const plan::Plan& plan, int step) {
+    if (places_.size() > kMost && places_.count(plan.number) == 0) places_.clear();
+    const auto [at, fresh] = places_.try_emplace(plan.number, plan.steps.size());
+    if (fresh) find_(plan, at->second);
+    return std::as_const(at->second).at(step);
+  }
+  void clear() { places_.clear(); }
+
+ private:
+  // Shapes that depend on data make new plans all the time.
+  static constexpr size_t kMost = 64;
+  Find find_;
+  std::map<uint64_t, TensorPlaces<Target>> places_;
 };
 
 }  // namespace tfengine::detail

@@ -11,8 +11,29 @@
 #include "kernels/num.h"
 #include "kernels/parallel.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/typed.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+#ifndef TFENGINE_KERNELS_TYPED_ONCE
+#define TFENGINE_KERNELS_TYPED_ONCE
 namespace tfengine::kernels {
-namespace {
+
+inline bool divides(TypedOp op) {
+  return op == TypedOp::Div || op == TypedOp::TruncateDiv || op == TypedOp::FloorDiv || op == TypedOp::FloorMod ||
+         op == TypedOp::TruncateMod;
+}
+inline bool is_unary(TypedOp op) { return op <= TypedOp::IsFinite; }
+inline bool is_comparison(TypedOp op) { return op >= TypedOp::Equal && op <= TypedOp::LessEqual; }
+
+}  // namespace tfengine::kernels
+#endif
+
+// Plain loops, which the compiler turns into each instruction set's vectors.
+HWY_BEFORE_NAMESPACE();
+namespace tfengine::kernels {
+namespace HWY_NAMESPACE {
 
 // Integers as unsigned ones, which wrap where signed arithmetic is undefined.
 template <class T>
@@ -161,26 +182,6 @@ T floor_div(T a, T b) {
   }
 }
 
-}  // namespace
-
-double typed_ns(TypedOp op) {
-  switch (op) {
-    case TypedOp::Pow:
-    case TypedOp::Atan2:
-    case TypedOp::Xlogy:
-    case TypedOp::Xlog1py:
-      return 15.0;
-    case TypedOp::FloorMod:
-    case TypedOp::TruncateMod:
-    case TypedOp::FloorDiv:
-      return 3.0;
-    default:
-      return 0.3;
-  }
-}
-
-namespace {
-
 template <class T>
 void run_unary(TypedOp op, const TypedShape& s, const void* const* in, void* dst, int threads) {
   using W = Wrapping<T>;
@@ -306,11 +307,6 @@ void run_comparison(TypedOp op, const TypedShape& s, const void* const* in, void
   }
 }
 
-bool divides(TypedOp op) {
-  return op == TypedOp::Div || op == TypedOp::TruncateDiv || op == TypedOp::FloorDiv || op == TypedOp::FloorMod ||
-         op == TypedOp::TruncateMod;
-}
-
 template <class T>
 bool has_zero(const TypedShape& shape, const void* divisors, int threads) {
   TypedShape s = shape;
@@ -324,9 +320,6 @@ bool has_zero(const TypedShape& shape, const void* divisors, int threads) {
   });
   return found;
 }
-
-bool is_unary(TypedOp op) { return op <= TypedOp::IsFinite; }
-bool is_comparison(TypedOp op) { return op >= TypedOp::Equal && op <= TypedOp::LessEqual; }
 
 template <class From, class To>
 To cast_one(From x) {
@@ -350,29 +343,7 @@ To cast_one(From x) {
   }
 }
 
-}  // namespace
-
-bool typed_gives_bool(TypedOp op) {
-  return is_comparison(op) || op == TypedOp::Not || (op >= TypedOp::IsNan && op <= TypedOp::IsFinite);
-}
-
-int typed_operands(TypedOp op) { return is_unary(op) ? 1 : op >= TypedOp::Select ? 3 : 2; }
-
-bool typed_defined(TypedOp op, Num type) {
-  const bool real = type == Num::F32 || type == Num::F64, flag = type == Num::Bool;
-  if (op == TypedOp::Not) return flag;
-  if (op == TypedOp::And || op == TypedOp::Or) return !real;
-  if (op == TypedOp::Equal || op == TypedOp::NotEqual || op == TypedOp::Select) return true;
-  if (flag) return false;
-  if (op == TypedOp::Invert || op == TypedOp::Xor) return !real;
-  if ((op >= TypedOp::IsNan && op <= TypedOp::IsFinite) || (op >= TypedOp::DivNoNan && op <= TypedOp::Xlog1py))
-    return real;
-  return true;
-}
-
-bool typed_may_fail(TypedOp op, Num type) { return divides(op) && type != Num::F32 && type != Num::F64; }
-
-bool typed_run(TypedOp op, Num type, const TypedShape& shape, const void* const* operands, void* dst, int threads) {
+bool run(TypedOp op, Num type, const TypedShape& shape, const void* const* operands, void* dst, int threads) {
   if (type == Num::Bool && op != TypedOp::Not) type = Num::U8;
   return with_num(type, [&]<class T>(T) {
     if constexpr (std::is_same_v<T, bool>) {
@@ -394,15 +365,7 @@ bool typed_run(TypedOp op, Num type, const TypedShape& shape, const void* const*
   });
 }
 
-void typed_row(TypedOp op, Num type, int64_t count, const void* const* operands, void* dst) {
-  TypedShape shape;
-  shape.rank = 1;
-  shape.dims[0] = count;
-  for (auto& strides : shape.strides) strides[0] = 1;
-  typed_run(op, type, shape, operands, dst, 1);
-}
-
-void typed_cast(Num from, Num to, int64_t count, const void* src, void* dst, int threads) {
+void cast(Num from, Num to, int64_t count, const void* src, void* dst, int threads) {
   with_num(from, [&]<class From>(From) {
     with_num(to, [&]<class To>(To) {
       constexpr int64_t kPiece = 8192;
@@ -418,4 +381,69 @@ void typed_cast(Num from, Num to, int64_t count, const void* src, void* dst, int
   });
 }
 
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
 }  // namespace tfengine::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tfengine::kernels {
+namespace {
+HWY_EXPORT(run);
+HWY_EXPORT(cast);
+}  // namespace
+
+double typed_ns(TypedOp op) {
+  switch (op) {
+    case TypedOp::Pow:
+    case TypedOp::Atan2:
+    case TypedOp::Xlogy:
+    case TypedOp::Xlog1py:
+      return 15.0;
+    case TypedOp::FloorMod:
+    case TypedOp::TruncateMod:
+    case TypedOp::FloorDiv:
+      return 3.0;
+    default:
+      return 0.3;
+  }
+}
+
+bool typed_gives_bool(TypedOp op) {
+  return is_comparison(op) || op == TypedOp::Not || (op >= TypedOp::IsNan && op <= TypedOp::IsFinite);
+}
+
+int typed_operands(TypedOp op) { return is_unary(op) ? 1 : op >= TypedOp::Select ? 3 : 2; }
+
+bool typed_defined(TypedOp op, Num type) {
+  const bool real = type == Num::F32 || type == Num::F64, flag = type == Num::Bool;
+  if (op == TypedOp::Not) return flag;
+  if (op == TypedOp::And || op == TypedOp::Or) return !real;
+  if (op == TypedOp::Equal || op == TypedOp::NotEqual || op == TypedOp::Select) return true;
+  if (flag) return false;
+  if (op == TypedOp::Invert || op == TypedOp::Xor) return !real;
+  if ((op >= TypedOp::IsNan && op <= TypedOp::IsFinite) || (op >= TypedOp::DivNoNan && op <= TypedOp::Xlog1py))
+    return real;
+  return true;
+}
+
+bool typed_may_fail(TypedOp op, Num type) { return divides(op) && type != Num::F32 && type != Num::F64; }
+
+void typed_row(TypedOp op, Num type, int64_t count, const void* const* operands, void* dst) {
+  TypedShape shape;
+  shape.rank = 1;
+  shape.dims[0] = count;
+  for (auto& strides : shape.strides) strides[0] = 1;
+  typed_run(op, type, shape, operands, dst, 1);
+}
+
+bool typed_run(TypedOp op, Num type, const TypedShape& shape, const void* const* operands, void* dst, int threads) {
+  return HWY_DYNAMIC_DISPATCH(run)(op, type, shape, operands, dst, threads);
+}
+
+void typed_cast(Num from, Num to, int64_t count, const void* src, void* dst, int threads) {
+  HWY_DYNAMIC_DISPATCH(cast)(from, to, count, src, dst, threads);
+}
+
+}  // namespace tfengine::kernels
+#endif  // HWY_ONCE

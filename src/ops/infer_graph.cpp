@@ -111,7 +111,7 @@ class Inference {
     if (node.op == "ListReserve" && is_blank_list(node)) {
       blank_[static_cast<size_t>(node.outputs[0])] = known_int(context, 0).value_or(-1);
     }
-    if (node.op == "ListSetItem") set_length(node);
+    if (node.op == "ListSetItem" && keeps_length(node)) set_length(node);
     if (op->folds) learn_values(*op, context);
   }
 
@@ -161,7 +161,10 @@ class Inference {
     Passed result;
     if (a.blank != kNoList && b.blank == kNoList) {
       result.type = b.type;
+      const int64_t length = b.type.shape.rank() > 0 ? b.type.shape[0] : -1;
       fill_in(result.type.shape, a.type.shape);
+      // Writing may have made it longer.
+      if (b.type.shape.ranked() && b.type.shape.rank() > 0) result.type.shape[0] = length;
       return result;
     }
     if (b.blank != kNoList && a.blank == kNoList) return join(b, a);

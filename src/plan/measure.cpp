@@ -206,6 +206,8 @@ void compare_tactics(const StepSpec& spec, std::span<const Tactic* const> tactic
       if (hold) contenders.push_back(std::move(contender));
     } catch (const OutOfMemory&) {
       least[i] = kUnknownUs;
+    } catch (const InvalidModel&) {
+      least[i] = kUnknownUs;  // the step refuses what it was filled with: integers are divided by zeros
     }
   }
   // Those that are close take turns, so that a busy moment of the machine slows all of them.

@@ -67,6 +67,7 @@ struct ArenaBlock {
 };
 
 struct Plan {
+  uint64_t number = 0;  // no other plan of the process has it: those who watch runs know a plan again by it
   ir::Graph graph;
   std::vector<TensorDesc> descs;    // by ValueId
   std::vector<Location> locations;  // by ValueId

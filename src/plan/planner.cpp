@@ -2,6 +2,7 @@
 #include "plan/planner.h"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <map>
 #include <set>
@@ -92,6 +93,8 @@ class Planner {
   }
 
   Plan run() {
+    static std::atomic<uint64_t> plans{0};
+    plan_.number = ++plans;
     const std::vector<ir::NodeId> order = plan_.graph.order();
     check_static();
     plan_.descs = describe_values(plan_.graph);
@@ -157,7 +160,7 @@ class Planner {
     plan_.own_order_arena_bytes = best.arena_bytes;
     if (share && options_.reorder) {
       const StepOrder found = find_step_order(storage.order_problem(plan_.steps, plan_.descs));
-      plan_.any_order_bound_bytes = found.exact ? found.peak_bytes : found.bound_bytes;
+      plan_.any_order_bound_bytes = found.bound_bytes;
       if (found.peak_bytes < found.own_peak_bytes) {
         std::vector<Step> steps;
         for (const int at : found.order) steps.push_back(plan_.steps[static_cast<size_t>(at)]);

@@ -13,6 +13,9 @@ namespace {
 // Sets of steps are bits; with more steps than this their closure would need megabytes, and the search seconds.
 constexpr size_t kMostSteps = 4096;
 
+// A peak is looked for to one part in so many.
+constexpr uint64_t kFinest = 64;
+
 class Bits {
  public:
   Bits() = default;
@@ -185,6 +188,8 @@ class Search {
     end_ = end;
     goal_ = goal;
     limit_ = limit;
+    cut_short_ = false;
+    ways_.clear();
     std::vector<State> level = {first(alive)};
     for (size_t done = begin; done < end && !level.empty(); ++done) level = advance(level);
     if (level.empty()) return {};
@@ -313,6 +318,46 @@ std::vector<Part> parts_of(const OrderProblem& problem, const Needs& needs, cons
   return parts;
 }
 
+// What is known of a part: an order of it, its peak, and what every order needs.
+struct Settled {
+  std::vector<int> order;  // empty: the steps' own
+  uint64_t peak = 0;
+  uint64_t bound = 0;
+};
+
+// Whether an order stays within a given peak is easier to tell than which is best: all steps within it are equally good. Bisects,
+// where the search for the best had to leave sets out.
+void bisect(Search& search, const Part& part, Settled& settled) {
+  uint64_t low = settled.bound;  // not known to be enough
+  while (settled.peak - low > settled.peak / kFinest) {
+    const uint64_t middle = low + (settled.peak - low) / 2;
+    Search::Found found = search.run(part.begin, part.end, part.alive, middle, middle + 1);
+    if (!found.order.empty()) {
+      settled.order = std::move(found.order);
+      settled.peak = found.peak;
+    } else {
+      low = middle;
+      if (!search.cut_short() && settled.bound <= middle) settled.bound = middle + 1;
+    }
+  }
+}
+
+// `goal`: nobody gains by a peak below it.
+Settled settle(Search& search, const Part& part, uint64_t goal) {
+  Search::Found found = search.run(part.begin, part.end, part.alive, goal, part.peak);
+  Settled settled{{}, part.peak, goal};
+  if (!found.order.empty()) {
+    settled.order = std::move(found.order);
+    settled.peak = found.peak;
+  }
+  if (search.cut_short()) {
+    bisect(search, part, settled);
+  } else {
+    settled.bound = settled.peak;
+  }
+  return settled;
+}
+
 }  // namespace
 
 uint64_t peak_of_order(const OrderProblem& problem, const std::vector<int>& order) {
@@ -340,18 +385,18 @@ StepOrder find_step_order(const OrderProblem& problem, size_t most_states) {
   result.bound_bytes = *std::max_element(least.begin(), least.end());
   std::vector<Part> parts = parts_of(problem, needs, closure, least);
   std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.peak > b.peak; });
-  result.exact = true;
-  uint64_t goal = result.bound_bytes;  // nobody gains by being below it
+  uint64_t goal = result.bound_bytes;
   for (const Part& part : parts) {
     if (part.peak <= goal) break;
     Search search(problem, needs, closure, most_states);
-    const Search::Found found = search.run(part.begin, part.end, part.alive, goal, part.peak);
-    result.exact = result.exact && !search.cut_short();
-    std::copy(found.order.begin(), found.order.end(), result.order.begin() + static_cast<int64_t>(part.begin));
+    const Settled settled = settle(search, part, goal);
+    std::copy(settled.order.begin(), settled.order.end(), result.order.begin() + static_cast<int64_t>(part.begin));
+    result.bound_bytes = std::max(result.bound_bytes, settled.bound);
     // The worst of what is settled: further parts need not be better.
-    goal = std::max(goal, found.order.empty() ? part.peak : found.peak);
+    goal = std::max(goal, settled.peak);
   }
   result.peak_bytes = peak_of_order(problem, result.order);
+  result.exact = result.peak_bytes == result.bound_bytes;
   return result;
 }
 

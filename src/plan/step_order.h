@@ -2,7 +2,8 @@
 // An order of steps that needs little memory at its worst moment. Dynamic programming over sets of finished steps, which decide
 // what is alive (Ahn et al., "Ordering Chaos: Memory-Aware Scheduling of Irregularly Wired Neural Networks",
 // arXiv 2003.02369): part by part between steps that everything passes through, only where a part is the worst, and with a
-// limit on the sets that are kept. Where that limit is not reached, no order needs less.
+// limit on the sets that are kept. Where that limit is not reached, no order needs less; where it is, orders within smaller and
+// smaller peaks are looked for.
 #pragma once
 
 #include <cstddef>
@@ -33,7 +34,7 @@ struct StepOrder {
   std::vector<int> order;  // of steps
   uint64_t peak_bytes = 0;
   uint64_t own_peak_bytes = 0;  // of the steps' own order
-  uint64_t bound_bytes = 0;     // what every order needs at some step
+  uint64_t bound_bytes = 0;     // what every order needs
   bool exact = false;           // no order needs less than peak_bytes
 };
 

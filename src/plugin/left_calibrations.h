@@ -14,6 +14,7 @@ namespace tfengine::plugin {
 struct LeftCalibration {
   Calibration calibration;
   std::string calibrator;
+  float percentile = 99.99f;
 };
 
 void leave_calibration(const std::string& name, LeftCalibration calibration);

@@ -26,6 +26,16 @@ std::vector<Shape> shapes_of(const std::vector<NamedTensor>& tensors) {
   return shapes;
 }
 
+// TensorFlow gives the memory for outputs before they are computed.
+std::vector<Shape> fixed(std::vector<Shape> shapes) {
+  for (const Shape& shape : shapes) {
+    if (shape.is_static()) continue;
+    fail<InvalidModel>("an output has shape {} that depends on data; expected one that follows from the inputs' shapes",
+                       shape.str());
+  }
+  return shapes;
+}
+
 std::string text_of(const std::vector<Shape>& shapes) {
   std::string text;
   for (const Shape& shape : shapes) text += (text.empty() ? "" : ", ") + shape.str();
@@ -60,7 +70,7 @@ OpEngine::OpEngine(OpConfig config, std::function<SegmentGraph()> segment, std::
 OpEngine::~OpEngine() {
   try {
     if (calibrator_ == nullptr || calibrator_->samples() == 0) return;
-    leave_calibration(config_.name, {calibrator_->result(), config_.calibrator});
+    leave_calibration(config_.name, {calibrator_->result(), config_.calibrator, config_.percentile});
   } catch (const std::exception& error) {
     config_.notice("left " + config_.name, "the calibration of '" + config_.name + "' is lost: " + error.what());
   }
@@ -167,14 +177,14 @@ void OpEngine::execute(const Call& call) {
   check(engine != nullptr, "'{}' has no engine to run", config_.name);
   const Shapes shapes = shapes_of(call.inputs);
   engine->prepare(shapes);  // if that is refused, no other plan has made room for this one
-  engine->run_into(call.inputs, call.allocate(engine->output_shapes(shapes)));
+  engine->run_into(call.inputs, call.allocate(fixed(engine->output_shapes(shapes))));
 }
 
 void OpEngine::calibrate(const Call& call) {
   const HostMemoryScope memory(allocator_);
   const std::lock_guard observing(calibrating_);
   if (calibrator_ == nullptr) calibrator_ = make_calibrator();
-  calibrator_->run_into(call.inputs, call.allocate(calibrator_->output_shapes(shapes_of(call.inputs))));
+  calibrator_->run_into(call.inputs, call.allocate(fixed(calibrator_->output_shapes(shapes_of(call.inputs)))));
 }
 
 std::unique_ptr<Calibrator> OpEngine::make_calibrator() {
@@ -211,6 +221,8 @@ void OpEngine::build_engine(const Shapes& shapes) {
     options.channel_means = config_.channel_means;
     if (calibration) options.calibration = &*calibration;
     options.calibrator = config_.calibrator;
+    options.percentile = static_cast<double>(config_.percentile);
+    options.strict_ranges = config_.strict_ranges;
     options.float_without_ranges = true;
     options.input_shapes = {shapes};
     options.split_batch = false;  // TF-TRT has an engine for each set of shapes, whatever is measured
@@ -231,6 +243,12 @@ void OpEngine::build_engine(const Shapes& shapes) {
   engine_ = std::move(engine);
 }
 
+Outcome OpEngine::refused(const Shapes& shapes, const std::exception& error) {
+  Outcome outcome = native(fmt::format("no engine for input shapes {}: {}", text_of(shapes), error.what()));
+  remember_failure(shapes, outcome.reason);
+  return outcome;
+}
+
 Outcome OpEngine::build(const Shapes& shapes) {
   try {
     build_engine(shapes);
@@ -238,10 +256,12 @@ Outcome OpEngine::build(const Shapes& shapes) {
   } catch (const OutOfMemory&) {
     // Memory may be there the next time: nothing is remembered.
     return failed(std::current_exception());
+  } catch (const InvalidArgument& error) {
+    // Who wants all ranges does not want the segment to run without them, in INT8 or natively.
+    if (config_.strict_ranges) return failed(std::current_exception());
+    return refused(shapes, error);
   } catch (const std::exception& error) {
-    Outcome outcome = native(fmt::format("no engine for input shapes {}: {}", text_of(shapes), error.what()));
-    remember_failure(shapes, outcome.reason);
-    return outcome;
+    return refused(shapes, error);
   } catch (...) {
     return failed(std::current_exception());
   }
@@ -303,7 +323,7 @@ std::string OpEngine::calibration_table() {
     }
     finished = calibrator_->result();
   }
-  std::string table = finished->table(config_.calibrator);
+  std::string table = finished->table(config_.calibrator, static_cast<double>(config_.percentile));
   calibrator_.reset();
   const std::lock_guard lock(mutex_);
   calibration_ = std::move(finished);

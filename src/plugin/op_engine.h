@@ -32,7 +32,9 @@ struct OpConfig {
   std::string calibration_table;  // TensorRT's cache text
   std::string channel_means;      // Calibration::channel_means() of the same calibration; empty: no bias correction
   std::string calibrator = "entropy";
-  std::string tag;  // fingerprint of the segment, kept in engine files; empty: there is no segment
+  float percentile = 99.99f;   // for the calibrators "percentile" and "legacy"
+  bool strict_ranges = false;  // a tensor without a range fails the call, and is not float
+  std::string tag;             // fingerprint of the segment, kept in engine files; empty: there is no segment
   // Tells the user `text`, once for each `topic`.
   std::function<void(const std::string& topic, const std::string& text)> notice = [](const auto&, const auto&) {};
 };
@@ -101,6 +103,8 @@ class OpEngine : public std::enable_shared_from_this<OpEngine> {
   void calibrate(const Call& call);
   std::unique_ptr<Calibrator> make_calibrator();
   Outcome build(const Shapes& shapes);
+  // The outcome of a build that failed: the native segment, for these shapes from now on.
+  Outcome refused(const Shapes& shapes, const std::exception& error);
   std::vector<Call> take_waiting(const Shapes& shapes, const Outcome& outcome);
   static void build_and_answer(std::shared_ptr<OpEngine> self, const Shapes& shapes);
   void build_engine(const Shapes& shapes);

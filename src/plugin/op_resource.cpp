@@ -15,7 +15,8 @@ namespace {
 std::string key_of(const OpConfig& config) {
   return absl::StrCat(config.tag, "|", config.precision, "|", config.max_workspace_size_bytes, "|",
                       config.maximum_cached_engines, "|", config.threads, "|", config.calibrate, "|", config.calibrator,
-                      "|", config.calibration_table, "|", config.channel_means);
+                      "|", config.percentile, "|", config.strict_ranges, "|", config.calibration_table, "|",
+                      config.channel_means);
 }
 
 // True if the engine took it.

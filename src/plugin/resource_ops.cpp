@@ -129,7 +129,7 @@ class GetCalibrationData : public ThrowingKernel {
   using ThrowingKernel::ThrowingKernel;
   void work(tf::OpKernelContext* context) override {
     if (const auto left = calibration_of_closed_session(context)) {
-      set_text(context, left->calibration.table(left->calibrator));
+      set_text(context, left->calibration.table(left->calibrator, static_cast<double>(left->percentile)));
       return;
     }
     const auto op = latest_engine(context);

@@ -87,6 +87,8 @@ absl::Status TRTEngineOp::read_node(tf::OpKernelConstruction* construction) {
   allow_build_ = hidden_flag(def(), "_allow_build_at_runtime", true);
   config_.refuse_builds = env_flag("TF_TRT_ABORT_CUDA_ENGINE_BUILD", false);
   tf::TryGetNodeAttr(def(), "_tfengine_calibrator", &config_.calibrator);
+  tf::TryGetNodeAttr(def(), "_tfengine_percentile", &config_.percentile);
+  config_.strict_ranges = hidden_flag(def(), "_tfengine_strict_ranges", false);
   tf::TryGetNodeAttr(def(), "_tfengine_channel_means", &config_.channel_means);
   const auto* workers = construction->device()->tensorflow_cpu_worker_threads();
   config_.threads = workers == nullptr ? 1 : std::min(workers->num_threads, Runners::engines().cores());

@@ -1,24 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 // The running part of an engine: one optimised graph, its packed weights, a plan per set of input shapes (least recently
-// used dropped), and contexts handed to concurrent calls. How it was converted, saved and reported is compiler/.
+// used dropped), and contexts handed to concurrent calls. Where shapes depend on data, a plan ends, and an entry has what
+// follows it (continuation.h). How an engine was converted, saved and reported is compiler/.
 #pragma once
 
 #include <functional>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "base/lru_cache.h"
+#include "ops/stages.h"
 #include "plan/image.h"
 #include "plan/planner.h"
-#include "runtime/context.h"
+#include "runtime/shape_entry.h"
+#include "runtime/tactic_records.h"
 
 namespace tfengine::runtime {
 
-using Specialize = std::function<ir::Graph(const ir::Graph&, std::span<const Shape>)>;
+using Specialize = std::function<ops::Stages(const ir::Graph&, std::span<const Shape>)>;
 using Fuse = std::function<void(ir::Graph&)>;
+
+// Of an engine of the rest of a graph: the engine that it continues.
+struct Continued {
+  // Shapes of the plans in front of it, in order; the first `fixed` are those of the whole graph's inputs.
+  std::vector<Shape> shapes;
+  size_t fixed = 0;
+  std::shared_ptr<TacticRecords> records;
+  // What that engine's plans for other shapes hold, and giving it back as far as no call uses it; whether anything was.
+  std::function<uint64_t()> held_bytes;
+  std::function<bool()> release_idle;
+};
 
 struct EngineConfig {
   std::vector<const plan::Backend*> backends;
@@ -41,45 +54,7 @@ struct EngineConfig {
   std::function<void(int done, int total, const std::string& node)> progress;
   // Weights are packed: what they were packed from, and by, is not needed for now.
   std::function<void()> packed;
-};
-
-// What is kept for one set of input shapes.
-class ShapeEntry {
- public:
-  ShapeEntry(std::vector<Shape> shapes, std::shared_ptr<const PreparedPlan> prepared, ContextMemory memory)
-      : shapes_(std::move(shapes)), prepared_(std::move(prepared)), memory_(std::move(memory)) {}
-
-  // A context nobody else uses: a free one or a new one. It goes back when the handle dies.
-  class Lease {
-   public:
-    Lease(ShapeEntry& entry, std::unique_ptr<Context> context) : entry_(entry), context_(std::move(context)) {}
-    ~Lease();
-    Lease(const Lease&) = delete;
-    Lease& operator=(const Lease&) = delete;
-    Context& operator*() const { return *context_; }
-    Context* operator->() const { return context_.get(); }
-
-   private:
-    ShapeEntry& entry_;
-    std::unique_ptr<Context> context_;
-  };
-  Lease lease();
-  // Gives back the memory of contexts that no call uses.
-  void release_idle();
-  int contexts() const;         // in use and free
-  uint64_t held_bytes() const;  // by them
-  const std::vector<Shape>& shapes() const { return shapes_; }
-  const PreparedPlan& prepared() const { return *prepared_; }
-  const plan::Plan& plan() const { return prepared_->plan; }
-
- private:
-  std::vector<Shape> shapes_;
-  std::shared_ptr<const PreparedPlan> prepared_;
-  ContextMemory memory_;
-  mutable std::mutex mutex_;
-  std::vector<std::unique_ptr<Context>> free_;
-  int contexts_ = 0;
-  uint64_t held_bytes_ = 0;
+  Continued continued;
 };
 
 class EngineCore {
@@ -99,7 +74,12 @@ class EngineCore {
   std::shared_ptr<ShapeEntry> entry(const std::vector<Shape>& shapes, bool to_run = false);
   // A context of the entry. Where memory is refused, what idle contexts of other shapes hold is given back first.
   ShapeEntry::Lease lease(ShapeEntry& entry);
-  // The plan that these shapes would get, which is not kept: for its choices and times. Nothing of it is packed.
+  // One call from the entry's plan through all that follows it: the outputs, in order, in memory of `results` (null: of this
+  // thread's tensors). Tensors that live from plan to plan are temporary memory of the engine's.
+  std::vector<Tensor> run(ShapeEntry& entry, std::span<const Tensor> inputs, const RunWatch& watch = {},
+                          const std::shared_ptr<Allocator>& results = nullptr);
+  // The plan that these shapes would get, which is not kept: for its choices and times. Nothing of it is packed. Where shapes
+  // depend on data, it ends there.
   plan::Plan make_plan(const std::vector<Shape>& shapes);
   // The same with these tactics, and the same for what each step could be run by (PlanOptions::survey).
   plan::Plan make_plan(const plan::PlanRecord& record);
@@ -108,17 +88,20 @@ class EngineCore {
   std::shared_ptr<ShapeEntry> latest() const;
   // Later plans report to nobody: who watched the conversion may be gone.
   void end_progress() { config_.progress = nullptr; }
-  uint64_t weights_bytes() const { return packed_.bytes(); }
+  uint64_t weights_bytes() const { return packed_->bytes(); }
   // What the engine was given of its allocator.
   AllocatorStats allocated() const { return account_->stats(); }
-  // Weights, activations and workspaces that are kept now.
+  // Weights, activations and workspaces that are kept now; the same without the weights.
   uint64_t cached_bytes() const;
+  uint64_t held_bytes() const;
   // Gives back what no call uses: contexts, and all plans but the latest.
   void release_memory();
+  // Contexts that no call uses; whether there were any.
+  bool release_contexts();
   // Tactics to take without measuring, for shapes of an earlier plan.
-  void recall(plan::PlanRecord record);
-  // The tactics of all plans made or recalled.
-  std::vector<plan::PlanRecord> records() const;
+  void recall(plan::PlanRecord record) { records_->add(std::move(record)); }
+  // The tactics of all plans made or recalled; of plans of what follows a plan with the shapes of all plans up to it.
+  std::vector<plan::PlanRecord> records() const { return records_->all(); }
   bool planned(const std::vector<Shape>& shapes) const;
   // Those kept now, most recently used first.
   std::vector<std::shared_ptr<const ShapeEntry>> entries() const;
@@ -126,12 +109,22 @@ class EngineCore {
 
  private:
   plan::PlanOptions plan_options() const;
-  ir::Graph planned_graph(std::span<const Shape> shapes);
+  ops::Stages planned_stages(std::span<const Shape> shapes);
+  plan::Plan make_plan(ir::Graph front, const std::vector<Shape>& shapes, bool& worth_keeping);
   std::shared_ptr<ShapeEntry> make_entry(const std::vector<Shape>& shapes);
+  std::unique_ptr<Continuation> continuation(ops::Stages stages, const std::vector<Shape>& shapes);
+  std::vector<Shape> all_shapes(const std::vector<Shape>& own) const;
+  // For what follows the entry of these shapes. `mark`: of a region, shapes that tell it from its like; empty for the rest.
+  std::unique_ptr<EngineCore> continued(ir::Graph graph, const std::vector<Shape>& shapes,
+                                        const std::vector<Shape>& mark);
+  std::vector<Tensor> front_outputs(const ShapeEntry& entry, const std::shared_ptr<Allocator>& results) const;
+  plan::PlanRecord record_of(const plan::Plan& plan, const std::vector<Shape>& shapes) const;
   void strip_graph();
   uint64_t workspace_limit() const;
   template <typename Make>
   auto with_room(const ShapeEntry* wanted, const Make& make) -> decltype(make());
+  // What plans for other shapes hold, here and of the engine that this one continues, and giving it back as far as it is idle.
+  uint64_t held_beside(const ShapeEntry* wanted) const;
   bool release_idle_but(const ShapeEntry* wanted);
   using Entries = LruCache<std::vector<Shape>, std::shared_ptr<ShapeEntry>>;
   void keep(const std::shared_ptr<ShapeEntry>& made, bool to_run);
@@ -147,15 +140,14 @@ class EngineCore {
   bool stripped_ = false;  // its large constants are without their bytes
   std::function<ir::Graph()> again_;
   EngineConfig config_;
-  std::unique_ptr<LimitedAllocator> account_;  // around the configured allocator
-  plan::PackedStore packed_;
-  const plan::PlanRecord* find_record(const std::vector<Shape>& shapes) const;
+  std::shared_ptr<LimitedAllocator> account_;  // around the configured allocator
+  std::shared_ptr<plan::PackedStore> packed_;
+  std::shared_ptr<TacticRecords> records_;
 
   std::mutex planning_;       // held while a plan is made; taken before mutex_
   mutable std::mutex mutex_;  // guards what follows, for moments only
   int64_t evictions_ = 0;
   Entries entries_;
-  std::list<plan::PlanRecord> records_;
 };
 
 }  // namespace tfengine::runtime

@@ -81,7 +81,7 @@ Importer::Argument Importer::binding(Ref ref) const {
 }
 
 bool Importer::add_list_op(int id, const NodeDef& def) {
-  if (def.op.substr(0, 6) != "Tensor") return false;
+  if (def.op.find("Tensor") == std::string_view::npos) return false;
   const std::string name = unique(full_name(id));
   const ListContext context{
       graph_,

@@ -52,6 +52,13 @@ DType element_dtype(const ListContext& context, const char* key) {
   return *dtype;
 }
 
+bool flag(const ListContext& context, const char* key) {
+  const ir::Attrs attrs = read_attrs(def_of(context), context.budget);
+  const auto found = attrs.find(key);
+  const bool* value = found == attrs.end() ? nullptr : std::get_if<bool>(&found->second);
+  return value != nullptr && *value;
+}
+
 bool is_constant_int(const Flattener& flat, Ref ref, int64_t wanted, ConstantBudget& budget) {
   const NodeDef& def = *flat.node(ref.node).def;
   const auto message = def.op == "Const" ? attr_tensor(def, "value") : std::nullopt;
@@ -83,6 +90,24 @@ std::optional<std::vector<ValueId>> lower_tensor_list(const ListContext& context
         context, "ListReserve", {context.value(1)},
         {{"element_dtype", element_dtype(context, "element_dtype")}, {"element_shape", shape_operand(context, 0)}});
   }
+  if (op == "EmptyTensorList") {
+    require_inputs(context, 2);
+    const ValueId none =
+        context.graph.add_constant(context.unique(context.name + "/size"), Tensor(DType::S32, Shape{}));
+    return made(context, "ListReserve", {none},
+                {{"element_dtype", element_dtype(context, "element_dtype")},
+                 {"element_shape", shape_operand(context, 0)},
+                 {"grows", true}});
+  }
+  if (op == "TensorListPushBack") {
+    require_inputs(context, 2);
+    return made(context, "ListPushBack", {context.value(0), context.value(1)}, {});
+  }
+  if (op == "TensorListPopBack") {
+    require_inputs(context, 2);
+    const ir::NodeId node = context.graph.add_node("ListPopBack", context.name, {context.value(0)}, {}, 2);
+    return context.graph.node(node).outputs;
+  }
   if (op == "TensorListLength") {
     require_inputs(context, 1);
     return made(context, "ListLength", {context.value(0)}, {});
@@ -93,7 +118,9 @@ std::optional<std::vector<ValueId>> lower_tensor_list(const ListContext& context
   }
   if (op == "TensorListSetItem") {
     require_inputs(context, 3);
-    return made(context, "ListSetItem", {context.value(0), context.value(1), context.value(2)}, {});
+    ir::Attrs attrs;
+    if (flag(context, "resize_if_index_out_of_bounds")) attrs["resize"] = true;
+    return made(context, "ListSetItem", {context.value(0), context.value(1), context.value(2)}, std::move(attrs));
   }
   return std::nullopt;
 }
@@ -145,7 +172,7 @@ bool makes_handle(const NodeDef& def, int output) { return def.op == "TensorArra
 
 std::optional<std::vector<ValueId>> lower_list_op(const ListContext& context) {
   const std::string_view op = def_of(context).op;
-  if (op.substr(0, 10) == "TensorList") return lower_tensor_list(context, op);
+  if (op.substr(0, 10) == "TensorList" || op == "EmptyTensorList") return lower_tensor_list(context, op);
   if (op.substr(0, 11) == "TensorArray") return lower_tensor_array(context, op);
   return std::nullopt;
 }

@@ -117,5 +117,22 @@ TEST(SystemAllocator, CountsWeightsOnHugePagesToTheByte) {
   EXPECT_EQ(allocator.stats().total_peak_bytes, sum);
 }
 
+TEST(HugeBlock, OneThatWasFreedComesAgainForItsSize) {
+  release_huge_blocks();
+  auto block = huge_block(40 * kMiB);
+  ASSERT_NE(block, nullptr);
+  EXPECT_TRUE(aligned(block.get(), 2 * kMiB));
+  void* const first = block.get();
+  std::memset(first, 7, 40 * kMiB);
+  auto other = huge_block(40 * kMiB);
+  EXPECT_NE(other.get(), first) << "in use";
+  block.reset();
+  EXPECT_NE(huge_block(41 * kMiB).get(), first);
+  EXPECT_EQ(huge_block(40 * kMiB).get(), first);
+  // Too much to keep is given back, and so is all on demand.
+  huge_block(kMostKeptBytes + kMiB).reset();
+  release_huge_blocks();
+}
+
 }  // namespace
 }  // namespace tfengine

@@ -7,6 +7,7 @@
 
 #include <fstream>
 
+#include "list_source.h"
 #include "tfengine/error.h"
 
 namespace tfengine {
@@ -14,12 +15,12 @@ namespace {
 
 const std::string kDigits = TFE_SOURCE_DIR "/examples/digits/";
 
-std::unique_ptr<BatchSource> digits(int64_t batch_size) {
+std::unique_ptr<BatchSource> digits(int64_t batch_size, float scale = 0.0625f) {
   DataOptions options;
   options.batch_size = batch_size;
   options.feature = "image_raw";
   options.feature_shape = Shape{8, 8, 1};
-  options.scale = {0.0625f, 0.0625f, 0.0625f};
+  options.scale = {scale, scale, scale};
   return open_data(kDigits + "data/calibration.tfrecord", options);
 }
 
@@ -110,6 +111,22 @@ TEST_F(Checkpoint, RefusesOtherData) {
   Batch batch;
   none.next(batch);
   EXPECT_THROW(calibrate(model_, none, options_), std::runtime_error);
+}
+
+// As many samples as before, and in batches of the same size.
+TEST_F(Checkpoint, RefusesOtherSamples) {
+  cut_off(model_);
+  EXPECT_EQ(error_of(model_, *digits(16, 0.125f)),
+            "calibration: sample 0 of the data is not among the 32 samples that the earlier run counted; expected the "
+            "data that it was made with");
+  EXPECT_TRUE(std::filesystem::exists(options_.checkpoint)) << "an error removed the checkpoint";
+  // A sample that is there twice is not two that were counted.
+  Batch first;
+  digits(16)->next(first);
+  ListSource twice({first, first});
+  EXPECT_EQ(error_of(model_, twice),
+            "calibration: sample 16 of the data is not among the 32 samples that the earlier run counted; expected the "
+            "data that it was made with");
 }
 
 TEST_F(Checkpoint, RefusesADamagedFileAndAWrongInterval) {

@@ -36,7 +36,9 @@ TEST(Params, AreChecked) {
       {[](GraphDefParams& p) { p.profile_strategy = "Best"; },
        "profile_strategy 'Best' is unknown, expected Range, Optimal, Range+Optimal or ImplicitBatchModeCompatible"},
       {[](GraphDefParams& p) { p.calibrator = "magic"; },
-       "calibrator 'magic' is unknown, expected entropy, minmax, percentile, mse or auto"},
+       "calibrator 'magic' is unknown, expected one of auto, entropy, entropy1, legacy, minmax, moving_average, mse, "
+       "percentile"},
+      {[](GraphDefParams& p) { p.percentile = 0.0; }, "percentile is 0, expected a number above 0 and up to 100"},
       {[](GraphDefParams& p) { p.nodes_denylist = {"nowhere"}; }, "nodes_denylist: the graph has no node 'nowhere'"},
   };
   for (const Case& c : cases) {

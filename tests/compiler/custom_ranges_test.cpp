@@ -1,54 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ranges that a graph gives by its quantization nodes, against arithmetic on integers written out here:
 // scale = max(|low|, |high|) / 127, halves rounded to even, saturated.
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <random>
 
-#include "compiler/model_impl.h"
+#include "custom_ranges.h"
 #include "ir/parser.h"
-#include "tfengine/convert.h"
 #include "tfengine/error.h"
 
 namespace tfengine {
 namespace {
 
 constexpr int64_t kRows = 16, kIn = 6, kOut = 5;
-
-Model model_of(const std::string& text) { return Model(detail::make_impl(ir::parse(text), "graph")); }
-
-std::string number(float value) { return fmt::format("{:#}", value); }
-
-// A node of one of the six kinds that gives [low, high], with what it needs in front.
-std::string quantizer(const std::string& op, const std::string& out, const std::string& in, float low, float high,
-                      int64_t channels, const std::string& more = "") {
-  const auto constant = [&](const std::string& name, float value, bool per_channel) {
-    if (!per_channel) return fmt::format("%{}/{} = const f32[] [{}]\n", out, name, number(value));
-    // The widest channel is the last one.
-    std::string values;
-    for (int64_t i = 1; i <= channels; ++i) {
-      const float share = static_cast<float>(i) / static_cast<float>(channels);
-      values += (i == 1 ? "" : ", ") + number(value * share);
-    }
-    return fmt::format("%{}/{} = const f32[{}] [{}]\n", out, name, channels, values);
-  };
-  if (op == "FakeQuantWithMinMaxArgs") {
-    return fmt::format("%{} = {}(%{}) {{min={}, max={}{}}}\n", out, op, in, number(low), number(high), more);
-  }
-  const bool per_channel = op == "FakeQuantWithMinMaxVarsPerChannel";
-  std::string text = constant("low", low, per_channel) + constant("high", high, per_channel);
-  if (op == "QuantizeAndDequantizeV3") {
-    text += fmt::format("%{}/bits = const s32[] [8]\n", out);
-    return text +
-           fmt::format("%{0} = {1}(%{2}, %{0}/low, %{0}/high, %{0}/bits) {{range_given=true{3}}}\n", out, op, in, more);
-  }
-  const std::string given = op.rfind("Quantize", 0) == 0 ? "range_given=true" : "num_bits=8";
-  return text + fmt::format("%{0} = {1}(%{2}, %{0}/low, %{0}/high) {{{3}{4}}}\n", out, op, in, given, more);
-}
 
 // x -> MatMul -> BiasAdd -> a product with the identity, which shows the integers of the tensor in front; each
 // quantizer's text may be empty, and then reads "%name = Identity(%in)".
@@ -65,28 +31,7 @@ std::string network(const std::string& at_input, const std::string& at_product, 
          or_identity(at_sum, "qs", "s") + "%y = MatMul(%qs, %eye)\nreturn %y\n}";
 }
 
-Tensor input(float most, unsigned seed = 3) {
-  Tensor x(DType::F32, Shape{kRows, kIn});
-  std::mt19937 rng(seed);
-  std::uniform_real_distribution<float> values(-most, most);
-  for (int64_t i = 0; i < x.elements(); ++i) x.mutable_as<float>()[i] = values(rng);
-  return x;
-}
-
-ConvertOptions int8_options(const std::string& backend = "") {
-  ConvertOptions options;
-  options.precision = "int8";
-  options.avoid_slow_int8 = false;
-  options.engine.backend = backend;
-  options.engine.threads = 1;
-  options.int8_grid = "tensorrt";
-  options.batch_size = kRows;
-  return options;
-}
-
-int saturated(float value, float scale) {
-  return static_cast<int>(std::clamp(std::nearbyint(value / scale), -128.0f, 127.0f));
-}
+Tensor input(float most, unsigned seed = 3) { return random_tensor(Shape{kRows, kIn}, most, seed); }
 
 // The integers of the sum, times their scale.
 std::vector<float> simulated(const std::string& text, const Tensor& x, float input_range, float sum_range) {
@@ -304,6 +249,27 @@ TEST(Tables, OfAnyFormatGiveRanges) {
       sources(
           R"({"format": "tfengine ranges", "version": 1, "tensors": {"x": {"max_abs": 3, "source": "custom"}}})")["x"],
       nlohmann::json({"custom", 3.0}));
+}
+
+TEST(Tables, AndNodesThatDifferAreAnErrorNamingBoth) {
+  const Model model = model_of(network(quantizer("FakeQuantWithMinMaxArgs", "qx", "x", -9.0f, 9.0f, kIn), "", ""));
+  ConvertOptions options = int8_options();
+  const auto table = [](const std::string& name, const std::string& max_abs, const std::string& source) {
+    return R"({"format": "tfengine ranges", "version": 1, "tensors": {")" + name + R"(": {"max_abs": )" + max_abs +
+           R"(, "source": ")" + source + R"("}}})";
+  };
+  for (const char* name : {"x", "x:0"}) {
+    options.calibration_table = table(name, "3", "custom");
+    EXPECT_EQ(
+        error_of(model, options),
+        "tensor 'x' has two different ranges: 9 from node 'qx' and 3, custom, from the calibration table; expected "
+        "one");
+  }
+  options.calibration_table = table("x", "9", "custom");
+  EXPECT_EQ(error_of(model, options), "no error");
+  // What data say is less than what the model says.
+  options.calibration_table = table("x", "3", "calibrated");
+  EXPECT_EQ(error_of(model, options), "no error");
 }
 
 }  // namespace

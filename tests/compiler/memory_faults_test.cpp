@@ -6,6 +6,8 @@
 #include <functional>
 
 #include "base/host_memory.h"
+#include "compiler/model_impl.h"
+#include "ir/parser.h"
 #include "support/digits.h"
 #include "support/memory_testing.h"
 #include "tfengine/error.h"
@@ -133,6 +135,61 @@ TEST_F(MemoryFaults, Running) {
               0);
     for (int i = 0; i < 10; ++i) EXPECT_NEAR(outputs.at(0).tensor.as<float>()[i], want[static_cast<size_t>(i)], 1e-5);
   }
+}
+
+// Through two plans, with what is evaluated between them: the second is made, and takes its memory, in the run.
+TEST_F(MemoryFaults, RunningWhereShapesDependOnData) {
+  const Model model(detail::make_impl(ir::parse(R"(
+graph @places(%x: f32[?,4]) {
+  %w = const f32[4,8] uniform(1, -1, 1) %zero = const f32[] [0] %half = const f32[] [0.5]
+  %m = Greater(%x, %zero)
+  %p = Where(%m)
+  %v = GatherNd(%x, %p)
+  %above = Greater(%v, %half)
+  %q = Where(%above)
+  %y = MatMul(%x, %w)
+  %z = GatherNd(%v, %q)
+  %n = const s32[] [3] %i0 = const s32[] [0]
+  %i, %grown = While(%i0, %z, %n)
+    graph @cond(%ci: s32[], %cr: f32[?], %cn: s32[]) {
+      %go = Less(%ci, %cn)
+      return %go
+    }
+    graph @body(%bi: s32[], %br: f32[?], %bn: s32[]) {
+      %axis = const s32[] [0] %one = const s32[] [1]
+      %more = Add(%bi, %one)
+      %longer = ConcatV2(%br, %br, %axis)
+      return %more, %longer
+    }
+  %t = Tanh(%grown)
+  return %y, %z, %q, %t
+})"),
+                                      "places"));
+  const Tensor x = Tensor::of<float>(DType::F32, {2, 4}, {1, -1, 0.25f, 2, -3, 0.75f, -0.5f, 0});
+  ConvertOptions options = digits_options();
+  options.input_shapes = {{x.shape()}};
+  options.engine.allocator = memory_.get();
+  int most = 0;
+  {
+    const Engine engine = convert(model, options);
+    std::vector<NamedTensor> outputs;
+    const auto check = [&] {
+      ASSERT_EQ(outputs.at(1).tensor.shape(), (Shape{3}));
+      EXPECT_EQ(outputs[1].tensor.as<float>()[2], 0.75f);
+      ASSERT_EQ(outputs[3].tensor.shape(), (Shape{24}));
+    };
+    most = refuse_each([&] { outputs = engine.run({{"x", x}}); });
+    check();
+    // The first try of each request takes what the ones before it left: without memory of its own each time, it asks for all.
+    const int again = refuse_each([&] {
+      engine.release_memory();
+      outputs = engine.run({{"x", x}});
+    });
+    check();
+    EXPECT_GT(again, 5);
+  }
+  EXPECT_GT(most, 5);
+  EXPECT_EQ(system_.bytes_in_use(), 0u);
 }
 
 // What timing cannot have, it does without; what the engine cannot have is an error.

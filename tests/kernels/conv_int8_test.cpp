@@ -337,8 +337,9 @@ TEST(ConvInt8, WinogradRefusesWeightsWhoseSumsCouldOverflow) {
 TEST(ConvInt8, ResidualInPlace) {
   std::mt19937 rng(5);
   // Ends of panels, of vectors and of chunks of pixels; several images; groups.
-  for (const ConvShape& s : {conv(1, 9, 32, 48, 3), conv(2, 7, 40, 67, 1), conv(1, 1, 96, 10, 1), conv(1, 30, 16, 24, 3),
-                             conv(3, 13, 24, 130, 3, 2), conv(1, 20, 256, 64, 1), conv(1, 8, 32, 36, 3, 1, 1, 4)}) {
+  for (const ConvShape& s :
+       {conv(1, 9, 32, 48, 3), conv(2, 7, 40, 67, 1), conv(1, 1, 96, 10, 1), conv(1, 30, 16, 24, 3),
+        conv(3, 13, 24, 130, 3, 2), conv(1, 20, 256, 64, 1), conv(1, 8, 32, 36, 3, 1, 1, 4)}) {
     const Data d(s, Elem::U8, rng);
     for (const ConvInt8Algo algo : kConvInt8Algos) {
       if (!conv_int8_supports(algo, s, d.src_elem, d.weights.data())) continue;

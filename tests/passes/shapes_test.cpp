@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reshapes, transposes, dense layers on feature maps and sequences, and static shapes.
 #include "base/check.h"
+#include "ir/parser.h"
 #include "ops/op.h"
 #include "passes/convolution_forms.h"
 #include "passes/dense_to_conv.h"
@@ -225,6 +226,24 @@ TEST(Specialize, KeepsQuantizedTensorsAndSharesConstants) {
   EXPECT_EQ(q.dtype, DType::U8);
   EXPECT_TRUE(q.quant.defined());
   EXPECT_EQ(fixed.value(fixed.find_value("w")).constant.data(), graph.value(graph.find_value("w")).constant.data());
+}
+
+// No shape is known of what an unknown op computes, but that is not what is wrong with it.
+TEST(Specialize, UnknownOpsAreNamedAsSuch) {
+  const ir::Graph graph = ir::parse(R"(graph @g(%x: f32[2,2]) {
+    %a = Relu(%x)
+    %b = MatrixInverse(%a)
+    %c = Relu(%b)
+    return %c
+  })");
+  try {
+    specialize(graph, std::vector<Shape>{Shape{2, 2}});
+    ADD_FAILURE() << "no error";
+  } catch (const InvalidModel& error) {
+    EXPECT_STREQ(error.what(),
+                 "MatrixInverse 'b': the op is not supported; cut the graph before it by choosing other outputs, or "
+                 "remove the node");
+  }
 }
 
 }  // namespace

@@ -243,5 +243,20 @@ TEST(Planner, AllocatesWhatThePlanSays) {
   EXPECT_EQ(stats.in_use_bytes[static_cast<size_t>(Purpose::Workspace)], prepared->plan.workspace_bytes);
 }
 
+// Steps are timed on zeros, which integers are not divided by.
+TEST(Planner, StepsThatRefuseWhatTheyAreTimedOnArePlanned) {
+  const ir::Graph graph = parsed(R"(graph @g(%x: s32[8], %y: s32[8]) {
+    %a = FloorDiv(%x, %y)
+    %b = Add(%a, %y)
+    return %b
+  })");
+  PackedStore packed(default_allocator());
+  const Plan plan = make_plan(graph, packed, options());
+  ASSERT_EQ(plan.steps.size(), 2u);
+  EXPECT_EQ(plan.steps[0].tactic.name, "own:typed");
+  EXPECT_EQ(plan.steps[0].time_us, 0.0);
+  EXPECT_GT(plan.steps[1].time_us, 0.0);
+}
+
 }  // namespace
 }  // namespace tfengine::plan

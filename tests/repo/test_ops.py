@@ -53,12 +53,11 @@ def test_model_that_converts():
 
 @pytest.fixture
 def strange_graph(tmp_path):
-    """A graph with an op that nobody knows, one that stays outside by design, and one whose result depends on data."""
+    """A graph with an op that nobody knows, and one that stays outside by design."""
     tf = pytest.importorskip("tensorflow")
     graph = tf.Graph()
     with graph.as_default():
         x = tf.compat.v1.placeholder(tf.float32, (2, 3), "x")
-        tf.raw_ops.Where(condition=x > 0, name="places")
         tf.strings.as_string(x, name="text")
         tf.raw_ops.Betainc(a=x, b=x, x=x, name="beta")
     path = tmp_path / "strange.pb"
@@ -71,15 +70,31 @@ def test_model_that_does_not_convert(strange_graph, tmp_path):
     check = json.loads(tfengine("check", strange_graph, "--json", "--csv", table))
     assert not check["converts"]
     found = {node["node"]: node for node in check["findings"]}
-    assert set(found) == {"places", "text", "beta"}
-    assert "depends on data" in found["places"]["reason"]
+    assert set(found) == {"text", "beta"}
     assert "by design" in found["text"]["reason"]
     assert "does not know" in found["beta"]["reason"]
     assert all(node["remedy"] for node in found.values())
     lines = table.read_text().splitlines()
     assert lines[0] == "OP|CONVERTS|COUNT|REASON|REMEDY|NODES"
-    assert sorted(line.split("|")[0] for line in lines[1:]) == ["AsString", "Betainc", "Where"]
+    assert sorted(line.split("|")[0] for line in lines[1:]) == ["AsString", "Betainc"]
     assert "does not convert" in tfengine("check", strange_graph)
+
+
+def test_model_whose_shapes_depend_on_data(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.compat.v1.placeholder(tf.float32, (2, 3), "x")
+        places = tf.raw_ops.Where(condition=x > 0, name="places")
+        tf.gather_nd(x, places, name="found")
+    path = tmp_path / "places.pb"
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+    check = json.loads(tfengine("check", path, "--json"))
+    assert check["converts"]
+    found = {node["node"]: node for node in check["findings"]}
+    assert "depends on data" in found["places"]["reason"]
+    assert found["places"]["remedy"]
+    assert "found" not in found
 
 
 def test_missing_model():

@@ -53,6 +53,9 @@ class TrtGraphConverter:
             ValueError if it is longer than maximum_cached_engines.
         calibrator: how ranges follow from what calibration saw: "entropy" and "entropy1" (TensorRT's), "legacy", "auto",
             "mse", "percentile", "minmax" or "moving_average".
+        percentile: of the calibrators "percentile" and "legacy".
+        strict_ranges: INT8: tensors without a range are an error that names them all, when their engine is built. False:
+            what reads them computes in float.
 
     Raises RuntimeError in eager mode, ValueError for arguments that mean nothing, TypeError for wrong types.
     """
@@ -76,6 +79,8 @@ class TrtGraphConverter:
         session_config: tf.compat.v1.ConfigProto | None = None,
         cached_engine_batches: list[int] | None = None,
         calibrator: str = "entropy",
+        percentile: float = 99.99,
+        strict_ranges: bool = False,
     ) -> None:
         if tf.executing_eagerly():
             raise RuntimeError(
@@ -93,7 +98,7 @@ class TrtGraphConverter:
             use_calibration,
         )
         check_params(self._params)
-        check_calibrator(calibrator)
+        check_calibrator(calibrator, percentile)
         _check_cached_engine_batches(cached_engine_batches, maximum_cached_engines)
         self._input_graph_def = _as_graph_def(input_graph_def)
         self._input_dir = None if input_saved_model_dir is None else os.fspath(input_saved_model_dir)
@@ -101,7 +106,7 @@ class TrtGraphConverter:
         self._signature_key = input_saved_model_signature_key or SERVING_KEY
         self._denylist = _one_denylist(nodes_denylist, nodes_blacklist)
         self._session_config = session_config
-        self._calibrator = calibrator
+        self._ranges = {"calibrator": calibrator, "percentile": float(percentile), "strict_ranges": bool(strict_ranges)}
         self._need_calibration = needs_calibration(self._params)
         self._is_dynamic_op = bool(is_dynamic_op)
         if self._need_calibration and not is_dynamic_op:
@@ -135,7 +140,7 @@ class TrtGraphConverter:
             nodes_denylist=self._denylist,
             is_dynamic_op=self._is_dynamic_op,
             max_batch_size=1 if self._is_dynamic_op else self._max_batch_size,
-            calibrator=self._calibrator,
+            **self._ranges,
             remove_native_segments=experimental_feature("remove_native_segments"),
         )
         return self._converted

@@ -56,6 +56,9 @@ class TrtGraphConverterV2:
         conversion_params: a TrtConversionParams, which replaces the six.
         calibrator: how ranges follow from what calibration saw: "entropy" and "entropy1" (TensorRT's), "legacy", "auto",
             "mse", "percentile", "minmax" or "moving_average".
+        percentile: of the calibrators "percentile" and "legacy".
+        strict_ranges: INT8: tensors without a range are an error that names them all, when their engine is built. False:
+            what reads them computes in float.
         nodes_denylist: names of nodes of the frozen graph that stay TensorFlow's.
 
     Raises AssertionError without eager execution, ValueError for arguments that mean nothing.
@@ -77,6 +80,8 @@ class TrtGraphConverterV2:
         conversion_params: TrtConversionParams | None = None,
         *,
         calibrator: str = "entropy",
+        percentile: float = 99.99,
+        strict_ranges: bool = False,
         nodes_denylist: Iterable[str] = (),
     ) -> None:
         if not tf.executing_eagerly():
@@ -92,7 +97,7 @@ class TrtGraphConverterV2:
             allow_build_at_runtime,
         )
         check_params(self._conversion_params)
-        check_calibrator(calibrator)
+        check_calibrator(calibrator, percentile)
         if input_saved_model_dir is None:
             raise ValueError("input_saved_model_dir: got None, expected the folder of a SavedModel")
         self._input_saved_model_dir = os.fspath(input_saved_model_dir)
@@ -110,7 +115,7 @@ class TrtGraphConverterV2:
             logger.warning(
                 "TF_TRT_EXPERIMENTAL_FEATURES: 'disable_graph_freezing' changes nothing: engines hold constants"
             )
-        self._calibrator = calibrator
+        self._ranges = {"calibrator": calibrator, "percentile": float(percentile), "strict_ranges": bool(strict_ranges)}
         self._nodes_denylist = [node_of(name) for name in nodes_denylist]
         self._need_calibration = needs_calibration(self._conversion_params)
         self._calibrations: dict[str, EngineCalibration] | None = None
@@ -155,7 +160,7 @@ class TrtGraphConverterV2:
             profile_strategy=self._profile_strategy,
             # Engines are built ahead of time even if they may not be when serving: save() writes what is wanted.
             allow_build_at_runtime=True,
-            calibrator=self._calibrator,
+            **self._ranges,
         )
         self._rebuild()
         if self._need_calibration:

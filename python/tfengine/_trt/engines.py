@@ -42,7 +42,7 @@ def convert_frozen(
     Arguments:
         outputs: names of nodes or tensors that must stay readable under their names.
         options: is_dynamic_op, max_batch_size, use_dynamic_shape, profile_strategy, allow_build_at_runtime,
-            nodes_denylist, calibrator, remove_native_segments.
+            nodes_denylist, calibrator, percentile, strict_ranges, remove_native_segments.
     """
     parts: list[tuple[str, _core.GraphDefConversion]] = []
 

@@ -157,9 +157,11 @@ def canonical_profile_strategy(strategy: str) -> str:
     )
 
 
-def check_calibrator(calibrator: str) -> None:
+def check_calibrator(calibrator: str, percentile: float) -> None:
     if calibrator not in CALIBRATORS:
         raise ValueError(f"calibrator: got {calibrator!r}, expected one of {list(CALIBRATORS)}")
+    if not 0 < percentile <= 100:
+        raise ValueError(f"percentile: got {percentile!r}, expected a number above 0 and up to 100")
 
 
 def experimental_feature(name: str) -> bool:

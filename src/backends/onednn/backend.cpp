@@ -123,6 +123,7 @@ bool plain_bytes(const StepSpec& spec) {
 // Forms for numbers that a lowering does not take: of other types than float32, or of 16 bits.
 Tactics lower(const Lowering& lowering, const StepSpec& spec) {
   const std::string& op = spec.node->op;
+  if (better_as_chain(spec)) return chain_of_one_tactics(spec);
   if (is_typed(op) && has_plain_numbers(spec)) return typed_tactics(spec);
   Tactics found = lowering.tactics(spec);
   if (std::holds_alternative<std::vector<Tactic>>(found)) return found;

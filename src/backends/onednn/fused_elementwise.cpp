@@ -9,6 +9,7 @@
 #include "backends/onednn/eltwise.h"
 #include "backends/onednn/typed.h"
 #include "kernels/chain.h"
+#include "ops/fused_elementwise.h"
 #include "ops/op.h"
 
 namespace tfengine::onednn {
@@ -38,6 +39,28 @@ ChainStep float_step(EltwiseOp op, float alpha = 0.0f, float beta = 0.0f) {
   return step;
 }
 
+ChainStep typed_step(kernels::TypedOp op, Num type) {
+  ChainStep step;
+  step.kind = Kind::Typed;
+  step.typed = op;
+  step.type = type;
+  return step;
+}
+
+// Functions of two float operands that are two steps: a first one, and what it is given to.
+struct TwoSteps {
+  ChainStep first, second;
+};
+std::optional<TwoSteps> two_steps(const std::string& op) {
+  const auto logarithm = [](ChainStep first) {
+    // 0 where the factor is 0, whatever the logarithm.
+    return TwoSteps{first, typed_step(kernels::TypedOp::MulNoNan, Num::F32)};
+  };
+  if (op == "Xlogy") return logarithm(float_step(EltwiseOp::Log));
+  if (op == "FloorDiv") return TwoSteps{float_step(EltwiseOp::Div), float_step(EltwiseOp::Floor)};
+  return std::nullopt;
+}
+
 // The one step of a node whose data are of this type; nullopt for nodes that are several, and for others.
 std::optional<ChainStep> single_step(const ir::Node& node, DType dtype) {
   const auto num = register_num(dtype);
@@ -58,10 +81,7 @@ std::optional<ChainStep> single_step(const ir::Node& node, DType dtype) {
   }
   const auto typed = typed_op(node.op);
   if (!typed || !kernels::typed_defined(*typed, *num) || kernels::typed_may_fail(*typed, *num)) return std::nullopt;
-  step.kind = Kind::Typed;
-  step.typed = *typed;
-  step.type = *num;
-  return step;
+  return typed_step(*typed, *num);
 }
 
 DType data_type(const ir::Graph& graph, const ir::Node& node) {
@@ -184,6 +204,10 @@ class ChainWriter {
     } else if (node.op == "BatchNormAffine") {
       result = emit(float_step(EltwiseOp::Mul), {sources[0], sources[1]});
       emit_over(float_step(EltwiseOp::Add), result, sources[2]);
+    } else if (const auto two = two_steps(node.op); two && register_num(made) == Num::F32) {
+      const bool logarithm = node.op == "Xlogy";
+      result = emit(two->first, {sources[logarithm ? 1 : 0], sources[logarithm ? 0 : 1]});
+      emit_over(two->second, result, sources[0]);
     } else {
       const auto step = single_step(node, data_type(region_, node));
       if (!step) return false;
@@ -332,6 +356,32 @@ bool can_fuse(const ir::Graph& graph, const ir::Node& node) {
                        : step->kind == Kind::Float && kernels::is_binary(step->eltwise) ? 2
                                                                                         : 1;
   return own == operands;
+}
+
+bool better_as_chain(const StepSpec& spec) {
+  const bool halves = half_of(spec.outputs[0].dtype).has_value() && spec.node->op != "Cast";
+  const bool floats = spec.outputs[0].dtype == DType::F32 && two_steps(spec.node->op);
+  return (halves || floats) && can_fuse(*spec.graph, *spec.node);
+}
+
+Tactics chain_of_one_tactics(const StepSpec& spec) {
+  const ir::Node& node = *spec.node;
+  ir::Graph region;
+  std::vector<ir::ValueId> inputs;
+  for (const TensorDesc& input : spec.inputs) inputs.push_back(region.add_input("", input.dtype, input.shape));
+  const ir::NodeId copy = region.add_node(node.op, node.name, std::move(inputs), node.attrs);
+  region.node(copy).epilogue = node.epilogue;
+  const ir::ValueId out = region.output(copy);
+  region.value(out).dtype = spec.outputs[0].dtype;
+  region.value(out).shape = spec.outputs[0].shape;
+  region.outputs.push_back({node.name, out});
+  ir::Node fused;
+  fused.op = ops::kFusedElementwise;
+  fused.name = node.name;
+  fused.regions.push_back(std::move(region));
+  StepSpec as_chain = spec;
+  as_chain.node = &fused;
+  return fused_elementwise_tactics(as_chain);
 }
 
 Tactics fused_elementwise_tactics(const StepSpec& spec) {

@@ -27,6 +27,9 @@ Tactics list_set_item_tactics(const StepSpec& spec) {
   if (!is_index(spec.inputs[1].dtype) || !spec.outputs[0].dense() || !spec.inputs[2].dense()) {
     return Refusal{"its index is no int32 or int64, or its item is a slice"};
   }
+  if (spec.inputs[0].shape != spec.outputs[0].shape || spec.outputs[0].shape.elements() == 0) {
+    return Refusal{"its list changes its size, or has none"};
+  }
   const int64_t length = spec.outputs[0].shape[0];
   const size_t bytes = spec.outputs[0].bytes() / static_cast<size_t>(length);
   Tactic tactic = plain_tactic(

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/onednn/matmul.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <fmt/core.h>
 
 #include "backends/onednn/int8_conv.h"
@@ -71,6 +74,18 @@ memory::desc batched_desc(const Shape& shape, bool transposed, size_t rank) {
   return memory::desc(dims, memory::data_type::f32, strides);
 }
 
+// Columns of float weights that oneDNN packs side by side. It takes 64 where nothing is said, and packs 28 columns, as the
+// squeezing layers of EfficientNets have, as 64: narrower panels where the widest add more than an eighth.
+memory::format_tag panels_of(const MatrixProblem& p, DType dtype) {
+  using Tag = memory::format_tag;
+  const auto padded = [&](int64_t columns) { return (p.n + columns - 1) / columns * columns; };
+  if (dtype != DType::F32 || padded(64) - p.n <= p.n / 8) return Tag::any;
+  const std::pair<int64_t, Tag> panels[] = {{48, Tag::BA16a48b}, {32, Tag::BA16a32b}, {16, Tag::BA16a16b}};
+  const auto least = std::min_element(std::begin(panels), std::end(panels),
+                                      [&](const auto& a, const auto& b) { return padded(a.first) < padded(b.first); });
+  return least->second;
+}
+
 }  // namespace
 
 void add_dnnl_matmul(const StepSpec& spec, const MatrixProblem& p, std::vector<Tactic>& tactics) {
@@ -85,9 +100,19 @@ void add_dnnl_matmul(const StepSpec& spec, const MatrixProblem& p, std::vector<T
                                 : memory::desc({1, p.n}, memory::data_type::f32, memory::format_tag::ab);
   const bool alone = better_alone(static_cast<double>(p.m) * static_cast<double>(p.k) * static_cast<double>(p.n));
   const Alone team(alone);
-  dnnl::matmul::primitive_desc pd(cpu_engine(), matrix_desc(spec.inputs[0], p.m, p.k),
-                                  memory::desc({p.k, p.n}, type, memory::format_tag::any), bias,
-                                  matrix_desc(spec.outputs[0], p.m, p.n), fusion.attr, true);
+  const auto described = [&](memory::format_tag tag) {
+    return dnnl::matmul::primitive_desc(cpu_engine(), matrix_desc(spec.inputs[0], p.m, p.k),
+                                        memory::desc({p.k, p.n}, type, tag), bias,
+                                        matrix_desc(spec.outputs[0], p.m, p.n), fusion.attr, true);
+  };
+  const memory::format_tag panels = panels_of(p, spec.inputs[0].dtype);
+  if (panels != memory::format_tag::any) {
+    // Only some of its kernels take given panels, and all of these want a workspace: they are beside the others.
+    dnnl::matmul::primitive_desc narrow = described(panels);
+    const WeightedListing listing{"dnnl:matmul_narrow:", given, fusion.sum, 1, "ref", alone};
+    if (narrow) add_weighted_tactics<dnnl::matmul>(listing, std::move(narrow), spec, tactics);
+  }
+  dnnl::matmul::primitive_desc pd = described(memory::format_tag::any);
   if (!pd) return;
   const WeightedListing listing{"dnnl:matmul:", given, fusion.sum, kMaxImplementations, "", alone};
   add_weighted_tactics<dnnl::matmul>(listing, std::move(pd), spec, tactics);

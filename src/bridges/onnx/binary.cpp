@@ -93,7 +93,7 @@ class Arithmetic {
     return f_.apply("Where", {f_.apply("And", {some, differ}), f_.apply("Add", {remainder, b_}), remainder});
   }
   std::string truncate_div() const {
-    const std::string quotient = f_.apply("Div", {a_, b_});
+    std::string quotient = f_.apply("Div", {a_, b_});
     if (!real()) return quotient;
     return f_.apply("Mul", {f_.apply("Sign", {quotient}), f_.apply("Floor", {f_.apply("Abs", {quotient})})});
   }

@@ -132,6 +132,8 @@ std::string build_engine(const GraphView& view, const GraphTypes& types, const S
   options.float_precision = "bf16";  // INT8 means INT8 and 16-bit floats in TF-TRT
   options.calibration = calibration;
   options.calibrator = params.calibrator;
+  options.percentile = params.percentile;
+  options.strict_ranges = params.strict_ranges;
   options.float_without_ranges = true;
   options.input_shapes = {shapes};
   options.engine.max_workspace_size_bytes = params.max_workspace_size_bytes;

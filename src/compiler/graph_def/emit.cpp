@@ -193,6 +193,8 @@ class Emitter {
             {"_profile_generation_mode", bool_attr(false)},
             {"_tfengine_calibrator", string_attr(params_.calibrator)},
             {"_tfengine_channel_means", string_attr(engine.channel_means)},
+            {"_tfengine_percentile", float_attr(static_cast<float>(params_.percentile))},
+            {"_tfengine_strict_ranges", bool_attr(params_.strict_ranges)},
             {"_use_implicit_batch", bool_attr(!params_.use_dynamic_shape)},
             {"cached_engine_batches", ints_attr({})},
             {"calibration_data", string_attr(engine.calibration_data)},

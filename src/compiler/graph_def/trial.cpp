@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "passes/pipeline.h"
 #include "passes/specialize.h"
+#include "passes/split_at_data.h"
 #include "plan/planner.h"
 
 namespace tfengine::graphdef {
@@ -125,7 +126,7 @@ std::vector<Offender> refused_steps(const ir::Graph& graph, const Names& names, 
   for (const ir::NodeId id : graph.order()) {
     const ir::Node& node = graph.node(id);
     if (!std::all_of(node.inputs.begin(), node.inputs.end(), is_static)) continue;  // an earlier node is told
-    if (!std::all_of(node.outputs.begin(), node.outputs.end(), is_static)) {
+    if (passes::depends_on_data(graph, node)) {
       add(node, "the shape of its output depends on the values of its inputs, and engines are planned for shapes");
       continue;
     }
