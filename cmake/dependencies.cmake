@@ -20,3 +20,14 @@ endif()
 if(TFENGINE_BUILD_BENCHMARKS)
   find_package(benchmark REQUIRED)
 endif()
+if(TFENGINE_CUDA)
+  # The driver, cuDNN and NVRTC are loaded when a GPU is used; the runtime is linked in.
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 90) # the last one as PTX, too, for newer ones
+  endif()
+  # The standard is given as an option (backends/cuda): CMake 3.25 knows no flag of newer compilers for it.
+  set(CMAKE_CUDA_STANDARD_REQUIRED OFF)
+  enable_language(CUDA)
+  find_package(CUDAToolkit 12.3 REQUIRED)
+  find_path(CUDNN_INCLUDE_DIR cudnn_graph.h HINTS ${CUDAToolkit_INCLUDE_DIRS} REQUIRED)
+endif()

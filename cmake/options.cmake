@@ -3,6 +3,7 @@ option(TFENGINE_BUILD_PYTHON "Build the Python module" ON)
 option(TFENGINE_BUILD_TESTS "Build the tests" ON)
 option(TFENGINE_BUILD_BENCHMARKS "Build the C++ micro-benchmarks" OFF)
 option(TFENGINE_SANITIZE "Instrument everything with AddressSanitizer (./dev sanitize)" OFF)
+option(TFENGINE_CUDA "Build the NVIDIA GPU backend: needs nvcc and cuDNN's headers, nothing of them at link time" OFF)
 option(TFENGINE_FUZZ "Instrument the library and build the fuzz targets (./dev fuzz)" OFF)
 
 if(NOT CMAKE_BUILD_TYPE)

@@ -2,11 +2,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <barrier>
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <sstream>
+#include <thread>
 
 #include "command.h"
 #include "options.h"
@@ -29,12 +33,14 @@ struct Options {
   EngineOptions engine_options;
 };
 
-Engine open(const Options& options) {
+Engine open(const Options& options, const std::string& device) {
+  EngineOptions engine_options = options.engine_options;
+  engine_options.device = device;
   if (is_engine_file(options.engine) || options.engine.ends_with(".tfe")) {
-    return Engine::load(options.engine, options.engine_options);
+    return Engine::load(options.engine, engine_options);
   }
   ConvertOptions convert_options;
-  convert_options.engine = options.engine_options;
+  convert_options.engine = engine_options;
   convert_options.batch_size = options.batch_size;
   return convert(Model::load(options.engine, options.load), convert_options);
 }
@@ -102,6 +108,99 @@ Timing measure(const Options& options, const Engine& engine, const std::vector<N
   return timing;
 }
 
+std::vector<NamedTensor> random_inputs(const Options& options, const Engine& engine, const std::vector<Shape>& shapes) {
+  std::mt19937 random(options.seed);
+  std::vector<NamedTensor> inputs;
+  const std::vector<TensorSpec> specs = engine.inputs();
+  for (size_t i = 0; i < specs.size(); ++i)
+    inputs.push_back({specs[i].name, random_input(specs[i], shapes[i], random)});
+  return inputs;
+}
+
+int64_t samples_of(const std::vector<Shape>& shapes) {
+  return shapes.empty() || shapes[0].rank() == 0 ? 1 : shapes[0][0];
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, ',');) parts.push_back(part);
+  if (parts.empty()) parts.emplace_back();
+  return parts;
+}
+
+// What one device did while all of them ran.
+struct Share {
+  std::string device;
+  int64_t runs = 0;
+  double seconds = 0.0;
+  std::exception_ptr failure;
+};
+
+// One engine and one thread for each device, all at the same time.
+std::vector<Share> measure_together(const Options& options, const std::vector<std::string>& devices,
+                                    const Output& output, int64_t& samples) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<Engine> engines;
+  std::vector<std::vector<NamedTensor>> inputs;
+  for (const std::string& device : devices) {
+    engines.push_back(open(options, device));
+    for (const std::string& notice : engines.back().notices()) note(output, notice);
+    const std::vector<Shape> shapes = input_shapes(options, engines.back());
+    samples = samples_of(shapes);
+    inputs.push_back(random_inputs(options, engines.back(), shapes));
+  }
+  std::vector<Share> shares(devices.size());
+  std::barrier start(static_cast<std::ptrdiff_t>(devices.size()));
+  const auto work = [&](size_t i) {
+    Share& share = shares[i];
+    share.device = engines[i].device();
+    try {
+      for (int run = 0; run < 3; ++run) engines[i].run(inputs[i]);
+    } catch (...) {
+      share.failure = std::current_exception();
+      start.arrive_and_drop();
+      return;
+    }
+    start.arrive_and_wait();
+    const auto begin = Clock::now();
+    try {
+      while (share.seconds < options.seconds) {
+        engines[i].run(inputs[i]);
+        ++share.runs;
+        share.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+      }
+    } catch (...) {
+      share.failure = std::current_exception();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < devices.size(); ++i) threads.emplace_back(work, i);
+  for (std::thread& thread : threads) thread.join();
+  for (const Share& share : shares) {
+    if (share.failure) std::rethrow_exception(share.failure);
+  }
+  return shares;
+}
+
+void run_together(const Options& options, const std::vector<std::string>& devices, const Output& output) {
+  note(output, fmt::format("running on {} devices for about {:.0f} s", devices.size(), options.seconds));
+  int64_t samples = 1;
+  double total = 0.0;
+  nlohmann::json rows = nlohmann::json::array();
+  for (const Share& share : measure_together(options, devices, output, samples)) {
+    const double per_s = static_cast<double>(share.runs * samples) / share.seconds;
+    total += per_s;
+    rows.push_back({{"device", share.device}, {"runs", share.runs}, {"throughput_per_s", per_s}});
+    if (!output.json) fmt::print("{}: {} runs, {:.1f} samples/s\n", share.device, share.runs, per_s);
+  }
+  if (output.json) {
+    fmt::print("{}\n", nlohmann::json{{"batch_size", samples}, {"devices", rows}, {"throughput_per_s", total}}.dump(1));
+  } else {
+    fmt::print("together: batch {}, {:.1f} samples/s\n", samples, total);
+  }
+}
+
 void print_text(const Engine& engine, const Timing& timing, const std::vector<LayerProfile>& layers, int64_t samples,
                 const std::vector<Shape>& shapes) {
   fmt::print("{} engine, batch {}, {} threads: {} runs\n", engine.precision(), samples, engine.threads(),
@@ -148,18 +247,16 @@ void print_json(const Engine& engine, const Timing& timing, const std::vector<La
 }
 
 void run(const Options& options, const Output& output) {
-  const Engine engine = open(options);
+  const std::vector<std::string> devices = split(options.engine_options.device);
+  if (devices.size() > 1) return run_together(options, devices, output);
+  const Engine engine = open(options, devices[0]);
   for (const std::string& notice : engine.notices()) note(output, notice);
   const std::vector<Shape> shapes = input_shapes(options, engine);
-  std::mt19937 random(options.seed);
-  std::vector<NamedTensor> inputs;
-  const std::vector<TensorSpec> specs = engine.inputs();
-  for (size_t i = 0; i < specs.size(); ++i)
-    inputs.push_back({specs[i].name, random_input(specs[i], shapes[i], random)});
+  const std::vector<NamedTensor> inputs = random_inputs(options, engine, shapes);
   note(output, fmt::format("running for about {:.0f} s", options.seconds));
   const Timing timing = measure(options, engine, inputs);
   const std::vector<LayerProfile> layers = options.no_layers ? std::vector<LayerProfile>{} : engine.profile(inputs, 10);
-  const int64_t samples = shapes.empty() || shapes[0].rank() == 0 ? 1 : shapes[0][0];
+  const int64_t samples = samples_of(shapes);
   if (output.json) {
     print_json(engine, timing, layers, samples);
   } else {

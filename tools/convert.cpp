@@ -95,7 +95,8 @@ void add_convert(CLI::App& app, Output& output) {
       app.add_subcommand("convert", "Convert a model (.pb or SavedModel folder) to an engine file (.tfe)");
   command->add_option("model", options->model, "Frozen GraphDef (.pb) or SavedModel folder")->required();
   command->add_option("-o,--output", options->engine, "Engine file to write")->required();
-  command->add_option("--precision", options->convert.precision, "fp32, bf16 or int8")->capture_default_str();
+  command->add_option("--precision", options->convert.precision, "fp32, bf16, fp16 (a GPU's) or int8")
+      ->capture_default_str();
   command
       ->add_option("--float-precision", options->convert.float_precision,
                    "int8: fp32 or bf16 (where it is faster) for layers that are not INT8")

@@ -161,6 +161,9 @@ void add_engine_options(CLI::App& command, EngineOptions& options) {
   command.add_flag("!--no-tactic-timing", options.time_tactics,
                    "Take the first tactic of each step untimed: the same engine every time, often a slower one");
   command.add_option("--backend", options.backend, "onednn or reference (default: the best for each step)");
+  command.add_option(
+      "--device", options.device,
+      "cpu, cuda or cuda:N: where the engine runs (default: cpu); bench takes several, as cuda:0,cuda:1");
 }
 
 void add_calibrator(CLI::App& command, std::string& calibrator, double& percentile) {

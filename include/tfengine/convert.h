@@ -14,11 +14,12 @@
 namespace tfengine {
 
 struct ConvertOptions {
-  // "fp32", "bf16" (where the CPU has it), "int8"; upper case accepted. Layers that bf16 makes slower on this machine stay fp32.
+  // "fp32", "bf16" (where the CPU has it), "fp16" (on a GPU), "int8"; upper case accepted. Layers that bf16 makes slower on this
+  // machine stay fp32. On a GPU fp32 multiplies as TF32.
   std::string precision = "fp32";
   // int8: what layers that are not INT8 compute in. "fp32", or "bf16": Conv2D and MatMul multiply bfloat16 numbers where the CPU
   // has them and where that is measured to be faster; results of the graph and of denylisted nodes stay float32. On other CPUs
-  // it is "fp32" with a note in the report.
+  // it is "fp32" with a note in the report. On a GPU "fp16".
   std::string float_precision = "fp32";
   // int8: ranges from here (required unless the graph carries ranges for what should be INT8).
   const Calibration* calibration = nullptr;
@@ -92,8 +93,8 @@ struct ConvertOptions {
   std::string tag;
 };
 
-// Whether this CPU gains by the precision: false for "bf16" where it has no bfloat16 arithmetic. InvalidArgument when there is
-// no such precision.
+// Whether this CPU gains by the precision: false for "bf16" where it has no bfloat16 arithmetic, and for "fp16", which is a
+// GPU's. InvalidArgument when there is no such precision.
 TFE_API bool precision_available(const std::string& precision);
 
 // Plans for the shapes asked for, timing tactics on this machine. The model may go afterwards. InvalidModel when the graph

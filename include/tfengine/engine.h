@@ -38,7 +38,8 @@ struct EngineOptions {
   // it the least recently used plans are dropped; the latest one always stays.
   uint64_t maximum_cached_bytes = UINT64_MAX;
   WorkspaceUse workspace = WorkspaceUse::Kept;
-  // In place of a workspace of its own: one block for all engines that are given it. `workspace` counts for nothing then.
+  // In place of a workspace of its own: one block for all engines that are given it. `workspace` counts for nothing then. On a
+  // GPU an engine's workspace is its own and kept, whatever is said here.
   std::shared_ptr<SharedWorkspace> shared_workspace;
   // Weights held once for all engines that are given it.
   std::shared_ptr<SharedWeights> shared_weights;
@@ -46,6 +47,9 @@ struct EngineOptions {
   std::filesystem::path timing_cache;
   // "": the best for each step; "reference" or "onednn" to ask for one by name.
   std::string backend;
+  // Where it runs: "" or "cpu"; "cuda" for the first NVIDIA GPU, "cuda:1" for the second. An `allocator` then gives that
+  // GPU's memory; null: tfengine's own pool of it (tfengine/gpu.h).
+  std::string device;
   // Off: each step takes its backend's first tactic, untimed, and every step that can be INT8 is: what is made depends on
   // nothing but the model, the options and the kind of CPU. The environment's TFENGINE_TIME_TACTICS=0 does the same.
   bool time_tactics = true;
@@ -55,7 +59,7 @@ struct EngineOptions {
 struct LayerProfile {
   std::string name;
   std::string op;
-  std::string precision;  // "fp32", "bf16", "int8"
+  std::string precision;  // "fp32", "fp16", "bf16", "int8"
   std::string backend;
   std::string tactic;
   double time_us = 0.0;  // median over the profiled runs
@@ -104,6 +108,11 @@ class TFE_API Engine {
   std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs) const;
   // The same without allocating: `outputs` point to buffers of the outputs' sizes for these shapes.
   void run_into(const std::vector<NamedTensor>& inputs, const std::vector<void*>& outputs) const;
+  // With tensors on the engine's device, in the orders of inputs() and outputs(): puts the work into `stream`, a stream of
+  // that device (null: one of the engine's own), and does not wait for it. Addresses are multiples of 16 and hold dense
+  // tensors; one set of addresses that comes back runs faster than a new one. InvalidArgument for an engine on the host.
+  void run_on_device(const std::vector<Shape>& input_shapes, const std::vector<const void*>& inputs,
+                     const std::vector<void*>& outputs, Stream stream = nullptr) const;
   // Plans and allocates for these shapes now (in the order of inputs()).
   void prepare(const std::vector<Shape>& input_shapes) const;
   // Whether a call with these shapes finds a plan, or the tactics of an earlier one, and measures nothing.
@@ -118,10 +127,11 @@ class TFE_API Engine {
   // Shapes of the outputs for these inputs' shapes.
   std::vector<Shape> output_shapes(const std::vector<Shape>& input_shapes) const;
 
-  std::string precision() const;  // "fp32", "bf16" or "int8"
+  std::string precision() const;  // "fp32", "fp16", "bf16" or "int8"
   bool quantized() const;         // whether any tensor is INT8
   std::string tag() const;        // ConvertOptions::tag
   int threads() const;
+  std::string device() const;  // "cpu" or "cuda:0"
   // For the given input shapes (prepared if need be); empty: the shapes of the latest plan.
   MemoryReport memory(const std::vector<Shape>& input_shapes = {}) const;
   // The same, and where it goes: steps, tensors, tactics that did not fit, what to change.

@@ -54,7 +54,8 @@ EngineHandle run(const Model& model, const std::string& precision, const std::st
                  std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
                  std::optional<uint64_t> maximum_cached_bytes, const std::string& workspace,
                  std::shared_ptr<SharedWorkspace> shared_workspace, std::shared_ptr<SharedWeights> shared_weights,
-                 uint64_t memory_budget_bytes, const Names& allowed_precisions, bool split_batch, nb::object progress) {
+                 const std::string& device, uint64_t memory_budget_bytes, const Names& allowed_precisions,
+                 bool split_batch, nb::object progress) {
   ConvertOptions options;
   options.precision = precision;
   options.float_precision = float_precision;
@@ -87,7 +88,7 @@ EngineHandle run(const Model& model, const std::string& precision, const std::st
   options.split_batch = split_batch;
   options.engine = engine_options(threads, max_workspace_size_bytes, maximum_cached_engines, timing_cache, backend,
                                   memory_limit_bytes, time_tactics, maximum_cached_bytes, workspace,
-                                  std::move(shared_workspace), std::move(shared_weights));
+                                  std::move(shared_workspace), std::move(shared_weights), device);
   options.progress = progress_from(std::move(progress));
   const nb::gil_scoped_release unlocked;
   return {convert(model, options)};
@@ -103,8 +104,8 @@ void bind_convert(nb::module_& m) {
         "accuracy_samples"_a, "label"_a, "metric"_a, "score"_a.none(), "disabled_passes"_a, "threads"_a,
         "max_workspace_size_bytes"_a, "maximum_cached_engines"_a, "timing_cache"_a, "backend"_a,
         "memory_limit_bytes"_a.none(), "time_tactics"_a, "maximum_cached_bytes"_a.none(), "workspace"_a,
-        "shared_workspace"_a.none(), "shared_weights"_a.none(), "memory_budget_bytes"_a, "allowed_precisions"_a,
-        "split_batch"_a, "progress"_a.none());
+        "shared_workspace"_a.none(), "shared_weights"_a.none(), "device"_a, "memory_budget_bytes"_a,
+        "allowed_precisions"_a, "split_batch"_a, "progress"_a.none());
 }
 
 }  // namespace tfengine::python

@@ -24,7 +24,7 @@ EngineOptions engine_options(int threads, std::optional<uint64_t> max_workspace_
                              std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
                              std::optional<uint64_t> maximum_cached_bytes, const std::string& workspace,
                              std::shared_ptr<SharedWorkspace> shared_workspace,
-                             std::shared_ptr<SharedWeights> shared_weights) {
+                             std::shared_ptr<SharedWeights> shared_weights, const std::string& device) {
   EngineOptions options;
   options.threads = threads;
   options.max_workspace_size_bytes = max_workspace_size_bytes;
@@ -40,6 +40,7 @@ EngineOptions engine_options(int threads, std::optional<uint64_t> max_workspace_
   options.workspace = workspace == "kept" ? WorkspaceUse::Kept : WorkspaceUse::WhileRunning;
   options.shared_workspace = std::move(shared_workspace);
   options.shared_weights = std::move(shared_weights);
+  options.device = device;
   return options;
 }
 
@@ -49,10 +50,11 @@ EngineHandle load(const std::filesystem::path& path, int threads, std::optional<
                   int maximum_cached_engines, const std::filesystem::path& timing_cache, const std::string& backend,
                   std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
                   std::optional<uint64_t> maximum_cached_bytes, const std::string& workspace,
-                  std::shared_ptr<SharedWorkspace> shared_workspace, std::shared_ptr<SharedWeights> shared_weights) {
-  const EngineOptions options = engine_options(threads, max_workspace_size_bytes, maximum_cached_engines, timing_cache,
-                                               backend, memory_limit_bytes, time_tactics, maximum_cached_bytes,
-                                               workspace, std::move(shared_workspace), std::move(shared_weights));
+                  std::shared_ptr<SharedWorkspace> shared_workspace, std::shared_ptr<SharedWeights> shared_weights,
+                  const std::string& device) {
+  const EngineOptions options = engine_options(
+      threads, max_workspace_size_bytes, maximum_cached_engines, timing_cache, backend, memory_limit_bytes,
+      time_tactics, maximum_cached_bytes, workspace, std::move(shared_workspace), std::move(shared_weights), device);
   return {Engine::load(path, options)};
 }
 
@@ -96,7 +98,7 @@ void bind_engine(nb::module_& m) {
       .def_static("load", &load, "path"_a, "threads"_a, "max_workspace_size_bytes"_a.none(), "maximum_cached_engines"_a,
                   "timing_cache"_a, "backend"_a, "memory_limit_bytes"_a.none(), "time_tactics"_a,
                   "maximum_cached_bytes"_a.none(), "workspace"_a, "shared_workspace"_a.none(),
-                  "shared_weights"_a.none(), Unlocked())
+                  "shared_weights"_a.none(), "device"_a, Unlocked())
       .def("to_onnx",
            [](const EngineHandle& self) {
              const std::string model = self.engine.to_onnx();
@@ -129,6 +131,7 @@ void bind_engine(nb::module_& m) {
           "release_memory", [](const EngineHandle& self) { self.engine.release_memory(); }, Unlocked())
       .def("profile", &profile, "inputs"_a, "runs"_a)
       .def_prop_ro("precision", [](const EngineHandle& self) { return self.engine.precision(); })
+      .def_prop_ro("device", [](const EngineHandle& self) { return self.engine.device(); })
       .def_prop_ro("threads", [](const EngineHandle& self) { return self.engine.threads(); })
       .def("report_json", [](const EngineHandle& self) { return self.engine.report_json(); })
       .def("notices", [](const EngineHandle& self) { return self.engine.notices(); })

@@ -22,6 +22,6 @@ EngineOptions engine_options(int threads, std::optional<uint64_t> max_workspace_
                              std::optional<uint64_t> memory_limit_bytes, bool time_tactics,
                              std::optional<uint64_t> maximum_cached_bytes, const std::string& workspace,
                              std::shared_ptr<SharedWorkspace> shared_workspace,
-                             std::shared_ptr<SharedWeights> shared_weights);
+                             std::shared_ptr<SharedWeights> shared_weights, const std::string& device);
 
 }  // namespace tfengine::python

@@ -30,17 +30,6 @@ std::pair<const char*, T> at(const char* key, T value) {
   return {key, std::move(value)};
 }
 
-nb::dict stats_dict(const AllocatorStats& stats) {
-  nb::dict purposes;
-  for (size_t i = 0; i < kPurposes; ++i) {
-    purposes[purpose_name(static_cast<Purpose>(i))] =
-        dict_of(at("in_use_bytes", stats.in_use_bytes[i]), at("peak_bytes", stats.peak_bytes[i]));
-  }
-  return dict_of(at("purposes", purposes), at("in_use_bytes", stats.total_in_use_bytes),
-                 at("peak_bytes", stats.total_peak_bytes), at("allocations", stats.allocations),
-                 at("refusals", stats.refusals));
-}
-
 nb::dict report_dict(const MemoryReport& report) {
   return dict_of(at("weights_bytes", report.weights_bytes), at("constant_bytes", report.constant_bytes),
                  at("activation_bytes", report.activation_bytes), at("workspace_bytes", report.workspace_bytes),
@@ -95,6 +84,17 @@ nb::dict process_dict() {
 }
 
 }  // namespace
+
+nb::dict stats_dict(const AllocatorStats& stats) {
+  nb::dict purposes;
+  for (size_t i = 0; i < kPurposes; ++i) {
+    purposes[purpose_name(static_cast<Purpose>(i))] =
+        dict_of(at("in_use_bytes", stats.in_use_bytes[i]), at("peak_bytes", stats.peak_bytes[i]));
+  }
+  return dict_of(at("purposes", purposes), at("in_use_bytes", stats.total_in_use_bytes),
+                 at("peak_bytes", stats.total_peak_bytes), at("allocations", stats.allocations),
+                 at("refusals", stats.refusals));
+}
 
 nb::dict memory_of(const Engine& engine, const std::vector<std::vector<int64_t>>& input_shapes) {
   MemoryDetails details;

@@ -15,4 +15,5 @@ NB_MODULE(_core, m) {
   bind_convert(m);
   bind_tune(m);
   bind_graph_def(m);
+  bind_gpu(m);
 }

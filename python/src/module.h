@@ -20,6 +20,7 @@ void bind_data(nanobind::module_& m);
 void bind_calibration(nanobind::module_& m);
 void bind_table(nanobind::module_& m);
 void bind_memory(nanobind::module_& m);
+void bind_gpu(nanobind::module_& m);
 void bind_engine(nanobind::module_& m);
 void bind_convert(nanobind::module_& m);
 void bind_tune(nanobind::module_& m);

@@ -37,20 +37,6 @@ constexpr std::array<Row, 13> kTypes = {{
     {DType::C64, {code(nb::dlpack::dtype_code::Complex), 64, 1}},
 }};
 
-DType dtype_from(const std::string& name, nb::dlpack::dtype theirs) {
-  for (const Row& row : kTypes) {
-    if (row.theirs == theirs) return row.ours;
-  }
-  throw InvalidArgument("input '" + name + "': the array's dtype is none that tensors have");
-}
-
-nb::dlpack::dtype dlpack_from(const NamedTensor& named) {
-  for (const Row& row : kTypes) {
-    if (row.ours == named.tensor.dtype()) return row.theirs;
-  }
-  throw InvalidArgument("output '" + named.name + "': numpy has no " + std::string(dtype_name(named.tensor.dtype())));
-}
-
 // The last owner may let go on a thread that does not hold the GIL.
 std::shared_ptr<const void> keeper(const Array& array) {
   return std::shared_ptr<const Array>(new Array(array), [](const Array* held) {
@@ -62,11 +48,27 @@ std::shared_ptr<const void> keeper(const Array& array) {
 Tensor tensor_from(const std::string& name, const Array& array) {
   std::vector<int64_t> dims(array.ndim());
   for (size_t i = 0; i < dims.size(); ++i) dims[i] = static_cast<int64_t>(array.shape(i));
-  return {dtype_from(name, array.dtype()), Shape(std::move(dims)), array.data(), keeper(array)};
+  return {dtype_of(name, array.dtype()), Shape(std::move(dims)), array.data(), keeper(array)};
+}
+
+}  // namespace
+
+DType dtype_of(const std::string& input, nb::dlpack::dtype theirs) {
+  for (const Row& row : kTypes) {
+    if (row.theirs == theirs) return row.ours;
+  }
+  throw InvalidArgument("input '" + input + "': the array's dtype is none that tensors have");
+}
+
+nb::dlpack::dtype dlpack_dtype(const std::string& output, DType ours) {
+  for (const Row& row : kTypes) {
+    if (row.ours == ours) return row.theirs;
+  }
+  throw InvalidArgument("output '" + output + "': numpy has no " + std::string(dtype_name(ours)));
 }
 
 nb::object array_from(NamedTensor named) {
-  const nb::dlpack::dtype dtype = dlpack_from(named);
+  const nb::dlpack::dtype dtype = dlpack_dtype(named.name, named.tensor.dtype());
   auto* held = new Tensor(std::move(named.tensor));
   const nb::capsule owner(held, [](void* pointer) noexcept { delete static_cast<Tensor*>(pointer); });
   std::vector<size_t> dims(held->shape().begin(), held->shape().end());
@@ -74,8 +76,6 @@ nb::object array_from(NamedTensor named) {
   return nb::cast(
       nb::ndarray<nb::numpy>(const_cast<void*>(held->data()), dims.size(), dims.data(), owner, nullptr, dtype));
 }
-
-}  // namespace
 
 std::vector<NamedTensor> tensors_from(const NamedArrays& arrays) {
   std::vector<NamedTensor> tensors;

@@ -22,6 +22,11 @@ using NamedArrays = std::vector<std::pair<std::string, Array>>;
 
 std::vector<NamedTensor> tensors_from(const NamedArrays& arrays);
 nanobind::dict dict_from(std::vector<NamedTensor> tensors);
+// One of them as a numpy array.
+nanobind::object array_from(NamedTensor named);
+// Element types across the border. InvalidArgument naming the input or output where there is no counterpart.
+DType dtype_of(const std::string& input, nanobind::dlpack::dtype theirs);
+nanobind::dlpack::dtype dlpack_dtype(const std::string& output, DType ours);
 // [(name, dtype name, dimensions with -1 for unknown, or None for unknown rank)]
 nanobind::list specs_from(const std::vector<TensorSpec>& specs);
 std::vector<Shape> shapes_from(const std::vector<std::vector<int64_t>>& dims);

@@ -327,4 +327,4 @@ def test_float_precision_of_int8_engines(tmp_path):
     assert call_json(*arguments, "--float-precision=bf16")["precision"] == "int8"
     done = call(*arguments, "--float-precision=f16")
     assert done.returncode == 2
-    assert "float_precision 'f16' is unknown, expected fp32 or bf16" in done.stderr
+    assert "float_precision 'f16' is unknown, expected fp32, fp16 or bf16" in done.stderr

@@ -34,7 +34,7 @@ def test_memory_limit_is_an_error_with_numbers_that_leaves_the_model_usable(mode
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"precision": "int9"}, "precision 'int9' is unknown, expected fp32, bf16 or int8"),
+        ({"precision": "int9"}, "precision 'int9' is unknown, expected fp32, fp16, bf16 or int8"),
         ({"precision": "int8"}, "precision int8 needs ranges"),
         ({"backend": "abacus"}, "abacus"),
         ({"calibration_data": []}, "convert: calibration_data is for precision 'int8', got 'fp32'"),

@@ -24,7 +24,7 @@ def run_without_bf16(code: str, *arguments: str) -> dict:
 
 
 def test_another_float_precision_is_refused(model):
-    with pytest.raises(tfengine.InvalidArgument, match="float_precision 'f16' is unknown, expected fp32 or bf16"):
+    with pytest.raises(tfengine.InvalidArgument, match="float_precision 'f16' is unknown, expected fp32, fp16 or bf16"):
         tfengine.convert(model, "fp32", float_precision="f16")
 
 

@@ -22,7 +22,9 @@ from ._core import (
     __version__,
 )
 from ._data import Data, open_data
+from ._device import DeviceArray
 from ._engine import Engine, load
+from ._gpu import gpu_memory, gpus, set_gpu_memory
 from ._memory import SharedWeights, SharedWorkspace, process_memory, reset_memory_peaks, set_memory_limits
 from ._model import Model, load_model
 from ._specs import TensorSpec
@@ -35,6 +37,7 @@ __all__ = [
     "Calibration",
     "Checkup",
     "Data",
+    "DeviceArray",
     "Engine",
     "Error",
     "InternalError",
@@ -54,6 +57,8 @@ __all__ = [
     "__version__",
     "calibrate",
     "convert",
+    "gpu_memory",
+    "gpus",
     "install_tf_trt",
     "load",
     "load_model",
@@ -61,5 +66,6 @@ __all__ = [
     "open_data",
     "process_memory",
     "reset_memory_peaks",
+    "set_gpu_memory",
     "set_memory_limits",
 ]

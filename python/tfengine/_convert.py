@@ -69,11 +69,13 @@ def convert(
     memory_budget_bytes: int = 0,
     allowed_precisions: Iterable[str] = (),
     split_batch: bool = True,
+    device: str = "",
 ) -> Engine:
     """Converts a model (or the .pb file or SavedModel folder at a path) to an engine for this machine.
 
     Arguments:
-        precision: "fp32", "bf16" (where the CPU has it) or "int8". Layers that bf16 makes slower here stay fp32.
+        precision: "fp32", "bf16" (where the CPU has it), "fp16" (on a GPU) or "int8". Layers that bf16 makes slower here stay
+            fp32.
         calibration_data: int8: real inputs, in any form that `calibrate` takes.
         calibration: int8: what `calibrate` gave earlier, instead of data.
         calibrator, percentile: int8: how ranges follow from the histograms; see `Calibration`.
@@ -88,11 +90,11 @@ def convert(
         int8_grid: "auto" (uint8 for tensors that cannot be negative) or "tensorrt" (int8 everywhere).
         input_shapes: the shapes to tune for: a dict of name to shape, a list in the order of the inputs, or one shape;
             or a list of such sets.
-        memory_limit_bytes, maximum_cached_engines, maximum_cached_bytes, workspace, shared_weights, backend, time_tactics: as for `load`.
+        memory_limit_bytes, maximum_cached_engines, maximum_cached_bytes, workspace, shared_weights, backend, time_tactics, device: as for `load`.
         avoid_slow_int8: layers that are slower in INT8 than in float on this machine stay float.
         bias_correction: int8: biases take back the mean error that rounding the weights makes.
         float_precision: int8: what layers that are not INT8 compute in: "fp32", or "bf16" where the CPU has it and where
-            that is faster.
+            that is faster, or "fp16" on a GPU.
         calibration_table: int8: ranges by tensor name, or the path of a file of them: TensorRT's calibration cache, ONNX
             Runtime's tables, or what `RangeTable.save` wrote.
         strict_ranges: int8: tensors without a range raise InvalidArgument naming all of them; else what reads them stays
@@ -199,6 +201,7 @@ def convert(
             split_batch=split_batch,
             maximum_cached_bytes=maximum_cached_bytes,
             **sharing(workspace, shared_weights),
+            device=device,
             progress=callback,
         )
     return Engine(core)

@@ -11,6 +11,7 @@ import numpy as np
 from . import _core
 from ._accuracy import Explanation, explanation_of
 from ._arrays import Inputs, named_arrays
+from ._device import DeviceArray, on_device, run_on_device
 from ._memory import SharedWeights, SharedWorkspace, sharing
 from ._specs import ShapeSet, TensorSpec, shape_set, specs_from
 
@@ -32,22 +33,37 @@ class Engine:
 
     @property
     def precision(self) -> str:
-        """What it was converted to: "fp32", "bf16" or "int8"."""
+        """What it was converted to: "fp32", "fp16", "bf16" or "int8"."""
         return self._core.precision
 
     @property
     def threads(self) -> int:
         return self._core.threads
 
-    def run(self, inputs: Inputs) -> dict[str, np.ndarray]:
+    @property
+    def device(self) -> str:
+        """Where it runs: "cpu", or "cuda:0" and the like."""
+        return self._core.device
+
+    def run(self, inputs: Inputs, *, stream: Any = None) -> dict[str, np.ndarray] | dict[str, DeviceArray]:
         """The outputs by name, as arrays of their own.
 
         `inputs` is a dict of name to array, a tuple or list of arrays in the order of `self.inputs`, or one array.
         Contiguous arrays are read in place. float64, uint8 and int8 are converted where float32 is expected.
         The first call with a new set of shapes plans for it, which takes longer.
 
+        Arrays on a GPU (torch, cupy, jax, numba, or a `DeviceArray`), all of them on the engine's: nothing is copied, the
+        outputs are `DeviceArray`s there, and the call does not wait for them. They have the inputs' own dtypes, and are
+        contiguous. The same arrays again run faster than new ones.
+
+        Arguments:
+            stream: where arrays on a GPU are ready and the work is put: a number as `cudaStream_t`, or an object of torch or
+                cupy; None: CUDA's default stream.
+
         Raises InvalidArgument for wrong names, dtypes or shapes; OutOfMemory when a memory limit is reached.
         """
+        if on_device(inputs):
+            return run_on_device(self, inputs, stream)
         return self._core.run(named_arrays(inputs))
 
     __call__ = run
@@ -149,6 +165,7 @@ def load(
     maximum_cached_bytes: int | None = None,
     workspace: str | SharedWorkspace = "kept",
     shared_weights: SharedWeights | None = None,
+    device: str = "",
 ) -> Engine:
     """Loads an engine file (.tfe).
 
@@ -167,6 +184,7 @@ def load(
             together are more; the latest plan stays. None: no such limit.
         workspace: "kept" between runs; "running": taken for each run and given back; or a `SharedWorkspace`.
         shared_weights: weights are held once for all engines that are given it.
+        device: "" or "cpu"; "cuda" for the first NVIDIA GPU, "cuda:1" for the second.
 
     Raises InvalidModel when the file is malformed, InvalidArgument when it is missing, OutOfMemory.
     """
@@ -181,5 +199,6 @@ def load(
         time_tactics=time_tactics,
         maximum_cached_bytes=maximum_cached_bytes,
         **sharing(workspace, shared_weights),
+        device=device,
     )
     return Engine(core)

@@ -35,16 +35,16 @@ std::string lower(std::string text) {
 
 std::string checked_precision(const std::string& wanted) {
   const std::string precision = lower(wanted);
-  if (precision != "fp32" && precision != "bf16" && precision != "int8") {
-    fail<InvalidArgument>("precision '{}' is unknown, expected fp32, bf16 or int8", precision);
+  if (precision != "fp32" && precision != "fp16" && precision != "bf16" && precision != "int8") {
+    fail<InvalidArgument>("precision '{}' is unknown, expected fp32, fp16, bf16 or int8", precision);
   }
   return precision;
 }
 
 std::string checked_float_precision(const std::string& wanted) {
   const std::string precision = lower(wanted);
-  if (precision != "fp32" && precision != "bf16") {
-    fail<InvalidArgument>("float_precision '{}' is unknown, expected fp32 or bf16", precision);
+  if (precision != "fp32" && precision != "fp16" && precision != "bf16") {
+    fail<InvalidArgument>("float_precision '{}' is unknown, expected fp32, fp16 or bf16", precision);
   }
   return precision;
 }
@@ -93,12 +93,13 @@ class Compiler {
         options_(options),
         precision_(checked_precision(options.precision)),
         float_precision_(checked_float_precision(options.float_precision)),
-        config_(detail::engine_config(options.engine)) {
+        config_(detail::engine_config(options.engine, detail::is_half(precision_, float_precision_))),
+        host_config_(detail::engine_config(on_host(options.engine))) {
     check_int8_options(options, precision_);
     recipe_.precision = precision_;
     recipe_.nodes_denylist = options.nodes_denylist;
     recipe_.disabled_passes = options.disabled_passes;
-    recipe_.int8_grid = options.int8_grid;
+    recipe_.int8_grid = on_device() && options.int8_grid == "auto" ? "tensorrt" : options.int8_grid;
     recipe_.strict_ranges = options.strict_ranges;
     recipe_.float_gates = options.float_gates;
     if (!options.per_channel_weights) recipe_.weight_range = quantize::WeightRange::PerTensor;
@@ -119,6 +120,11 @@ class Compiler {
 
   // The graph, not planned yet.
   std::unique_ptr<runtime::EngineCore> make_core() {
+    const std::string wrong = on_device() ? "bf16" : "fp16";
+    if (precision_ == wrong || float_precision_ == wrong) {
+      fail<InvalidArgument>("precision {} is not for device '{}': half precision is bf16 on a CPU and fp16 on a GPU",
+                            wrong, on_device() ? options_.engine.device : "cpu");
+    }
     detail::Optimized optimized = detail::optimize(model_, recipe_);
     report_.passes = optimized.report;
     report_.notes = optimized.report.notes;
@@ -127,7 +133,11 @@ class Compiler {
                        }).report;
     const auto shapes = shapes_to_plan(optimized.graph, options_);
     ir::Graph graph = std::move(optimized.graph);
-    if (precision_ == "int8") graph = detail::Int8Stage(model_, options_, config_, recipe_, report_).run(graph, shapes);
+    if (precision_ == "int8") {
+      // On a GPU floats were never the faster ones, and a trial would compile hundreds of kernels.
+      const bool timed = !on_device();
+      graph = detail::Int8Stage(model_, options_, host_config_, timed, recipe_, report_).run(graph, shapes);
+    }
     if (precision_ == "bf16") graph = bf16_graph(std::move(graph), shapes, kSlowBf16);
     if (precision_ == "int8" && float_precision_ == "bf16") {
       if (onednn::has_bf16()) {
@@ -177,6 +187,15 @@ class Compiler {
                     shapes[0][0], chunk_, fast.chunks_us, fast.whole_us));
     return detail::with_samples(shapes, chunk_);
   }
+  // Samples are run and judged on the host, whatever the engine is for.
+  static EngineOptions on_host(EngineOptions options) {
+    if (gpu_of_device(options.device) < 0) return options;
+    options.device.clear();
+    options.backend.clear();
+    options.allocator = nullptr;
+    return options;
+  }
+  bool on_device() const { return config_.backends[0]->device() != nullptr; }
 
   void note_data_dependence(const runtime::ShapeEntry& entry) {
     if (entry.next() == nullptr) return;
@@ -248,6 +267,7 @@ class Compiler {
   std::string precision_;
   std::string float_precision_;
   runtime::EngineConfig config_;
+  runtime::EngineConfig host_config_;
   detail::Recipe recipe_;
   detail::ConversionReport report_;
   int64_t chunk_ = 0;
@@ -303,7 +323,8 @@ class Tuner {
 }  // namespace
 
 bool precision_available(const std::string& precision) {
-  return checked_precision(precision) != "bf16" || onednn::has_bf16();
+  const std::string known = checked_precision(precision);
+  return known != "fp16" && (known != "bf16" || onednn::has_bf16());
 }
 
 Engine convert(const Model& model, const ConvertOptions& options) {

@@ -20,6 +20,7 @@
 #include "compiler/model_impl.h"
 #include "compiler/outputs.h"
 #include "compiler/to_bf16.h"
+#include "compiler/to_signed.h"
 #include "ir/printer.h"
 #include "passes/fuse_elementwise.h"
 #include "passes/split_at_data.h"
@@ -37,6 +38,23 @@ bool untimed_by_environment() {
   return value != nullptr && std::string_view(value) == "0";
 }
 
+std::string name_of(const Device& device) {
+  return device.kind == DeviceKind::Host ? "the host" : fmt::format("cuda:{}", device.index);
+}
+
+// Memory of one device is of no use on another.
+void check_memory(const EngineOptions& options, const Device& device) {
+  if (options.allocator != nullptr && options.allocator->device() != device) {
+    fail<InvalidArgument>("an engine on {} was given an allocator of {}", name_of(device),
+                          name_of(options.allocator->device()));
+  }
+  const bool shared = options.shared_workspace != nullptr || options.shared_weights != nullptr;
+  if (shared && device.kind != DeviceKind::Host) {
+    fail<InvalidArgument>("an engine on {}: shared_workspace and shared_weights are for engines on the host",
+                          name_of(device));
+  }
+}
+
 // Planning takes for a while what may be more than the engine; malloc would keep of it what it is not told to give back.
 void give_back_what_planning_took() {
   malloc_trim(0);
@@ -45,9 +63,15 @@ void give_back_what_planning_took() {
 
 }  // namespace
 
-runtime::EngineConfig engine_config(const EngineOptions& options) {
+bool is_half(const std::string& precision, const std::string& float_precision) {
+  return precision == "fp16" || (precision == "int8" && float_precision == "fp16");
+}
+
+runtime::EngineConfig engine_config(const EngineOptions& options, bool half) {
   runtime::EngineConfig config;
-  config.backends = backends_by_name(options.backend);
+  config.backends = backends_for(options.device, options.backend, half);
+  const plan::Device* device = config.backends[0]->device();
+  check_memory(options, device == nullptr ? Device() : device->memory().device());
   config.threads = resolve_threads(options.threads);
   config.max_workspace_size_bytes = options.max_workspace_size_bytes.value_or(kDefaultMaxWorkspaceSizeBytes);
   config.maximum_cached_engines = options.maximum_cached_engines;
@@ -56,7 +80,9 @@ runtime::EngineConfig engine_config(const EngineOptions& options) {
   config.workspace = options.workspace;
   config.shared_workspace = options.shared_workspace;
   if (options.shared_weights != nullptr) config.shared_weights = options.shared_weights->store();
-  config.allocator = options.allocator == nullptr ? &default_allocator() : options.allocator;
+  config.allocator = options.allocator != nullptr ? options.allocator
+                     : device != nullptr          ? &device->memory()
+                                                  : &default_allocator();
   config.measure = options.time_tactics && !untimed_by_environment();
   config.specialize = passes::specialize_in_stages;
   config.packed = give_back_what_planning_took;
@@ -101,6 +127,12 @@ std::shared_ptr<runtime::ShapeEntry> entry_or_default(const EngineImpl& impl, co
 
 namespace {
 
+// What tactics were chosen on.
+std::string made_for(const EngineImpl& impl) {
+  const plan::Device* device = impl.core->config().backends[0]->device();
+  return device == nullptr ? plan::cpu_key() : device->key();
+}
+
 std::vector<TensorSpec> specs_of(const ir::Graph& graph, bool outputs) {
   std::vector<TensorSpec> specs;
   const auto add = [&](const std::string& name, ir::ValueId id) {
@@ -114,8 +146,9 @@ std::vector<TensorSpec> specs_of(const ir::Graph& graph, bool outputs) {
   return specs;
 }
 
-// `undone`: whether it computes in bfloat16, which this CPU has not, and was changed.
-plan::EngineImage read_engine_image(const Engine::Bytes& bytes, const std::string& name, bool* undone = nullptr) {
+// `undone`: whether it computes in bfloat16, which this CPU or GPU backend has not, and was changed.
+plan::EngineImage read_engine_image(const Engine::Bytes& bytes, const std::string& name, bool on_device,
+                                    bool* undone = nullptr) {
   if (reinterpret_cast<uintptr_t>(bytes.text.data()) % kAlignment != 0) {
     fail<InvalidArgument>("engine '{}': its bytes are not aligned to {}", name, kAlignment);
   }
@@ -131,9 +164,17 @@ plan::EngineImage read_engine_image(const Engine::Bytes& bytes, const std::strin
       constant = std::move(own);
     }
   });
-  const bool changed = !onednn::has_bf16() && undo_bf16(image.graph);
+  const bool changed = (!onednn::has_bf16() || on_device) && undo_bf16(image.graph);
+  if (on_device) to_signed(image.graph);
   if (undone != nullptr) *undone = changed;
   return image;
+}
+
+bool has_halves(const plan::EngineImage& image) {
+  const auto options = nlohmann::json::parse(image.options, nullptr, false);
+  const bool known =
+      options.is_object() && options.contains("float_precision") && options["float_precision"].is_string();
+  return is_half(image.precision, known ? options["float_precision"].get<std::string>() : std::string());
 }
 
 std::optional<uint64_t> workspace_limit_of(const plan::EngineImage& image) {
@@ -162,12 +203,14 @@ namespace detail {
 Engine engine_of(const Engine::Bytes& bytes, const EngineOptions& options, const std::string& name,
                  std::function<void()> packed) {
   bool undone = false;
-  plan::EngineImage image = read_engine_image(bytes, name, &undone);
+  const bool on_device = gpu_of_device(options.device) >= 0;
+  plan::EngineImage image = read_engine_image(bytes, name, on_device, &undone);
   auto impl = std::make_shared<EngineImpl>();
   EngineOptions used = options;
   if (used.threads == 0) used.threads = image.threads;
   if (!used.max_workspace_size_bytes) used.max_workspace_size_bytes = workspace_limit_of(image);
-  runtime::EngineConfig config = engine_config(used);
+  const bool half = has_halves(image);
+  runtime::EngineConfig config = engine_config(used, half && on_device);
   if (packed) {
     config.packed = [packed = std::move(packed), and_then = std::move(config.packed)] {
       packed();
@@ -182,15 +225,20 @@ Engine engine_of(const Engine::Bytes& bytes, const EngineOptions& options, const
   impl->report = image.report;
   impl->file_bytes = bytes.text.size();
   impl->timing_cache = options.timing_cache;
-  if (image.cpu == plan::cpu_key()) {
+  if (image.cpu == detail::made_for(*impl)) {
     for (plan::PlanRecord& record : image.plans) impl->core->recall(std::move(record));
   } else {
+    impl->notices.push_back(fmt::format("'{}' was built on another {} ({}): tactics are chosen anew on this one", name,
+                                        on_device ? "device" : "CPU", image.cpu));
+  }
+  if (half && !on_device) {
     impl->notices.push_back(
-        fmt::format("'{}' was built on another CPU ({}): tactics are chosen anew on this one", name, image.cpu));
+        fmt::format("'{}' has layers in half precision, which is a GPU's: they compute in FP32 here", name));
   }
   if (undone) {
-    impl->notices.push_back(fmt::format(
-        "'{}' has layers in bfloat16, which this CPU has no arithmetic for: they compute in FP32 here", name));
+    impl->notices.push_back(
+        fmt::format("'{}' has layers in bfloat16, which this {} has no arithmetic for: they compute in FP32 here", name,
+                    on_device ? "backend" : "CPU"));
   }
   return Engine(std::move(impl));
 }
@@ -200,9 +248,10 @@ Engine engine_of(const Engine::Bytes& bytes, const EngineOptions& options, const
 Engine Engine::from_source(std::function<Bytes()> source, const EngineOptions& options, const std::string& name) {
   const Bytes bytes = source();
   Engine engine = from_bytes(bytes.text, bytes.owner, options, name);
-  engine.impl_->core->free_constants([source = std::move(source), name] {
+  const bool on_device = gpu_of_device(options.device) >= 0;
+  engine.impl_->core->free_constants([source = std::move(source), name, on_device] {
     const Bytes again = source();
-    return detail::read_engine_image(again, name).graph;
+    return detail::read_engine_image(again, name, on_device).graph;
   });
   return engine;
 }
@@ -224,7 +273,7 @@ void Engine::write(const std::function<void(const void*, size_t)>& sink) const {
   image.precision = impl_->precision;
   image.options = impl_->options;
   image.report = impl_->report;
-  image.cpu = plan::cpu_key();
+  image.cpu = detail::made_for(*impl_);
   image.threads = impl_->core->config().threads;
   image.plans = impl_->core->records();
   const plan::ImageBytes bytes = plan::write_image(image);
@@ -281,6 +330,34 @@ void Engine::run_into(const std::vector<NamedTensor>& inputs, const std::vector<
   detail::run_entry(*impl_->core, *entry, bound, outputs);
 }
 
+void Engine::run_on_device(const std::vector<Shape>& input_shapes, const std::vector<const void*>& inputs,
+                           const std::vector<void*>& outputs, Stream stream) const {
+  const ir::Graph& graph = impl_->core->graph();
+  if (inputs.size() != graph.inputs.size() || outputs.size() != graph.outputs.size() ||
+      input_shapes.size() != graph.inputs.size()) {
+    fail<InvalidArgument>("run_on_device: got {} shapes, {} inputs and {} outputs, expected {} inputs and {} outputs",
+                          input_shapes.size(), inputs.size(), outputs.size(), graph.inputs.size(),
+                          graph.outputs.size());
+  }
+  const auto check_address = [&](const void* address, const std::string& name) {
+    constexpr uintptr_t kAddressAlignment = 16;
+    if (address == nullptr || reinterpret_cast<uintptr_t>(address) % kAddressAlignment != 0) {
+      fail<InvalidArgument>("run_on_device: the address of '{}' is {}, expected a multiple of {}", name, address,
+                            kAddressAlignment);
+    }
+  };
+  for (size_t i = 0; i < inputs.size(); ++i) check_address(inputs[i], graph.value(graph.inputs[i]).name);
+  for (size_t i = 0; i < outputs.size(); ++i) check_address(outputs[i], graph.outputs[i].name);
+  const auto entry = detail::entry_for(*impl_, input_shapes, true);
+  detail::require_fixed_outputs(*entry, "run_on_device");
+  if (entry->shapes() != input_shapes || entry->next() != nullptr) {
+    fail<InvalidArgument>(
+        "run_on_device: this engine runs larger batches than {} in chunks, which takes tensors of the host",
+        impl_->chunk);
+  }
+  impl_->core->lease(*entry)->run_on_device(inputs, outputs, stream);
+}
+
 std::string Engine::precision() const { return impl_->precision; }
 bool Engine::quantized() const {
   bool found = false;
@@ -292,6 +369,10 @@ bool Engine::quantized() const {
 std::string Engine::tag() const {
   const auto options = nlohmann::json::parse(impl_->options, nullptr, false);
   return options.is_object() && options.contains("tag") && options["tag"].is_string() ? options["tag"] : "";
+}
+std::string Engine::device() const {
+  const plan::Device* device = impl_->core->config().backends[0]->device();
+  return device == nullptr ? "cpu" : device->name();
 }
 int Engine::threads() const { return impl_->core->config().threads; }
 

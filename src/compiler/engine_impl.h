@@ -23,7 +23,10 @@ struct EngineImpl {
   int64_t chunk = 0;  // a batch of more samples than this is run in chunks of so many; 0: never
 };
 
-runtime::EngineConfig engine_config(const EngineOptions& options);
+// `half`: floats are kept and multiplied in half precision, which a GPU does.
+runtime::EngineConfig engine_config(const EngineOptions& options, bool half = false);
+// Whether floats are, in an engine of this precision whose other layers have `float_precision`.
+bool is_half(const std::string& precision, const std::string& float_precision);
 // The same from the options (JSON) of an engine file; 0 where they have none.
 int64_t chunk_of(const std::string& options);
 // The plan for these shapes, made if need be; empty: the latest, or one for the default shapes when there is none.

@@ -32,7 +32,7 @@ ir::Graph Int8Stage::run(const ir::Graph& optimized, const Shapes& shapes) {
   // What strictness or the options refuse, it refuses before anything is timed.
   quantize::RewriteResult result = rewrite(made.graph, recipe_, &cache);
   require_int8(result.report);
-  const bool timed = options_.avoid_slow_int8 && can_time(config_);
+  const bool timed = options_.avoid_slow_int8 && timed_ && can_time(config_);
   StepTimes wide, narrow;
   if (timed) {
     wide = time_steps(made.graph, config_, shapes);

@@ -18,10 +18,11 @@ namespace tfengine::detail {
 
 class Int8Stage {
  public:
-  // All must outlive it. `recipe` has what does not depend on ranges, and takes up what is decided; `report` likewise.
-  Int8Stage(const ModelImpl& model, const ConvertOptions& options, const runtime::EngineConfig& config, Recipe& recipe,
-            ConversionReport& report)
-      : model_(model), options_(options), config_(config), recipe_(recipe), report_(report) {}
+  // All must outlive it. Samples are run with `config`, which is of the host, and if `timed`, steps are timed with it: when the
+  // engine runs there. `recipe` has what does not depend on ranges, and takes up what is decided; `report` likewise.
+  Int8Stage(const ModelImpl& model, const ConvertOptions& options, const runtime::EngineConfig& config, bool timed,
+            Recipe& recipe, ConversionReport& report)
+      : model_(model), options_(options), config_(config), timed_(timed), recipe_(recipe), report_(report) {}
 
   // `shapes`: to time steps with. InvalidArgument for options that cannot be had, and where no layer has its ranges.
   ir::Graph run(const ir::Graph& optimized, const std::vector<std::vector<Shape>>& shapes);
@@ -44,6 +45,7 @@ class Int8Stage {
   const ModelImpl& model_;
   const ConvertOptions& options_;
   const runtime::EngineConfig& config_;
+  bool timed_;
   Recipe& recipe_;
   ConversionReport& report_;
   // Shares of the samples, where measures are judged by them too.

@@ -2,6 +2,7 @@
 // Tokens of the text form: names, numbers, strings and punctuation with their place, for ir/parser.cpp only.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 

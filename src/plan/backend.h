@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a backend is to the planner: for one step it enumerates every way to run it (tactics), each with its workspace;
-// a chosen tactic is prepared once (weights packed, shared by all contexts) and bound to addresses per context.
+// a chosen tactic is prepared once (weights packed, shared by all contexts) and bound to addresses per context. A backend's
+// steps run on the host, or on its device: then addresses are the device's, and running means putting into a queue.
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <memory>
 #include <span>
@@ -12,12 +14,14 @@
 
 #include "base/refusal.h"
 #include "ir/graph.h"
+#include "plan/device.h"
 #include "plan/packed_store.h"
 
 namespace tfengine::plan {
 
 // A tensor as a step sees it: static shape, dense row-major, except that the innermost rows may lie `pixel_stride`
-// elements apart when the tensor is a channel slice of a wider one (pixel_stride == shape.back() when dense).
+// elements apart: when the tensor is a channel slice of a wider one, or its backend pads rows (pixel_stride == shape.back()
+// when dense).
 struct TensorDesc {
   DType dtype = DType::Invalid;
   Shape shape;
@@ -25,6 +29,11 @@ struct TensorDesc {
   int64_t pixel_stride = 0;
   bool dense() const { return shape.rank() == 0 || pixel_stride == shape.back(); }
   size_t bytes() const { return static_cast<size_t>(shape.elements()) * dtype_bytes(dtype); }
+  // What it takes with its rows `pixel_stride` apart.
+  size_t storage_bytes() const {
+    if (dense() || shape.elements() == 0) return bytes();
+    return static_cast<size_t>(shape.elements() / shape.back() * pixel_stride) * dtype_bytes(dtype);
+  }
 };
 
 // One node with all that is static about it. `constants[i]` is defined where input i is a constant.
@@ -39,11 +48,18 @@ struct StepSpec {
   // The tactic that an earlier plan chose for the same step: others need not be listed, nor its proofs made again.
   // Empty: list all.
   std::string wanted;
+  // What that tactic left in its plan to be made again from (Tactic::state); may be empty.
+  std::string wanted_state;
   // The network's weights are too many for the caches: each run finds this step's in memory.
   bool cold_weights = false;
+  // Whether tactics are timed; where they are not, the first one is taken.
+  bool timed = true;
+  // Where the plan's tensors lie; null: in the host's memory.
+  const Device* device = nullptr;
 };
 
-// Addresses of a step's tensors. Constants' entries point to the constant's bytes.
+// Addresses of a step's tensors. Constants' entries point to the constant's bytes, which are always in the host's memory:
+// what a device reads of them has to be packed.
 struct StepArgs {
   std::vector<const void*> src;
   std::vector<void*> dst;
@@ -51,6 +67,8 @@ struct StepArgs {
   void* scratch = nullptr;  // the part of the arena that is the step's own while it runs (Step::scratch_bytes)
   // What the next step with weights will read: a kernel may fetch it into the caches early.
   std::span<const std::byte> ahead;
+  // Where a device's step puts its work; null on the host.
+  Queue* queue = nullptr;
 };
 
 struct Plan;
@@ -70,11 +88,14 @@ using Watch = std::function<void(const RunningPlan& running, int step, double el
 class BoundKernel {
  public:
   virtual ~BoundKernel() = default;
+  // On a device: puts the step into the queue it was bound with.
   virtual void run() = 0;
   // As run, showing what runs inside of the step.
   virtual void run_watched(const Watch& /*watch*/) { run(); }
   // New addresses for the same shapes: graph inputs and outputs move between calls.
   virtual void rebind(const StepArgs& args) = 0;
+  // What went wrong in the latest run where run() could not throw it, once it is over; null: nothing.
+  virtual std::exception_ptr take_failure() { return nullptr; }
 };
 
 // A prepared tactic: immutable, shared by contexts and threads.
@@ -108,6 +129,10 @@ struct Tactic {
   bool alias = false;
   // By output, where each is a regular part of an input (Split, Slice): users that take it where it lies save the copy.
   std::vector<View> views;
+  // Bytes from which prepare() is quick in another process; kept with the plan. Empty: nothing to keep.
+  std::string state;
+  // Slow and surely right: last of the list, not chosen where there is another, whose results are compared with its once.
+  bool oracle = false;
   std::function<std::shared_ptr<const Kernel>(PackedStore&)> prepare;
 };
 
@@ -128,6 +153,16 @@ class Backend {
   // Whether steps may read and write channel slices (pixel_stride) for this node: inputs and outputs respectively.
   virtual bool takes_strided_input(const StepSpec& spec, int input) const = 0;
   virtual bool takes_strided_output(const StepSpec& spec) const = 0;
+  // Where its steps' tensors lie; null: in the host's memory.
+  virtual const Device* device() const { return nullptr; }
+  // Changes how values between steps are stored, by ValueId: the distance of rows, and the dtype where a step reads its
+  // operand in another one as well (a quantized value may be kept as floats). Values that a caller sees are left alone.
+  virtual void lay_out(const ir::Graph& /*graph*/, std::vector<TensorDesc>& /*descs*/) const {}
+  // What timing showed, in microseconds and the tactics' order: tells what to list for the next step of the kind.
+  virtual void measured(const StepSpec& /*spec*/, std::span<const Tactic* const> /*tactics*/,
+                        std::span<const double> /*times_us*/) const {}
+  // A plan is made: what was kept to make it quickly may go.
+  virtual void planned() const {}
 };
 
 // A kernel made of a function over StepArgs, for steps that keep no state per context. It does not read the inputs in

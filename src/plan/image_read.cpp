@@ -256,7 +256,8 @@ class Reader {
     }
     if (p.tactics() != nullptr) {
       for (const fb::Tactic* t : *p.tactics()) {
-        record.tactics[string_of(t->node())] = {string_of(t->backend()), string_of(t->tactic()), t->time_us()};
+        record.tactics[string_of(t->node())] = {string_of(t->backend()), string_of(t->tactic()), t->time_us(),
+                                                string_of(t->state())};
       }
     }
     if (p.rejected() != nullptr) {

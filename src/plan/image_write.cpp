@@ -170,7 +170,9 @@ class Writer {
       const auto node_name = text(name);
       const auto backend = text(chosen.backend);
       const auto tactic = text(chosen.tactic);
-      tactics.push_back(fb::CreateTactic(builder_, node_name, backend, tactic, static_cast<float>(chosen.time_us)));
+      const auto state = chosen.state.empty() ? Offset<flatbuffers::String>() : text(chosen.state);
+      tactics.push_back(
+          fb::CreateTactic(builder_, node_name, backend, tactic, static_cast<float>(chosen.time_us), 0, state));
     }
     std::vector<Offset<fb::Tactic>> rejected;
     for (const RejectedTactic& other : record.rejected) {

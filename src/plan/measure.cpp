@@ -53,14 +53,15 @@ const std::vector<uint8_t>& unsigned_activations() {
   return values;
 }
 
-// Floats near 1: zeros and denormals would run at another speed.
-void fill(std::byte* data, const TensorDesc& desc, size_t bytes) {
+}  // namespace
+
+void fill_typical(std::byte* data, const TensorDesc& desc, size_t bytes) {
   if (desc.dtype == DType::F32) {
     auto* values = reinterpret_cast<float*>(data);
     for (size_t i = 0; i < bytes / sizeof(float); ++i) values[i] = 0.25f + static_cast<float>(i % 13) * 0.125f;
-  } else if (desc.dtype == DType::BF16) {
+  } else if (desc.dtype == DType::BF16 || desc.dtype == DType::F16) {
     auto* values = reinterpret_cast<uint16_t*>(data);
-    std::fill_n(values, bytes / 2, uint16_t{0x3f80});
+    std::fill_n(values, bytes / 2, desc.dtype == DType::BF16 ? uint16_t{0x3f80} : uint16_t{0x3c00});
   } else if (desc.dtype == DType::S8 || desc.dtype == DType::U8) {
     const std::vector<uint8_t>& typical = desc.dtype == DType::S8 ? signed_activations() : unsigned_activations();
     for (size_t i = 0; i < bytes; i += typical.size()) {
@@ -71,10 +72,7 @@ void fill(std::byte* data, const TensorDesc& desc, size_t bytes) {
   }
 }
 
-size_t strided_bytes(const TensorDesc& desc) {
-  if (desc.dense()) return std::max<size_t>(desc.bytes(), 1);
-  return desc.bytes() / static_cast<size_t>(desc.shape.back()) * static_cast<size_t>(desc.pixel_stride);
-}
+namespace {
 
 constexpr double kUnknownUs = 1e30;
 
@@ -93,8 +91,9 @@ class Scratch {
  public:
   explicit Scratch(const StepSpec& spec) {
     const auto tensor = [&](const TensorDesc& desc) -> void* {
-      buffers_.emplace_back(scratch_allocator(), strided_bytes(desc), Purpose::Temporary, "timing");
-      fill(buffers_.back().data(), desc, buffers_.back().bytes());
+      buffers_.emplace_back(scratch_allocator(), std::max<size_t>(desc.storage_bytes(), 1), Purpose::Temporary,
+                            "timing");
+      fill_typical(buffers_.back().data(), desc, buffers_.back().bytes());
       return buffers_.back().data();
     };
     for (size_t i = 0; i < spec.inputs.size(); ++i) {

@@ -20,4 +20,13 @@ inline constexpr double kClearlySlower = 1.3;
 std::vector<double> measure_tactics(const StepSpec& spec, std::span<const Tactic* const> tactics, size_t eligible,
                                     const PackedStore& packed);
 
+// Values as tensors of the type have them: floats near 1, since zeros and denormals run at another speed, and normally
+// distributed integers.
+void fill_typical(std::byte* data, const TensorDesc& desc, size_t bytes);
+// The same on the spec's device: each tactic's runs are recorded and replayed, and the device's own clock counts. What the
+// oracle of the list (Tactic::oracle) contradicts is given an endless time, so that it is not chosen; the oracle itself has
+// one where there are others. 0 where there was no memory to time.
+std::vector<double> measure_tactics_on_device(const StepSpec& spec, std::span<const Tactic* const> tactics,
+                                              const PackedStore& packed);
+
 }  // namespace tfengine::plan

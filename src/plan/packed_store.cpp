@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/host_memory.h"
+
 namespace tfengine::plan {
 
 namespace {
@@ -69,7 +71,7 @@ std::shared_ptr<Buffer> PackedStore::find_or_pack(const Key& key, size_t bytes,
     block = shared_->find_or_pack(key, bytes, fill);
   } else {
     block = std::make_shared<Buffer>(allocator_, bytes, purpose_, "packed weights");
-    fill(block->data());
+    fill_block(block->data(), bytes, fill);
   }
   slot = block;
   return block;
@@ -79,6 +81,15 @@ std::shared_ptr<Buffer> PackedStore::find(const Key& key) const {
   const std::lock_guard lock(mutex_);
   const auto found = blocks_.find(key);
   return found == blocks_.end() ? nullptr : found->second.lock();
+}
+
+void PackedStore::fill_block(void* block, size_t bytes, const std::function<void(void*)>& fill) {
+  if (device_ == nullptr) return fill(block);
+  const auto host = host_bytes(bytes, "constants on their way to the device");
+  fill(host.get());
+  if (uploads_ == nullptr) uploads_ = device_->make_queue();
+  uploads_->upload(block, host.get(), bytes);
+  uploads_->wait();
 }
 
 // Shapes come and go, and with them forms: the names of those that are gone must not fill the memory.

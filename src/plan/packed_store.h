@@ -12,21 +12,24 @@
 #include <string>
 
 #include "base/buffer.h"
+#include "plan/device.h"
 #include "tfengine/tensor.h"
 
 namespace tfengine::plan {
 
 class PackedStore {
  public:
-  explicit PackedStore(Allocator& allocator) : allocator_(allocator) {}
+  // `device`: whose memory the allocator gives; null: the host's.
+  explicit PackedStore(Allocator& allocator, const Device* device = nullptr) : allocator_(allocator), device_(device) {}
   // The part of `shared` that one engine uses: blocks are found and packed there, and counted here.
-  PackedStore(Allocator& allocator, std::shared_ptr<PackedStore> shared)
-      : allocator_(allocator), shared_(std::move(shared)) {}
+  PackedStore(Allocator& allocator, std::shared_ptr<PackedStore> shared, const Device* device = nullptr)
+      : allocator_(allocator), device_(device), shared_(std::move(shared)) {}
   // For a trial: what `known` has is taken from there, and only the rest is packed, for a while.
-  PackedStore(Allocator& allocator, const PackedStore& known)
-      : allocator_(allocator), purpose_(Purpose::Temporary), known_(&known) {}
+  PackedStore(Allocator& allocator, const PackedStore& known, const Device* device = nullptr)
+      : allocator_(allocator), device_(device), purpose_(Purpose::Temporary), known_(&known) {}
 
-  // The block for (source constant, form): `fill` writes `bytes` bytes at 64-byte alignment on the first request.
+  // The block for (source constant, form): `fill` writes `bytes` bytes at 64-byte alignment on the first request. On a device
+  // it writes into host memory, from where they are copied.
   // `form` names layout and everything else that the bytes depend on; alone, where `source` is an undefined tensor.
   std::shared_ptr<const void> get(const Tensor& source, const std::string& form, size_t bytes,
                                   const std::function<void(void*)>& fill);
@@ -47,7 +50,11 @@ class PackedStore {
   std::shared_ptr<Buffer> find_or_pack(const Key& key, size_t bytes, const std::function<void(void*)>& fill);
   void forget_freed();
 
+  void fill_block(void* block, size_t bytes, const std::function<void(void*)>& fill);
+
   Allocator& allocator_;
+  const Device* device_ = nullptr;
+  std::unique_ptr<Queue> uploads_;  // made when first needed
   Purpose purpose_ = Purpose::Weights;
   const PackedStore* known_ = nullptr;
   std::shared_ptr<PackedStore> shared_;

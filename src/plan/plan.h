@@ -33,6 +33,8 @@ struct RegionPlans {
   // The regions' own arenas begin where the scratch does: they do not run at the same time.
   uint64_t scratch_bytes = 0;
   int64_t scratch_offset = 0;  // in the arena
+  // In a device's plan, where regions run on the host, its memory takes the place of scratch and workspace.
+  uint64_t host_scratch_bytes = 0, host_workspace_bytes = 0;
 };
 
 struct Step {
@@ -43,6 +45,7 @@ struct Step {
   bool elided = false;         // nothing to do: every byte is in place already
   int copy_input = ir::kNone;  // copy this input to the output first (an in-place tactic whose operand lives on)
   RegionPlans regions;         // of nodes that have any
+  bool on_host = false;        // in a device's plan: its tensors go to the host and back
 };
 
 // A tactic that was not eligible under the workspace limit, and how long it takes: 0 where it was not timed.
@@ -71,6 +74,7 @@ struct Plan {
   std::vector<Step> steps;
   std::vector<RejectedTactic> rejected;
   std::vector<ArenaBlock> arena;
+  const Device* device = nullptr;  // where its tensors lie; null: in the host's memory
   int threads = 1;
   uint64_t arena_bytes = 0;
   uint64_t workspace_bytes = 0;  // maximum over the steps' tactics

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/host_memory.h"
 #include "ops/fused_elementwise.h"
+#include "plan/host_step.h"
 #include "plan/measure.h"
 #include "plan/regions.h"
 #include "plan/storage.h"
@@ -72,14 +73,20 @@ struct Choice {
 class Planner {
  public:
   Planner(ir::Graph graph, PackedStore& packed, const PlanOptions& options)
-      : packed_(packed), options_(options), session_(own_session_) {
+      : backends_(options.backends), packed_(packed), options_(options), session_(own_session_) {
     plan_.graph = std::move(graph);
     plan_.threads = options.threads;
+    plan_.device = options.backends[0]->device();
     cold_weights_ = constant_bytes(plan_.graph) > kMostCachedBytes;
   }
-  // Of a region.
+  // Of a region. The host decides how often loops run, so that regions run there whatever the plan's device.
   Planner(ir::Graph graph, const Planner& outer)
-      : cold_weights_(outer.cold_weights_), packed_(outer.packed_), options_(outer.options_), session_(outer.session_) {
+      : backends_(outer.backends_),
+        cold_weights_(outer.cold_weights_),
+        packed_(outer.packed_),
+        options_(outer.options_),
+        session_(outer.session_) {
+    std::erase_if(backends_, [](const Backend* backend) { return backend->device() != nullptr; });
     plan_.graph = std::move(graph);
     plan_.threads = options_.threads;
     inner_ = true;
@@ -91,6 +98,7 @@ class Planner {
     const std::vector<ir::NodeId> order = plan_.graph.order();
     check_static();
     plan_.descs = describe_values(plan_.graph);
+    backends_[0]->lay_out(plan_.graph, plan_.descs);
     const bool share = options_.share_memory && !options_.keep_all;
     Storage storage(plan_.graph);
     if (share) storage.place_concat_views(order, plan_.descs, strided_input(), strided_output());
@@ -106,6 +114,9 @@ class Planner {
     drop_elided_from_survey();
     for (const Step& step : plan_.steps) {
       if (!step.elided) plan_.workspace_bytes = std::max<uint64_t>(plan_.workspace_bytes, step.tactic.workspace_bytes);
+    }
+    if (!inner_) {
+      for (const Backend* backend : backends_) backend->planned();
     }
     return std::move(plan_);
   }
@@ -127,14 +138,13 @@ class Planner {
 
   StridedInput strided_input() const {
     return [this](ir::NodeId id, int input, const std::vector<TensorDesc>& descs) {
-      return options_.backends[0]->takes_strided_input(
-          step_spec(plan_.graph, plan_.graph.node(id), descs, options_.threads), input);
+      return backends_[0]->takes_strided_input(step_spec(plan_.graph, plan_.graph.node(id), descs, options_.threads),
+                                               input);
     };
   }
   StridedOutput strided_output() const {
     return [this](ir::NodeId id, const std::vector<TensorDesc>& descs) {
-      return options_.backends[0]->takes_strided_output(
-          step_spec(plan_.graph, plan_.graph.node(id), descs, options_.threads));
+      return backends_[0]->takes_strided_output(step_spec(plan_.graph, plan_.graph.node(id), descs, options_.threads));
     };
   }
 
@@ -176,18 +186,29 @@ class Planner {
     plan_.peak_step = best.peak_step;
   }
 
+  // The step of a device's plan as a backend on the host takes it: tensors dense, and of the graph's types.
+  StepSpec host_spec(const StepSpec& spec) const {
+    const auto tensors = describe_values(plan_.graph);
+    StepSpec host = step_spec(plan_.graph, *spec.node, tensors, options_.threads);
+    host.timed = spec.timed;
+    return host;
+  }
+
   // Leaves in `rejected_` what the limit keeps out.
   std::vector<Choice> eligible(const StepSpec& spec) {
     std::string reasons;
     rejected_.clear();
-    for (const Backend* backend : options_.backends) {
-      auto answer = backend->tactics(spec);
+    for (const Backend* backend : backends_) {
+      const bool on_host = backend->device() != plan_.device;
+      const StepSpec host = on_host ? host_spec(spec) : StepSpec();
+      auto answer = backend->tactics(on_host ? host : spec);
       if (const Refusal* refusal = std::get_if<Refusal>(&answer)) {
         reasons += fmt::format("; {}: {}", backend->name(), refusal->reason);
         continue;
       }
       std::vector<Choice> choices;
       for (Tactic& tactic : std::get<std::vector<Tactic>>(answer)) {
+        if (on_host) tactic = host_step(std::move(tactic), spec, host);
         auto& list = tactic.workspace_bytes > options_.max_workspace_size_bytes ? rejected_ : choices;
         list.push_back({backend, std::move(tactic), 0.0});
       }
@@ -207,7 +228,7 @@ class Planner {
     for (const RejectedTactic& other : *options_.recorded_rejected) {
       const bool fits = other.node == node && other.workspace_bytes <= options_.max_workspace_size_bytes;
       if (fits && other.time_us > 0.0 && other.time_us < choice.time_us) {
-        choice = {other.backend, other.tactic, other.time_us};
+        choice = {other.backend, other.tactic, other.time_us, {}};
       }
     }
     return choice;
@@ -243,6 +264,8 @@ class Planner {
     }
     node.regions.clear();
     lay_out_regions(node, std::move(plans), step);
+    step.on_host = plan_.device != nullptr;
+    if (step.on_host) move_to_host(step);
     return step;
   }
 
@@ -251,8 +274,13 @@ class Planner {
     const ir::Node& node = plan_.graph.node(id);
     StepSpec spec = step_spec(plan_.graph, node, plan_.descs, options_.threads);
     spec.cold_weights = cold_weights_;
+    spec.device = plan_.device;
+    spec.timed = options_.measure;
     const std::optional<ChosenTactic> earlier = options_.survey != nullptr ? std::nullopt : earlier_choice(node.name);
-    if (earlier) spec.wanted = earlier->tactic;
+    if (earlier) {
+      spec.wanted = earlier->tactic;
+      spec.wanted_state = earlier->state;
+    }
     std::vector<Choice> choices = eligible(spec);
     Choice* best = earlier ? find(choices, *earlier) : nullptr;
     if (best != nullptr) {
@@ -261,6 +289,7 @@ class Planner {
     } else {
       if (!spec.wanted.empty()) {
         spec.wanted.clear();
+        spec.wanted_state.clear();
         choices = eligible(spec);
       }
       best = options_.measure && !choices[0].tactic.alias ? fastest(choices, spec) : &choices[0];
@@ -275,6 +304,7 @@ class Planner {
     step.backend = best->backend->name();
     step.tactic = std::move(best->tactic);
     step.time_us = best->time_us;
+    step.on_host = best->backend->device() != plan_.device;
     return step;
   }
 
@@ -283,7 +313,7 @@ class Planner {
     for (const Choice& choice : choices) {
       // Untimed, the backend's list is the order of preference.
       const double time_us = options_.measure ? choice.time_us : static_cast<double>(step.options.size());
-      PackedStore alone(scratch_allocator());
+      PackedStore alone(plan_.device == nullptr ? scratch_allocator() : plan_.device->memory(), plan_.device);
       const std::shared_ptr<const Kernel> kernel = choice.tactic.prepare(alone);
       const bool overwrites =
           choice.tactic.inplace_input != ir::kNone || choice.tactic.may_overwrite != 0 || choice.tactic.alias;
@@ -304,6 +334,7 @@ class Planner {
   }
 
   Choice* fastest(std::vector<Choice>& choices, const StepSpec& spec) {
+    if (choices.size() == 1 && choices[0].backend->device() != plan_.device) return &choices[0];
     const std::string key = step_key(spec);
     const auto known = [&](Choice& choice) {
       std::optional<double> time_us = session_.find(key, name_of(choice));
@@ -314,13 +345,14 @@ class Planner {
     std::vector<Choice*> all;
     for (Choice& choice : choices) all.push_back(&choice);
     for (Choice& choice : rejected_) {  // to say what the limit costs
-      if (choice.tactic.workspace_bytes <= kMostTrialBytes) all.push_back(&choice);
+      if (plan_.device == nullptr && choice.tactic.workspace_bytes <= kMostTrialBytes) all.push_back(&choice);
     }
     // Times that were taken apart do not compare well: one unknown means that all are measured.
     if (!std::all_of(all.begin(), all.end(), [&](Choice* choice) { return known(*choice); }) || is_crude(choices)) {
       std::vector<const Tactic*> tactics;
       for (const Choice* choice : all) tactics.push_back(&choice->tactic);
-      const std::vector<double> times_us = measure_tactics(spec, tactics, choices.size(), packed_);
+      const std::vector<double> times_us = measure(spec, tactics, choices.size());
+      choices[0].backend->measured(spec, tactics, times_us);
       for (size_t i = 0; i < all.size(); ++i) all[i]->time_us = times_us[i];
       if (options_.timing_cache != nullptr) remember(*options_.timing_cache, key, all);
     }
@@ -329,6 +361,11 @@ class Planner {
     return &*std::min_element(choices.begin(), choices.end(), [](const Choice& a, const Choice& b) {
       return a.time_us > 0.0 && (b.time_us <= 0.0 || a.time_us < b.time_us);
     });
+  }
+
+  std::vector<double> measure(const StepSpec& spec, std::span<const Tactic* const> tactics, size_t eligible) const {
+    if (plan_.device != nullptr) return measure_tactics_on_device(spec, tactics, packed_);
+    return measure_tactics(spec, tactics, eligible, packed_);
   }
 
   // What was clearly slower than the best, when that was eligible, got a few runs only; now it is what there is.
@@ -349,6 +386,7 @@ class Planner {
   }
 
   Plan plan_;
+  std::vector<const Backend*> backends_;
   std::vector<Choice> rejected_;  // of the step that is being looked at
   bool cold_weights_ = false;
   bool inner_ = false;  // plans a region

@@ -17,10 +17,12 @@ struct ChosenTactic {
   std::string backend;
   std::string tactic;
   double time_us = 0.0;
+  std::string state;  // Tactic::state
 };
 
 struct PlanOptions {
-  // In order of preference; the last one has to take every op.
+  // In order of preference; the last one has to take every op. The first one says where tensors lie: steps of backends on
+  // the host then take theirs from there and back.
   std::vector<const Backend*> backends;
   int threads = 1;
   uint64_t max_workspace_size_bytes = uint64_t{1} << 30;

@@ -2,6 +2,7 @@
 #include "plan/regions.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/buffer.h"
 #include "ops/control_flow.h"
@@ -98,6 +99,13 @@ void lay_out_regions(const ir::Node& node, std::vector<Plan> plans, Step& step) 
     }
   }
   regions.plans = std::move(plans);
+}
+
+void move_to_host(Step& step) {
+  RegionPlans& regions = step.regions;
+  regions.host_scratch_bytes = std::exchange(regions.scratch_bytes, 0);
+  regions.host_workspace_bytes = std::exchange(step.tactic.workspace_bytes, 0);
+  step.tactic.carried = 0;  // states are copied there and back
 }
 
 }  // namespace tfengine::plan

@@ -47,7 +47,8 @@ std::vector<Storage::Piece> Storage::pieces_of(const ir::Node& concat, const std
   for (int64_t i = 0; i < axis; ++i) outer *= shape[static_cast<size_t>(i)];
   for (int64_t i = axis + 1; i < rank; ++i) inner *= shape[static_cast<size_t>(i)];
   const bool channels = axis == rank - 1;
-  if (outer != 1 && !channels) return {};
+  // Along other axes pieces are dense parts of a dense whole.
+  if (!channels && (outer != 1 || !desc(concat.outputs[0]).dense())) return {};
   std::vector<Piece> pieces;
   int64_t offset = 0;
   for (size_t i = 0; i + 1 < concat.inputs.size(); ++i) {
@@ -89,7 +90,7 @@ void Storage::place_concat_views(const std::vector<ir::NodeId>& order, std::vect
     const ir::ValueId out = node.outputs[0];
     for (const Piece& piece : pieces_of(node, descs)) {
       if (!can_be_piece(piece, *at, descs, strided_input, strided_output)) continue;
-      if (slot(out).group < 0) put(out, new_group(Place::Arena, 0, desc(out).bytes()), 0);
+      if (slot(out).group < 0) put(out, new_group(Place::Arena, 0, desc(out).storage_bytes()), 0);
       const Slot target = slot(out);
       put(piece.value, target.group, target.offset + piece.offset_bytes);
       if (piece.strided || !desc(out).dense()) desc(piece.value).pixel_stride = desc(out).pixel_stride;
@@ -126,7 +127,7 @@ void Storage::place_views(Step& step, std::vector<TensorDesc>& descs, const Stri
   for (size_t i = 0; i < views.size(); ++i) {
     const ir::ValueId whole = node.inputs[static_cast<size_t>(views[i].input)];
     const TensorDesc& desc = descs[static_cast<size_t>(whole)];
-    if (slot(whole).group < 0) put(whole, new_group(Place::Arena, 0, desc.bytes()), 0);
+    if (slot(whole).group < 0) put(whole, new_group(Place::Arena, 0, desc.storage_bytes()), 0);
     put(node.outputs[i], slot(whole).group,
         slot(whole).offset + views[i].first_element * static_cast<int64_t>(dtype_bytes(desc.dtype)));
     descs[static_cast<size_t>(node.outputs[i])].pixel_stride = views[i].pixel_stride;
@@ -170,8 +171,9 @@ bool Storage::may_overwrite(const ir::Node& node, int input, int output, const s
 
 bool Storage::is_view(const Step& step, const std::vector<TensorDesc>& descs) const {
   const ir::Node& node = graph_->node(step.node);
-  return step.tactic.alias && descs[static_cast<size_t>(node.inputs[0])].dense() &&
-         free_or_whole(node.outputs[0], descs[static_cast<size_t>(node.outputs[0])].bytes());
+  const TensorDesc& from = descs[static_cast<size_t>(node.inputs[0])];
+  const TensorDesc& to = descs[static_cast<size_t>(node.outputs[0])];
+  return step.tactic.alias && from.dense() && to.dense() && free_or_whole(node.outputs[0], to.bytes());
 }
 
 bool Storage::try_overwrite(const Step& step, int input, int output, int step_index,
@@ -219,7 +221,7 @@ void Storage::share_step(Step& step, int index, const std::vector<TensorDesc>& d
     for (int state = 0; state < step.tactic.carried; ++state) try_overwrite(step, state, state, index, descs);
   }
   for (const ir::ValueId out : node.outputs) {
-    if (slot(out).group < 0) put(out, new_group(Place::Arena, 0, descs[static_cast<size_t>(out)].bytes()), 0);
+    if (slot(out).group < 0) put(out, new_group(Place::Arena, 0, descs[static_cast<size_t>(out)].storage_bytes()), 0);
   }
   if (node.op == "ConcatV2") {
     step.elided = std::all_of(node.inputs.begin(), node.inputs.end() - 1, [&](ir::ValueId input) {
@@ -335,7 +337,7 @@ OrderProblem Storage::order_problem(const std::vector<Step>& steps, const std::v
         if (slot(id).group < 0) continue;
         for (const ir::ValueId part : group_of(id).values) block(part) = block(id);
       } else if (slot(id).group < 0) {
-        block(id) = new_block(descs[static_cast<size_t>(id)].bytes());
+        block(id) = new_block(descs[static_cast<size_t>(id)].storage_bytes());
       }
     }
     for (const ir::ValueId id : node.outputs) needs(block(id));

@@ -100,7 +100,8 @@ const std::string& cpu_key() {
 
 std::string step_key(const StepSpec& spec) {
   const ir::Node& node = *spec.node;
-  std::string key = fmt::format("{} t{}", node.op, spec.threads);
+  std::string key = spec.device == nullptr ? fmt::format("{} t{}", node.op, spec.threads)
+                                           : fmt::format("{} {}", node.op, spec.device->key());
   add_attrs(node, key);
   for (const ir::Graph& region : node.regions) add_region(region, key);
   const auto describe = [&](const TensorDesc& desc) {

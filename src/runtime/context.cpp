@@ -9,6 +9,8 @@
 
 #include "base/check.h"
 #include "base/memory_label.h"
+#include "plan/host_step.h"
+#include "runtime/device_context.h"
 #include "runtime/region_kernel.h"
 
 namespace tfengine::runtime {
@@ -73,6 +75,13 @@ const plan::TensorDesc& selector_of(const plan::Plan& plan, const plan::Step& st
   return plan.descs[static_cast<size_t>(plan.graph.node(step.node).inputs.at(0))];
 }
 
+// On a device's plan they run on the host, with memory of their own there.
+std::shared_ptr<const plan::Kernel> kernel_of_regions(const plan::Plan& plan, const plan::Step& step,
+                                                      const std::vector<std::shared_ptr<const PreparedPlan>>& regions) {
+  auto kernel = region_kernel(plan.graph.node(step.node), selector_of(plan, step), step.regions, regions);
+  return plan.device == nullptr ? kernel : plan::host_regions(std::move(kernel), plan, step);
+}
+
 }  // namespace
 
 Tensor without_bytes(const Tensor& constant) { return {constant.dtype(), constant.shape(), nullptr, nullptr}; }
@@ -89,7 +98,7 @@ std::shared_ptr<const PreparedPlan> prepare(plan::Plan plan, plan::PackedStore& 
     step.regions.plans.clear();
     std::shared_ptr<const plan::Kernel> kernel;
     if (!regions.empty())
-      kernel = region_kernel(graph.node(step.node), selector_of(prepared->plan, step), step.regions, regions);
+      kernel = kernel_of_regions(prepared->plan, step, regions);
     else if (!step.elided)
       kernel = step.tactic.prepare(packed);
     if (kernel != nullptr) use.mark_reads(step, *kernel);
@@ -216,6 +225,7 @@ plan::StepArgs Context::args_of(size_t step) const {
   args.workspace = workspace_at_;
   args.scratch = arena_at_ + prepared_->plan.steps[step].regions.scratch_offset;
   args.ahead = prepared_->ahead[step];
+  args.queue = queue_;
   return args;
 }
 
@@ -270,15 +280,20 @@ void Context::move_workspace(std::byte* workspace) {
   workspace_at_ = workspace;
 }
 
-void Context::copy_outputs() {
+std::vector<std::pair<ir::ValueId, Context::Copy>> Context::output_copies() const {
   const plan::Plan& plan = prepared_->plan;
+  std::vector<std::pair<ir::ValueId, Copy>> copies;
   for (size_t i = 0; i < plan.graph.outputs.size(); ++i) {
     const ir::ValueId id = plan.graph.outputs[i].value;
     const plan::Location& where = plan.locations[static_cast<size_t>(id)];
     if (where.place == Place::Output && where.index == static_cast<int>(i)) continue;
-    // A graph input, a constant or another output under a second name.
-    std::memcpy(outputs_[i], mutable_address(id), plan.descs[static_cast<size_t>(id)].bytes());
+    copies.emplace_back(id, Copy{mutable_address(id), outputs_[i], plan.descs[static_cast<size_t>(id)].bytes()});
   }
+  return copies;
+}
+
+void Context::copy_outputs() {
+  for (const auto& [id, copy] : output_copies()) std::memcpy(copy.to, copy.from, copy.bytes);
 }
 
 void Context::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
@@ -314,6 +329,15 @@ void Context::run_observed(std::span<const void* const> inputs, std::span<void* 
     watch(*this, step, elapsed_us);
   }
   copy_outputs();
+}
+
+void Context::run_on_device(std::span<const void* const>, std::span<void* const>, Stream) {
+  fail<InvalidArgument>("'{}' runs on the host: its tensors cannot lie on a device", prepared_->plan.graph.name);
+}
+
+std::unique_ptr<Context> make_context(std::shared_ptr<const PreparedPlan> prepared, const ContextMemory& memory) {
+  if (prepared->plan.device != nullptr) return std::make_unique<DeviceContext>(std::move(prepared), *memory.allocator);
+  return std::make_unique<Context>(std::move(prepared), memory);
 }
 
 }  // namespace tfengine::runtime

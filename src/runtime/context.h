@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // A plan bound to memory: one arena, one workspace (its own, or one that engines share), every step's addresses fixed. One
-// context serves one call at a time; contexts of one plan share the prepared kernels and with them the weights.
+// context serves one call at a time; contexts of one plan share the prepared kernels and with them the weights. Here is the
+// host's; device_context.h is the same for a plan whose tensors lie on a device.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/buffer.h"
@@ -47,11 +49,18 @@ class Context : public plan::RunningPlan {
       : Context(std::move(prepared), ContextMemory{&allocator, WorkspaceUse::Kept, nullptr}) {}
   // In memory that the caller has: an arena and a workspace of the plan's sizes, which outlive the context.
   Context(std::shared_ptr<const PreparedPlan> prepared, std::byte* arena, std::byte* workspace);
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
 
-  // Addresses of dense tensors in the graph's order and static shapes. Allocates nothing.
-  void run(std::span<const void* const> inputs, std::span<void* const> outputs);
+  // Addresses of dense tensors in the host's memory, in the graph's order and static shapes. Allocates nothing, but what a
+  // device's first run needs to bring them there.
+  virtual void run(std::span<const void* const> inputs, std::span<void* const> outputs);
   // As run, calling `watch` before the first step and behind every step, elided ones included, here and in regions.
-  void run_observed(std::span<const void* const> inputs, std::span<void* const> outputs, const plan::Watch& watch);
+  virtual void run_observed(std::span<const void* const> inputs, std::span<void* const> outputs,
+                            const plan::Watch& watch);
+  // With tensors on the plan's device, in order with the work of `stream` and without waiting for it. The first run with
+  // other addresses than before takes longer. InvalidArgument on the host.
+  virtual void run_on_device(std::span<const void* const> inputs, std::span<void* const> outputs, Stream stream);
   // Sets the addresses, which run() then finds set: what a later run would allocate for that is allocated here.
   void point_to(std::span<const void* const> inputs, std::span<void* const> outputs);
   // For the next run, of a context in its caller's memory.
@@ -63,6 +72,26 @@ class Context : public plan::RunningPlan {
   // That it holds now.
   uint64_t held_bytes() const { return arena_.bytes() + workspace_.bytes(); }
 
+ protected:
+  struct Copy {
+    const void* from;
+    void* to;
+    size_t bytes;
+  };
+  // Outputs that no step writes where the caller wants them: a graph input, a constant or another output's second name.
+  std::vector<std::pair<ir::ValueId, Copy>> output_copies() const;
+  void* mutable_address(ir::ValueId id) const;
+
+  struct BoundStep {
+    std::unique_ptr<plan::BoundKernel> kernel;
+    Copy copy{nullptr, nullptr, 0};  // of an operand that the step overwrites
+    bool touches_border = false;     // reads a graph input or writes a graph output
+    bool has_workspace = false;
+    int step = 0;
+  };
+  std::vector<BoundStep>& steps() { return steps_; }
+  void set_queue(plan::Queue* queue) { queue_ = queue; }
+
  private:
   void add_steps();
   // The workspace for one run: waits for it where others share it, takes it where it is not kept.
@@ -70,20 +99,6 @@ class Context : public plan::RunningPlan {
   void bind_step(size_t step);
   void copy_outputs();
   plan::StepArgs args_of(size_t step) const;
-  void* mutable_address(ir::ValueId id) const;
-
-  struct OverwriteCopy {
-    const void* from;
-    void* to;
-    size_t bytes;
-  };
-  struct BoundStep {
-    std::unique_ptr<plan::BoundKernel> kernel;
-    OverwriteCopy copy{nullptr, nullptr, 0};
-    bool touches_border = false;  // reads a graph input or writes a graph output
-    bool has_workspace = false;
-    int step = 0;
-  };
 
   std::shared_ptr<const PreparedPlan> prepared_;
   Buffer arena_;  // empty where the caller has one
@@ -97,6 +112,11 @@ class Context : public plan::RunningPlan {
   std::vector<const void*> inputs_;
   std::vector<void*> outputs_;
   std::vector<BoundStep> steps_;
+  plan::Queue* queue_ = nullptr;
 };
+
+// A context of the kind that the plan needs. The allocator gives memory of the plan's device, where the workspace is the
+// context's own and kept: a queue may still run when the next call comes.
+std::unique_ptr<Context> make_context(std::shared_ptr<const PreparedPlan> prepared, const ContextMemory& memory);
 
 }  // namespace tfengine::runtime

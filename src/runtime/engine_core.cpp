@@ -25,7 +25,8 @@ EngineCore::EngineCore(ir::Graph graph, EngineConfig config)
       config_(std::move(config)),
       account_(std::make_shared<LimitedAllocator>(*config_.allocator, config_.memory_limit_bytes,
                                                   "the engine's memory_limit_bytes")),
-      packed_(std::make_shared<plan::PackedStore>(*account_, config_.shared_weights)),
+      packed_(std::make_shared<plan::PackedStore>(
+          *account_, config_.shared_weights, config_.backends.empty() ? nullptr : config_.backends[0]->device())),
       records_(config_.continued.records == nullptr ? std::make_shared<TacticRecords>() : config_.continued.records),
       entries_(static_cast<size_t>(std::max(1, config_.maximum_cached_engines))) {
   check(config_.specialize != nullptr && !config_.backends.empty(),
@@ -317,7 +318,7 @@ plan::PlanRecord EngineCore::record_of(const plan::Plan& plan, const std::vector
   record.threads = config_.threads;
   record.input_shapes = all_shapes(shapes);
   plan::for_each_step(plan, [&](const plan::Plan& at, const plan::Step& step) {
-    record.tactics[at.graph.node(step.node).name] = {step.backend, step.tactic.name, step.time_us};
+    record.tactics[at.graph.node(step.node).name] = {step.backend, step.tactic.name, step.time_us, step.tactic.state};
   });
   record.rejected = plan.rejected;
   return record;

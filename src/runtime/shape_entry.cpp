@@ -21,7 +21,7 @@ ShapeEntry::Lease ShapeEntry::lease() {
     // The handle's return must not need memory.
     free_.reserve(static_cast<size_t>(contexts_) + 1);
   }
-  auto made = std::make_unique<Context>(prepared_, memory_);
+  auto made = make_context(prepared_, memory_);
   const std::lock_guard lock(mutex_);
   free_.reserve(static_cast<size_t>(contexts_) + 1);
   ++contexts_;

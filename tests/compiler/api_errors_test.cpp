@@ -52,7 +52,7 @@ TEST(ApiErrors, Inputs) {
 TEST(ApiErrors, Options) {
   ConvertOptions options;
   options.precision = "int4";
-  EXPECT_EQ(convert_error(options), "precision 'int4' is unknown, expected fp32, bf16 or int8");
+  EXPECT_EQ(convert_error(options), "precision 'int4' is unknown, expected fp32, fp16, bf16 or int8");
   options.precision = "INT8";
   EXPECT_EQ(convert_error(options),
             "precision int8 needs ranges: give calibration data, or a model with quantization nodes");

@@ -73,7 +73,7 @@ TEST(FloatPrecision, OtherNamesAreRefused) {
     convert(digits(), options);
     FAIL();
   } catch (const InvalidArgument& error) {
-    EXPECT_STREQ(error.what(), "float_precision 'int8' is unknown, expected fp32 or bf16");
+    EXPECT_STREQ(error.what(), "float_precision 'int8' is unknown, expected fp32, fp16 or bf16");
   }
 }
 

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/cuda/device.h"
+
+#include <fmt/core.h>
+
+#include "backends/cuda/error.h"
+
+namespace tfengine::cuda {
+
+namespace {
+
+cudaStream_t as_stream(Stream handle) { return static_cast<cudaStream_t>(handle); }
+
+class GraphRecording : public plan::Recording {
+ public:
+  GraphRecording(int gpu, cudaGraph_t graph) : gpu_(gpu) {
+    const cudaError_t status = cudaGraphInstantiate(&executable_, graph, 0);
+    (void)cudaGraphDestroy(graph);
+    check_cuda(status, "instantiating a CUDA graph");
+  }
+  ~GraphRecording() override { (void)cudaGraphExecDestroy(executable_); }
+  void launch(cudaStream_t stream) const {
+    const UseGpu use(gpu_);
+    check_cuda(cudaGraphLaunch(executable_, stream), "launching a CUDA graph");
+  }
+
+ private:
+  int gpu_;
+  cudaGraphExec_t executable_ = nullptr;
+};
+
+class StreamQueue : public plan::Queue {
+ public:
+  explicit StreamQueue(int gpu) : gpu_(gpu) {
+    const UseGpu use(gpu_);
+    check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+    check_cuda(cudaEventCreateWithFlags(&last_, cudaEventDisableTiming), "making an event");
+    check_cuda(cudaEventCreate(&begin_), "making an event");
+    check_cuda(cudaEventCreate(&end_), "making an event");
+  }
+  ~StreamQueue() override {
+    for (cudaEvent_t event : {last_, begin_, end_}) (void)cudaEventDestroy(event);
+    (void)cudaStreamDestroy(stream_);
+  }
+
+  Stream stream() const override { return stream_; }
+
+  void upload(void* device, const void* host, size_t bytes) override {
+    move(device, host, bytes, cudaMemcpyHostToDevice, "copying to the GPU");
+  }
+  void download(void* host, const void* device, size_t bytes) override {
+    move(host, device, bytes, cudaMemcpyDeviceToHost, "copying from the GPU");
+  }
+  void copy(void* to, const void* from, size_t bytes) override {
+    move(to, from, bytes, cudaMemcpyDeviceToDevice, "copying on the GPU");
+  }
+  void upload_rows(void* device, size_t pitch, const void* host, size_t row_bytes, size_t rows) override {
+    if (row_bytes * rows == 0) return;
+    check_cuda(cudaMemcpy2DAsync(device, pitch, host, row_bytes, row_bytes, rows, cudaMemcpyHostToDevice, stream_),
+               "copying to the GPU");
+  }
+  void download_rows(void* host, const void* device, size_t pitch, size_t row_bytes, size_t rows) override {
+    if (row_bytes * rows == 0) return;
+    check_cuda(cudaMemcpy2DAsync(host, row_bytes, device, pitch, row_bytes, rows, cudaMemcpyDeviceToHost, stream_),
+               "copying from the GPU");
+  }
+  void fill_zero(void* device, size_t bytes) override {
+    if (bytes > 0) check_cuda(cudaMemsetAsync(device, 0, bytes, stream_), "clearing memory of the GPU");
+  }
+  void call(void (*function)(void*), void* state) override {
+    check_cuda(cudaLaunchHostFunc(stream_, function, state), "calling the host from the GPU's queue");
+  }
+
+  void wait() override {
+    check_cuda(cudaEventSynchronize(last_), "waiting for the GPU");
+    check_cuda(cudaStreamSynchronize(stream_), "waiting for the GPU");
+  }
+
+  std::unique_ptr<plan::Recording> record(const std::function<void()>& work) override {
+    const UseGpu use(gpu_);
+    // Other threads may allocate meanwhile: only this thread's calls are bound by the capture's rules.
+    check_cuda(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "beginning a CUDA graph");
+    cudaGraph_t graph = nullptr;
+    try {
+      work();
+    } catch (...) {
+      (void)cudaStreamEndCapture(stream_, &graph);
+      if (graph != nullptr) (void)cudaGraphDestroy(graph);
+      (void)cudaGetLastError();
+      throw;
+    }
+    check_cuda(cudaStreamEndCapture(stream_, &graph), "ending a CUDA graph");
+    return std::make_unique<GraphRecording>(gpu_, graph);
+  }
+
+  void replay(const plan::Recording& recording, Stream stream) override {
+    const cudaStream_t to = stream == nullptr ? stream_ : as_stream(stream);
+    const auto& graph = static_cast<const GraphRecording&>(recording);
+    if (to == stream_ && !elsewhere_) return graph.launch(to);
+    const UseGpu use(gpu_);
+    check_cuda(cudaStreamWaitEvent(to, last_), "ordering streams");
+    graph.launch(to);
+    check_cuda(cudaEventRecord(last_, to), "ordering streams");
+    elsewhere_ = true;
+  }
+
+  double elapsed_us(const std::function<void()>& work) override {
+    const UseGpu use(gpu_);
+    check_cuda(cudaEventRecord(begin_, stream_), "timing");
+    work();
+    check_cuda(cudaEventRecord(end_, stream_), "timing");
+    check_cuda(cudaEventSynchronize(end_), "waiting for the GPU");
+    float milliseconds = 0.0f;
+    check_cuda(cudaEventElapsedTime(&milliseconds, begin_, end_), "timing");
+    return 1e3 * static_cast<double>(milliseconds);
+  }
+
+ private:
+  void move(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, const char* what) {
+    if (bytes > 0) check_cuda(cudaMemcpyAsync(to, from, bytes, kind, stream_), what);
+  }
+
+  int gpu_;
+  cudaStream_t stream_ = nullptr;
+  cudaEvent_t last_ = nullptr;  // behind what ran on other streams
+  cudaEvent_t begin_ = nullptr, end_ = nullptr;
+  bool elsewhere_ = false;  // some run was on another stream than ours
+};
+
+}  // namespace
+
+Gpu::Gpu(int index, const std::string& libraries) : index_(index), memory_(index) {
+  cudaDeviceProp properties{};
+  check_cuda(cudaGetDeviceProperties(&properties, index), "asking for a GPU's properties");
+  multiprocessors_ = properties.multiProcessorCount;
+  key_ = fmt::format("{} sm_{}{} x{}, {}", properties.name, properties.major, properties.minor, multiprocessors_,
+                     libraries);
+}
+
+std::string Gpu::name() const { return fmt::format("cuda:{}", index_); }
+
+std::unique_ptr<plan::Queue> Gpu::make_queue() const { return std::make_unique<StreamQueue>(index_); }
+
+}  // namespace tfengine::cuda
