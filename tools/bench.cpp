@@ -11,6 +11,7 @@
 #include <random>
 #include <sstream>
 #include <thread>
+#include <utility>
 
 #include "command.h"
 #include "options.h"
@@ -40,7 +41,7 @@ Engine open(const Options& options, const std::string& device) {
     return Engine::load(options.engine, engine_options);
   }
   ConvertOptions convert_options;
-  convert_options.engine = engine_options;
+  convert_options.engine = std::move(engine_options);
   convert_options.batch_size = options.batch_size;
   return convert(Model::load(options.engine, options.load), convert_options);
 }

@@ -9,7 +9,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <cstdlib>
+#include <charconv>
 
 #include "engine.h"
 #include "memory.h"
@@ -48,7 +48,7 @@ class DeviceArray {
     try {
       gpu_wait(gpu_, stream_at(stream_));
       gpu_allocator(gpu_).deallocate(data_, bytes_, Purpose::Activations);
-    } catch (const std::exception&) {
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): a destructor has nobody to tell
       // The GPU is lost, and its memory with it.
     }
   }
@@ -109,7 +109,8 @@ nb::dict run_on_device(const EngineHandle& handle,
   if (!device.starts_with(kCuda)) {
     throw InvalidArgument("run: got arrays on a GPU for an engine on the " + device + "; load it with device=\"cuda\"");
   }
-  const int gpu = std::atoi(device.c_str() + kCuda.size());
+  int gpu = 0;
+  std::from_chars(device.data() + kCuda.size(), device.data() + device.size(), gpu);
   std::vector<Shape> shapes;
   std::vector<const void*> sources;
   for (const auto& [address, dims] : inputs) {

@@ -33,8 +33,7 @@ std::pair<const char*, T> at(const char* key, T value) {
 nb::dict report_dict(const MemoryReport& report) {
   return dict_of(at("weights_bytes", report.weights_bytes), at("constant_bytes", report.constant_bytes),
                  at("activation_bytes", report.activation_bytes), at("workspace_bytes", report.workspace_bytes),
-                 at("temporary_bytes", report.temporary_bytes),
-                 at("peak_bytes", report.peak_bytes),
+                 at("temporary_bytes", report.temporary_bytes), at("peak_bytes", report.peak_bytes),
                  at("activation_lower_bound_bytes", report.activation_lower_bound_bytes),
                  at("own_order_activation_bytes", report.own_order_activation_bytes),
                  at("any_order_lower_bound_bytes", report.any_order_lower_bound_bytes),

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "ops/op.h"
 #include "passes/rewrite.h"
 #include "passes/specialize.h"
 
@@ -49,6 +50,7 @@ class Splitter {
                       [&](ValueId input) { return part_of(input) != Part::Front; })) {
         part = Part::Rest;
       } else if (depends_on_data(whole_, node)) {
+        ops::require_op(node);  // of an unknown op no shape is known, whatever it depends on
         part = Part::Between;
         split = true;
       }

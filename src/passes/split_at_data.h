@@ -11,7 +11,7 @@ namespace tfengine::passes {
 
 // Of a graph of specialize_where_possible(): one part, where all of its shapes are static. Else `between` has at least one
 // node, so that taking apart the rest with its shapes, again and again, ends. Each tensor has its name in one part only: an
-// input of the rest that the front computes is named "NAME/passed". Linear in the nodes.
+// input of the rest that the front computes is named "NAME/passed". Linear in the nodes. InvalidModel for an unknown op.
 ops::Stages split_at_data(ir::Graph graph);
 
 // Whether a plan cannot hold the node of such a graph: an output, or a tensor of the graphs that it runs, has no static shape.

@@ -28,8 +28,8 @@ DeviceContext::DeviceContext(std::shared_ptr<const PreparedPlan> prepared, Alloc
 
 DeviceContext::~DeviceContext() {
   try {
-    queue_->wait();  // memory that still runs must not be given back
-  } catch (const std::exception&) {
+    queue_->wait();                  // memory that still runs must not be given back
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): a destructor has nobody to tell
     // A device that failed runs nothing any more.
   }
 }

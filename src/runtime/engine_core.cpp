@@ -25,8 +25,8 @@ EngineCore::EngineCore(ir::Graph graph, EngineConfig config)
       config_(std::move(config)),
       account_(std::make_shared<LimitedAllocator>(*config_.allocator, config_.memory_limit_bytes,
                                                   "the engine's memory_limit_bytes")),
-      packed_(std::make_shared<plan::PackedStore>(
-          *account_, config_.shared_weights, config_.backends.empty() ? nullptr : config_.backends[0]->device())),
+      packed_(std::make_shared<plan::PackedStore>(*account_, config_.shared_weights,
+                                                  config_.backends.empty() ? nullptr : config_.backends[0]->device())),
       records_(config_.continued.records == nullptr ? std::make_shared<TacticRecords>() : config_.continued.records),
       entries_(static_cast<size_t>(std::max(1, config_.maximum_cached_engines))) {
   check(config_.specialize != nullptr && !config_.backends.empty(),

@@ -51,8 +51,10 @@ TEST(Judge, WithoutLabelsCountsClassesThatStay) {
   AccuracyTarget target;
   target.share = 0.9;
   const Judge judge(exact(), target, data, config());
-  EXPECT_EQ(judge.terms(), "agreement with the float model on 2 samples: float 1.0000, at least 0.9000, so none may be lost; more samples "
-            "tell shares apart");
+  EXPECT_EQ(
+      judge.terms(),
+      "agreement with the float model on 2 samples: float 1.0000, at least 0.9000, so none may be lost; more samples "
+      "tell shares apart");
   const Score same = judge.score(exact());
   EXPECT_EQ(same.value, 1.0);
   EXPECT_EQ(same.samples, 2);
