@@ -155,7 +155,9 @@ def convert(
             samples = source_of(measure_data, batch_size, num_measure_samples)
         share = share_of(target_accuracy)
         if not share and (accuracy_data is not None or labels is not None or metric != "top1"):
-            raise _core.InvalidArgument("convert: accuracy_data, labels and metric say how target_accuracy is judged; give one")
+            raise _core.InvalidArgument(
+                "convert: accuracy_data, labels and metric say how target_accuracy is judged; give one"
+            )
         scored = None
         if share and accuracy_data is not None:
             scored = labelled_source(accuracy_data, labels, batch_size, num_accuracy_samples)
