@@ -186,7 +186,7 @@ void Int8Maker::merge_calibration(const ir::Graph& graph, const quantize::Histog
   if (!noted_) report_.notes.insert(report_.notes.end(), solved.notes.begin(), solved.notes.end());
   report_.calibration_samples = static_cast<int64_t>(calibration.histograms.samples);
   table.merge(solved.table);
-  table.merge(solve({recounted, {}}, calibrator_, options_.percentile, unsigned_names, recipe.asymmetric).table);
+  table.merge(solve({recounted, {}, {}}, calibrator_, options_.percentile, unsigned_names, recipe.asymmetric).table);
   if (!options_.bias_correction) return;
   recipe.means = calibration.histograms.channel_means();
   for (auto& [name, means] : recounted.channel_means()) recipe.means[name] = means;

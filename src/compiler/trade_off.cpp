@@ -46,7 +46,7 @@ EnginePoint TradeOff::point_of(const std::vector<plan::StepOptions>& steps, cons
   std::vector<bool> overwrites;
   for (size_t i = 0; i < steps.size(); ++i) {
     const plan::StepOption& option = steps[i].options[static_cast<size_t>(selection.choice[i])];
-    point.record.tactics[steps[i].node] = {option.backend, option.tactic, option.time_us};
+    point.record.tactics[steps[i].node] = {option.backend, option.tactic, option.time_us, {}};
     overwrites.push_back(option.overwrites);
   }
   point.activation_bytes = arena_of(overwrites, point.record);

@@ -165,7 +165,7 @@ TEST(Judge, WrongTargetsAreNamed) {
   EXPECT_EQ(refused(target, {scores(two_rows(), {1, 4})}), "target accuracy: label 4 is out of range for 4 classes");
   target.metric = "f1";
   EXPECT_EQ(refused(target, {scores(two_rows())}), "target accuracy: metric 'f1' is unknown, expected top1 or top5");
-  EXPECT_EQ(refused({.share = 0.9}, {}), "accuracy: the data holds no sample");
+  EXPECT_EQ(refused({.share = 0.9, .label = {}, .score = {}}, {}), "accuracy: the data holds no sample");
 }
 
 }  // namespace

@@ -128,7 +128,8 @@ double fastest_of_all(Net& net, const std::map<std::string, std::vector<MadeUp>>
       for (const MadeUp& c : ways.at("c")) {
         plan::PlanRecord record;
         record.input_shapes = Net::shapes(1);
-        record.tactics = {{"a", {"made_up", a.name, 0}}, {"b", {"made_up", b.name, 0}}, {"c", {"made_up", c.name, 0}}};
+        record.tactics = {
+            {"a", {"made_up", a.name, 0, {}}}, {"b", {"made_up", b.name, 0, {}}}, {"c", {"made_up", c.name, 0, {}}}};
         const uint64_t bytes = net.core().make_plan(record).arena_bytes + a.weights_bytes + b.weights_bytes +
                                c.weights_bytes + std::max({a.workspace_bytes, b.workspace_bytes, c.workspace_bytes});
         if (bytes <= budget) best = std::min(best, (a.time_us + b.time_us + c.time_us) * 1.1);

@@ -53,7 +53,7 @@ EngineImage example() {
   PlanRecord record;
   record.threads = 2;
   record.input_shapes = {Shape{1, 4, 4, 2}};
-  record.tactics["c"] = {"onednn", "own", 3.5};
+  record.tactics["c"] = {"onednn", "own", 3.5, {}};
   image.plans.push_back(record);
   return image;
 }

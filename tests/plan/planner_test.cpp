@@ -166,7 +166,7 @@ TEST(Planner, RecordedTacticsAreTakenWithoutMeasuring) {
   const Plan first = make_plan(parsed(kResidual), packed, options());
   std::map<std::string, ChosenTactic> chosen;
   for (const Step& step : first.steps)
-    chosen[first.graph.node(step.node).name] = {step.backend, step.tactic.name, 42.0};
+    chosen[first.graph.node(step.node).name] = {step.backend, step.tactic.name, 42.0, {}};
   PlanOptions again = options();
   again.recorded = &chosen;
   const Plan second = make_plan(parsed(kResidual), packed, again);

@@ -23,14 +23,14 @@ TEST(Asymmetric, IntervalsHoldZeroAndKeepToTheBound) {
   EXPECT_EQ(interval(range(6.0f, kSwishLow, 8.0f)), std::pair(kSwishLow, 6.0f));
   EXPECT_EQ(interval(range(6.0f, -9.0f, -1.0f)), std::pair(-6.0f, 0.0f));
   EXPECT_EQ(interval(range(6.0f, 2.0f, 4.0f)), std::pair(0.0f, 4.0f));
-  EXPECT_EQ(interval(ir::Range{.max_abs = 6.0f}), std::pair(-6.0f, 6.0f));
+  EXPECT_EQ(interval(ir::Range{.max_abs = 6.0f, .origin = {}}), std::pair(-6.0f, 6.0f));
 }
 
 TEST(Asymmetric, OneSidedValuesAreLopsided) {
   EXPECT_TRUE(is_lopsided(range(6.0f, kSwishLow, 6.0f)));
   EXPECT_TRUE(is_lopsided(range(6.0f, -6.0f, 0.5f)));
   EXPECT_FALSE(is_lopsided(range(6.0f, -4.0f, 6.0f)));
-  EXPECT_FALSE(is_lopsided(ir::Range{.max_abs = 6.0f}));
+  EXPECT_FALSE(is_lopsided(ir::Range{.max_abs = 6.0f, .origin = {}}));
   EXPECT_FALSE(is_lopsided(range(0.0f, 0.0f, 0.0f)));
   EXPECT_EQ(asymmetric_levels(range(6.0f, 0.0f, 6.0f)), 255);
   EXPECT_EQ(asymmetric_levels(range(6.0f, -2.0f, 6.0f)), 191);

@@ -10,7 +10,7 @@ plan::PlanRecord record(std::vector<Shape> shapes, const std::string& tactic, in
   plan::PlanRecord record;
   record.threads = threads;
   record.input_shapes = std::move(shapes);
-  record.tactics["conv"] = {"onednn", tactic, 1.0};
+  record.tactics["conv"] = {"onednn", tactic, 1.0, {}};
   return record;
 }
 
