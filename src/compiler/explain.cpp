@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "compiler/sample_run.h"
 #include "quantize/magnitudes.h"
@@ -131,13 +132,18 @@ void explain_on(std::vector<Explanation>& rows, const quantize::RewriteReport& r
   std::vector<std::string> names;
   for (const quantize::TensorReport& tensor : report.tensors) names.push_back(tensor.name);
   std::vector<Seen> seen(names.size());
+  std::set<std::string_view> told;  // by histograms
+  for (const Explanation& row : rows) {
+    if (row.alone_db) told.insert(row.tensor);
+  }
   SampleRun exact(float_graph, config), quantized(int8_graph, config);
   for_each_batch(data, max_samples, [&](const Batch& batch) {
     for (Seen& tensor : seen) tensor.wanted.clear();
     exact.run(batch, names, [&](size_t index, const plan::TensorDesc& desc, const void* at) {
       if (!is_readable(desc.dtype)) return;
       seen[index].want(desc, at);
-      if (report.tensors[index].scale > 0.0f) seen[index].on_grid.add(report.tensors[index], seen[index].wanted);
+      const quantize::TensorReport& grid = report.tensors[index];
+      if (grid.scale > 0.0f && told.count(grid.name) == 0) seen[index].on_grid.add(grid, seen[index].wanted);
     });
     quantized.run(batch, names, [&](size_t index, const plan::TensorDesc& desc, const void* at) {
       if (is_readable(desc.dtype) && !seen[index].wanted.empty()) seen[index].compare(desc, at);
@@ -147,7 +153,7 @@ void explain_on(std::vector<Explanation>& rows, const quantize::RewriteReport& r
     if (!seen[i].compared && seen[i].on_grid.count == 0) continue;
     auto row = std::find_if(rows.begin(), rows.end(), [&](const Explanation& each) { return each.tensor == names[i]; });
     if (row == rows.end()) row = rows.insert(rows.end(), Explanation{names[i], {}, {}, {}, {}, {}});
-    if (const OnGrid& grid = seen[i].on_grid; grid.count > 0 && !row->alone_db) {
+    if (const OnGrid& grid = seen[i].on_grid; grid.count > 0) {
       row->clipped = static_cast<double>(grid.beyond) / static_cast<double>(grid.count);
       row->alone_db = quantize::decibels(grid.signal, grid.noise);
     }

@@ -18,6 +18,14 @@ constexpr SlowRule kSlowInt8{1.15, 2.0, 0.93};
 // The figures of a tensor settle after a few.
 constexpr int64_t kExplainSamples = 8;
 
+// Where there is no contract: as near to the float model as can be.
+AccuracyTarget as_near_as_possible(const ConvertOptions& options) {
+  AccuracyTarget target;
+  target.share = 1.0;
+  target.max_samples = std::max<int64_t>(options.max_samples / 2, 1);
+  return target;
+}
+
 }  // namespace
 
 ir::Graph Int8Stage::run(const ir::Graph& optimized, const Shapes& shapes) {
@@ -41,7 +49,10 @@ ir::Graph Int8Stage::run(const ir::Graph& optimized, const Shapes& shapes) {
   }
   note_ranges(result.report);
   report_.rewrite = std::move(result.report);
-  if (options_.explain && options_.samples != nullptr && !judge_) judge_by_samples(optimized);
+  // By the samples that measures were fitted on, if any: what each of them gains is told apart by the same ones.
+  if (options_.explain && options_.samples != nullptr && !judge_) {
+    judge_by(optimized, as_near_as_possible(options_), *options_.samples);
+  }
   explain(maker, made, result.graph);
   if (timed) note_times(maker, wide, narrow, shapes);
   return std::move(result.graph);
@@ -60,29 +71,14 @@ Int8Maker::Made Int8Stage::make(Int8Maker& maker, const ir::Graph& optimized) {
     maker.fit_on(*fitted_);
     data = &*aside_;
   }
-  if (contract) {
-    judge_by(optimized, options_.target, *data);
-  } else {
-    AccuracyTarget target;
-    target.share = 1.0;
-    target.max_samples = std::max<int64_t>(options_.max_samples / 2, 1);
-    judge_by(optimized, target, *data);
-  }
+  judge_by(optimized, contract ? options_.target : as_near_as_possible(options_), *data);
   measures.automatic = false;
   return climb(maker, *judge_, measures, contract, report_.ladder);
 }
 
-void Int8Stage::judge_by(const ir::Graph& optimized, const AccuracyTarget& target, BatchSource& data) {
-  target_ = target;
+void Int8Stage::judge_by(const ir::Graph& optimized, AccuracyTarget target, BatchSource& data) {
+  target_ = std::move(target);
   judge_.emplace(optimized, target_, data, config_);
-}
-
-// The samples that measures were fitted on, if any: what each of them gains is told apart by the same ones.
-void Int8Stage::judge_by_samples(const ir::Graph& optimized) {
-  AccuracyTarget target;
-  target.share = 1.0;
-  target.max_samples = std::max<int64_t>(options_.max_samples / 2, 1);
-  judge_by(optimized, target, *options_.samples);
 }
 
 // An engine that is called INT8 and is not would be found out by its speed.

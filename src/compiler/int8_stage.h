@@ -31,8 +31,7 @@ class Int8Stage {
   using Shapes = std::vector<std::vector<Shape>>;
 
   Int8Maker::Made make(Int8Maker& maker, const ir::Graph& optimized);
-  void judge_by(const ir::Graph& optimized, const AccuracyTarget& target, BatchSource& data);
-  void judge_by_samples(const ir::Graph& optimized);
+  void judge_by(const ir::Graph& optimized, AccuracyTarget target, BatchSource& data);
   void require_int8(const quantize::RewriteReport& rewritten) const;
   SlowNodes slow_nodes_of(const ir::Graph& graph, Recipe recipe, const StepTimes& wide, const Shapes& shapes,
                           quantize::RewriteCache& cache) const;

@@ -36,15 +36,13 @@ int64_t integer_at(const Tensor& tensor, int64_t i) {
   }
 }
 
-// Rows of scores: [samples, classes].
-bool has_classes(const Tensor& output) {
-  return output.dtype() == DType::F32 && output.shape().rank() == 2 && output.shape()[1] > 1;
-}
-
-// The same for every place of a sample: [samples, .., classes].
+// Rows of scores for every place of a sample: [samples, .., classes].
 bool has_classes_anywhere(const Tensor& output) {
   return output.dtype() == DType::F32 && output.shape().rank() >= 2 && output.shape().back() > 1;
 }
+
+// One row for each sample: [samples, classes].
+bool has_classes(const Tensor& output) { return has_classes_anywhere(output) && output.shape().rank() == 2; }
 
 int64_t best_class(const Tensor& output, int64_t sample) {
   const int64_t classes = output.shape()[1];

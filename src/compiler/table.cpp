@@ -22,9 +22,7 @@ std::optional<TensorRange> range_from(const std::string& name, const quantize::R
 }
 
 ir::RangeSource source_from(const TensorRange& range) {
-  for (const auto source : {ir::RangeSource::Custom, ir::RangeSource::Calibrated, ir::RangeSource::Rule}) {
-    if (quantize::source_name(source) == range.source) return source;
-  }
+  if (const auto source = quantize::find_source(range.source)) return *source;
   fail<InvalidArgument>("the range of tensor '{}' has the source '{}', expected custom, calibrated or rule",
                         range.tensor, range.source);
 }

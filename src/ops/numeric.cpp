@@ -66,6 +66,11 @@ std::vector<int64_t> as_ints(const Tensor& source) {
   return {wide.as<int64_t>(), wide.as<int64_t>() + wide.elements()};
 }
 
+std::optional<std::vector<int64_t>> int_values(const Tensor& tensor) {
+  if (!tensor.defined() || (tensor.dtype() != DType::S32 && tensor.dtype() != DType::S64)) return std::nullopt;
+  return as_ints(tensor);
+}
+
 Tensor from_ints(DType dtype, Shape shape, const std::vector<int64_t>& values) {
   return cast_tensor(Tensor::of<int64_t>(DType::S64, std::move(shape), values), dtype);
 }

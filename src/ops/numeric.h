@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -117,6 +118,8 @@ Tensor cast_tensor(const Tensor& source, DType dtype);
 // The tensor itself when it is F32 already.
 inline Tensor as_f32(const Tensor& source) { return cast_tensor(source, DType::F32); }
 std::vector<int64_t> as_ints(const Tensor& source);
+// Of a defined int32 or int64 tensor; else nullopt.
+std::optional<std::vector<int64_t>> int_values(const Tensor& tensor);
 Tensor from_ints(DType dtype, Shape shape, const std::vector<int64_t>& values);
 
 }  // namespace tfengine::ops

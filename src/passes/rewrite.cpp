@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "ops/numeric.h"
 #include "ops/op.h"
 
 namespace tfengine::passes {
@@ -31,12 +32,7 @@ std::optional<float> scalar_constant(const Graph& graph, ValueId value) {
 }
 
 std::optional<std::vector<int64_t>> int_constant(const Graph& graph, ValueId value) {
-  const Tensor& tensor = graph.value(value).constant;
-  if (!tensor.defined()) return std::nullopt;
-  const auto count = static_cast<size_t>(tensor.elements());
-  if (tensor.dtype() == DType::S32) return std::vector<int64_t>(tensor.as<int32_t>(), tensor.as<int32_t>() + count);
-  if (tensor.dtype() == DType::S64) return std::vector<int64_t>(tensor.as<int64_t>(), tensor.as<int64_t>() + count);
-  return std::nullopt;
+  return ops::int_values(graph.value(value).constant);
 }
 
 std::optional<std::vector<float>> channel_constant(const Graph& graph, ValueId value, int64_t channels, size_t rank) {

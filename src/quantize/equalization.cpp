@@ -69,8 +69,7 @@ bool moves_pixels(const ir::Graph& graph, const ir::Node& node, ir::ValueId tens
 
 bool may_change(const ir::Graph& graph, ir::ValueId id) {
   const ir::Value& value = graph.value(id);
-  return !value.users.empty() && !graph.is_output(id) && is_float_activation(value) &&
-         !(value.range && value.range->source == ir::RangeSource::Custom);
+  return !value.users.empty() && !graph.is_output(id) && is_float_activation(value) && !is_custom(value.range);
 }
 
 // The layers that read an activation.

@@ -119,6 +119,8 @@ bool is_steep(const ir::Node& node) {
 
 bool is_float_activation(const ir::Value& value) { return value.dtype == DType::F32 && !value.is_constant(); }
 
+bool is_custom(const std::optional<ir::Range>& range) { return range && range->source == ir::RangeSource::Custom; }
+
 bool keeps_all_elements(const ir::Node& node) {
   constexpr std::string_view kOps[] = {"DepthToSpace", "ExpandDims",   "Identity", "Pad",
                                        "Reshape",      "SpaceToDepth", "Squeeze",  "Transpose"};

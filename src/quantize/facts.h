@@ -20,6 +20,8 @@ std::vector<int> data_inputs(const ir::Graph& graph, const ir::Node& node);
 bool is_steep(const ir::Node& node);
 // An activation in float: neither a constant nor of another type.
 bool is_float_activation(const ir::Value& value);
+// A range that the user gave.
+bool is_custom(const std::optional<ir::Range>& range);
 // Passes whose output holds every element of the input (and zeros at most): ranges go through them backwards as well.
 bool keeps_all_elements(const ir::Node& node);
 

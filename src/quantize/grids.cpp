@@ -51,13 +51,11 @@ struct Assigner {
 
   bool has_form(ir::ValueId id) const { return decision.stored(id) || decision.needs_copy(id); }
 
-  bool is_custom(ir::ValueId id) const { return ranges[at(id)] && ranges[at(id)]->source == ir::RangeSource::Custom; }
-
   // A custom range behind data movement that could not be moved in front of it.
   void cut_custom() {
     for (const ir::NodeId id : sharing) {
       const ir::Node& node = graph.node(id);
-      if (!is_custom(node.outputs[0])) continue;
+      if (!is_custom(ranges[at(node.outputs[0])])) continue;
       for (const int index : data_inputs(graph, node)) {
         const std::optional<ir::Range>& in = ranges[at(node.inputs[at(index)])];
         if (in && ranges[at(node.outputs[0])]->max_abs != in->max_abs) cuts.insert({id, index});
@@ -72,7 +70,7 @@ struct Assigner {
     for (const ir::NodeId id : sharing) {
       const ir::Node& node = graph.node(id);
       const ir::ValueId out = node.outputs[0];
-      if (node.op != "Identity" || !graph.value(out).range || !is_custom(out)) continue;
+      if (node.op != "Identity" || !graph.value(out).range || !is_custom(ranges[at(out)])) continue;
       Groups groups = build();
       const std::optional<ir::Range> common = group_ranges(groups)[at(groups.find(node.inputs[0]))];
       if (common && common->max_abs != ranges[at(out)]->max_abs) cuts.insert({id, 0});
@@ -117,7 +115,7 @@ struct Assigner {
     }
     for (const ir::NodeId id : sharing) {
       const ir::ValueId out = graph.node(id).outputs[0];
-      if (is_custom(out)) continue;  // constants, too, are brought to a given grid
+      if (is_custom(ranges[at(out)])) continue;  // constants, too, are brought to a given grid
       for (const int index : data_inputs(graph, graph.node(id))) {
         const ir::ValueId input = graph.node(id).inputs[at(index)];
         if (graph.value(input).is_constant()) widen(out, ranges[at(input)]);

@@ -13,6 +13,13 @@ std::string_view source_name(ir::RangeSource source) {
   return kNames[static_cast<size_t>(source)];
 }
 
+std::optional<ir::RangeSource> find_source(std::string_view name) {
+  for (const auto source : {ir::RangeSource::Custom, ir::RangeSource::Calibrated, ir::RangeSource::Rule}) {
+    if (source_name(source) == name) return source;
+  }
+  return std::nullopt;
+}
+
 void RangeTable::set(const std::string& name, const RangeEntry& entry) {
   if (!std::isfinite(entry.max_abs) || entry.max_abs < 0.0f) {
     fail<InvalidArgument>("the range of tensor '{}' is {}, expected a finite number of at least 0", name,

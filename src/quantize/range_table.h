@@ -5,6 +5,7 @@
 
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -29,6 +30,8 @@ struct RangeEntry {
 
 // "custom", "calibrated", "rule".
 std::string_view source_name(ir::RangeSource source);
+// The source of that name; nullopt for others than custom, calibrated and rule.
+std::optional<ir::RangeSource> find_source(std::string_view name);
 
 class RangeTable {
  public:

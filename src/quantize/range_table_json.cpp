@@ -20,9 +20,7 @@ const Json& member(const Json& object, const char* key, const std::string& what,
 }
 
 ir::RangeSource source_from_name(const std::string& name, const std::string& what) {
-  for (const auto source : {ir::RangeSource::Custom, ir::RangeSource::Calibrated, ir::RangeSource::Rule}) {
-    if (source_name(source) == name) return source;
-  }
+  if (const auto source = find_source(name)) return *source;
   fail<InvalidModel>("{}: range source '{}', expected custom, calibrated or rule", what, name);
 }
 

@@ -92,8 +92,8 @@ RewriteReport make_report(const ir::Graph& graph, const RangeTable& table,
     names.insert(value.name);
     if (!is_float_activation(value)) continue;
     report.tensors.push_back(tensor_report(graph, ranges, decision, grids, id));
-    const bool given = ranges[at(id)] && ranges[at(id)]->source == ir::RangeSource::Custom;
-    if (given && grids.of_value[at(id)].dtype == DType::Invalid) report.unused.push_back(value.name);
+    if (is_custom(ranges[at(id)]) && grids.of_value[at(id)].dtype == DType::Invalid)
+      report.unused.push_back(value.name);
   }
   for (const auto& [name, entry] : table.entries()) {
     if (entry.source == ir::RangeSource::Custom && names.count(name) == 0) report.ignored.push_back(name);

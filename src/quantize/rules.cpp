@@ -16,8 +16,6 @@ using Ranges = std::vector<std::optional<ir::Range>>;
 
 size_t at(ir::ValueId id) { return static_cast<size_t>(id); }
 
-bool is_custom(const std::optional<ir::Range>& range) { return range && range->source == ir::RangeSource::Custom; }
-
 // Adds the values whose ranges give that of `start`: itself, or what data movement made it from.
 void collect_sources(const ir::Graph& graph, ir::ValueId start, std::vector<bool>& visited,
                      std::vector<ir::ValueId>& sources) {

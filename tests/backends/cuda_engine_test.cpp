@@ -8,12 +8,15 @@
 #include <cmath>
 #include <thread>
 
+#include "quantize/metrics.h"
 #include "tfengine/convert.h"
 #include "tfengine/error.h"
 #include "tfengine/gpu.h"
 
 namespace tfengine {
 namespace {
+
+using quantize::signal_to_noise_db;
 
 const std::string kDigits = TFE_SOURCE_DIR "/examples/digits/";
 
@@ -43,16 +46,6 @@ std::vector<NamedTensor> test_images(int64_t count) {
   Batch batch;
   EXPECT_TRUE(data->next(batch));
   return {{"", batch.at(0).tensor}};
-}
-
-double signal_to_noise_db(const Tensor& expected, const Tensor& actual) {
-  double signal = 0.0, noise = 1e-30;
-  for (int64_t i = 0; i < expected.elements(); ++i) {
-    const double x = expected.as<float>()[i], d = x - actual.as<float>()[i];
-    signal += x * x;
-    noise += d * d;
-  }
-  return 10.0 * std::log10(signal / noise);
 }
 
 int top1_differences(const Tensor& a, const Tensor& b) {

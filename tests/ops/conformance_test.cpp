@@ -16,13 +16,9 @@ namespace tfengine {
 namespace {
 
 using testing::Conformance;
+using testing::environment;
 using testing::Random;
 using testing::StepPrecision;
-
-uint64_t environment(const char* name, uint64_t fallback) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
-}
 
 struct StepCase {
   std::string backend, kind;

@@ -52,17 +52,7 @@ TEST(LowerEinsum, MakesMatrixProducts) {
   };
   for (const EinsumCase& one : cases) {
     SCOPED_TRACE(one.equation);
-    ir::Graph before = einsum_graph(one);
-    ops::infer_graph(before);
-    const auto inputs = random_inputs(before, 3);
-    ir::Graph after = before;
-    PassContext context;
-    lower_einsum(after, context);
-    after.remove_dead();
-    ops::infer_graph(after);
-    expect_same_outputs(ops::evaluate_graph(before, inputs), ops::evaluate_graph(after, inputs), 1e-5,
-                        nodes_text(after));
-    EXPECT_EQ(ops_left(after), one.nodes) << nodes_text(after);
+    expect_rewrite(einsum_graph(one), lower_einsum, 1e-5, one.nodes);
   }
 }
 
@@ -103,16 +93,7 @@ ir::Graph dilated_graph(bool flat, const List& pads, const List& crops) {
 }
 
 void expect_dilated(const ir::Graph& graph, const char* nodes) {
-  ir::Graph before = graph;
-  ops::infer_graph(before);
-  const auto inputs = random_inputs(before, 3);
-  ir::Graph after = before;
-  PassContext context;
-  dilated_convolutions(after, context);
-  after.remove_dead();
-  ops::infer_graph(after);
-  expect_same_outputs(ops::evaluate_graph(before, inputs), ops::evaluate_graph(after, inputs), 1e-5, nodes_text(after));
-  EXPECT_EQ(ops_left(after), nodes) << nodes_text(after);
+  expect_rewrite(graph, dilated_convolutions, 1e-5, nodes);
 }
 
 TEST(DilatedConvolutions, BecomeOne) {

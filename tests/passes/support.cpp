@@ -95,6 +95,20 @@ std::vector<Tensor> random_inputs(const ir::Graph& graph, uint64_t seed, const s
   return inputs;
 }
 
+ir::Graph expect_rewrite(ir::Graph before, PassFn pass, double tolerance, std::string_view left) {
+  ops::infer_graph(before);
+  const auto inputs = random_inputs(before, 3);
+  ir::Graph after = before;
+  PassContext context;
+  pass(after, context);
+  after.remove_dead();
+  ops::infer_graph(after);
+  expect_same_outputs(ops::evaluate_graph(before, inputs), ops::evaluate_graph(after, inputs), tolerance,
+                      nodes_text(after));
+  EXPECT_EQ(ops_left(after), left) << nodes_text(after);
+  return after;
+}
+
 void expect_same_outputs(const std::vector<Tensor>& expected, const std::vector<Tensor>& actual, double tolerance,
                          const std::string& what) {
   ASSERT_EQ(expected.size(), actual.size());

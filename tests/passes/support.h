@@ -30,6 +30,10 @@ ir::Graph parse_and_infer(std::string_view text);
 Rewritten rewrite(std::string_view text, const std::vector<NamedPass>& passes);
 Rewritten rewrite_all(std::string_view text);  // the whole pipeline
 
+// Runs the pass on the graph, and expects its outputs for random inputs to stay within `tolerance` of their range, and the ops
+// `left` in order. Gives the graph then.
+ir::Graph expect_rewrite(ir::Graph before, PassFn pass, double tolerance, std::string_view left);
+
 std::string nodes_text(const ir::Graph& graph);
 std::string ops_left(const ir::Graph& graph);  // in order, with blanks between
 std::map<std::string, int> op_histogram(const ir::Graph& graph);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <initializer_list>
 #include <random>
 #include <string>
@@ -11,6 +12,12 @@
 #include "ir/graph.h"
 
 namespace tfengine::testing {
+
+// A number that the environment gives to change what is tested, or `fallback`.
+inline uint64_t environment(const char* name, uint64_t fallback) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
+}
 
 class Random {
  public:

@@ -81,7 +81,7 @@ void strides_into(const TensorDesc& operand, const Shape& dst, int64_t* out) {
 
 std::optional<Eltwise> step_of(const StepSpec& spec, size_t operands) {
   const TensorDesc& dst = spec.outputs[0];
-  const auto act = only_activation(spec);
+  const auto act = only_activation(spec.node->epilogue);
   if (!act || dst.shape.rank() > kMaxDims || dst.shape.elements() == 0) return std::nullopt;
   Eltwise step;
   step.act = *act;
@@ -152,7 +152,7 @@ Tactics binary_tactics(const StepSpec& spec) {
 
 Tactics affine_tactics(const StepSpec& spec) {
   const auto src = Operand::make(spec, 0), scale = Operand::make(spec, 1), offset = Operand::make(spec, 2);
-  const auto act = only_activation(spec);
+  const auto act = only_activation(spec.node->epilogue);
   const auto dst = target_of(spec.outputs[0]);
   const bool floats = scale && offset && spec.inputs[1].dtype == DType::F32 && spec.inputs[2].dtype == DType::F32;
   if (!src || !floats || !act || !dst || integer_tensors(spec))

@@ -21,7 +21,7 @@ struct Plain {
 std::optional<Plain> plain(const StepSpec& spec) {
   const auto src = Operand::make(spec, 0);
   const auto dst = target_of(spec.outputs[0]);
-  const auto act = only_activation(spec);
+  const auto act = only_activation(spec.node->epilogue);
   if (!src || !dst || !act) return std::nullopt;
   return Plain{*src, *dst, *act};
 }
@@ -67,21 +67,7 @@ Tactics pool_tactics(const StepSpec& spec) {
   if (!step || src.rank() != 4 || !float_or_s8(step->dst.elem) || spec.inputs[0].dtype == DType::S32) {
     return Refusal{"only float and INT8 images are lowered"};
   }
-  const ops::Window w = ops::pool_window(*spec.node, src[1], src[2]);
-  ConvShape shape;
-  const auto as_int = [](int64_t x) { return static_cast<int>(x); };
-  shape.batch = as_int(src[0]);
-  shape.in_h = as_int(src[1]);
-  shape.in_w = as_int(src[2]);
-  shape.in_c = shape.out_c = as_int(src[3]);
-  shape.out_h = as_int(w.out_h);
-  shape.out_w = as_int(w.out_w);
-  shape.kernel_h = as_int(w.kernel_h);
-  shape.kernel_w = as_int(w.kernel_w);
-  shape.stride_h = as_int(w.stride_h);
-  shape.stride_w = as_int(w.stride_w);
-  shape.pad_top = as_int(w.pad_top);
-  shape.pad_left = as_int(w.pad_left);
+  const ConvShape shape = window_shape(src, ops::pool_window(*spec.node, src[1], src[2]), src[3]);
   const PoolKind kind = spec.node->op == "MaxPool" ? PoolKind::Max : PoolKind::Average;
   return std::vector<Tactic>{
       gpu_tactic(kind == PoolKind::Max ? "own:max_pool" : "own:avg_pool", spec, {step->src},

@@ -23,11 +23,25 @@ std::optional<Elem> elem_of(DType dtype) {
   }
 }
 
-float scale_of(const TensorDesc& desc) { return desc.quant.defined() ? desc.quant.scales[0] : 1.0f; }
-int64_t channels_of(const TensorDesc& desc) { return desc.shape.rank() == 0 ? 1 : desc.shape.back(); }
-int64_t pixels_of(const TensorDesc& desc) {
-  const int64_t channels = channels_of(desc);
-  return channels == 0 ? 0 : desc.shape.elements() / channels;
+ConvShape window_shape(const Shape& src, const ops::Window& window, int64_t out_c) {
+  const auto as_int = [](int64_t x) { return static_cast<int>(x); };
+  ConvShape shape;
+  shape.batch = as_int(src[0]);
+  shape.in_h = as_int(src[1]);
+  shape.in_w = as_int(src[2]);
+  shape.in_c = as_int(src[3]);
+  shape.out_h = as_int(window.out_h);
+  shape.out_w = as_int(window.out_w);
+  shape.out_c = as_int(out_c);
+  shape.kernel_h = as_int(window.kernel_h);
+  shape.kernel_w = as_int(window.kernel_w);
+  shape.stride_h = as_int(window.stride_h);
+  shape.stride_w = as_int(window.stride_w);
+  shape.dilation_h = as_int(window.dilation_h);
+  shape.dilation_w = as_int(window.dilation_w);
+  shape.pad_top = as_int(window.pad_top);
+  shape.pad_left = as_int(window.pad_left);
+  return shape;
 }
 
 cudaStream_t stream_of(const StepArgs& args) { return static_cast<cudaStream_t>(args.queue->stream()); }
@@ -111,30 +125,6 @@ Tactic gpu_tactic(std::string name, const StepSpec& spec, std::vector<Operand> o
     for (Operand& operand : packed) operand.pack(store);
     return Run([packed = std::move(packed), run](const StepArgs& args) { run(args, packed); });
   });
-}
-
-std::optional<Act> only_activation(const StepSpec& spec) {
-  const ir::Epilogue& fused = spec.node->epilogue;
-  if (fused.bias != ir::kNone || fused.residual != ir::kNone) return std::nullopt;
-  if (fused.before_add.kind == ActKind::None) return fused.after_add;
-  if (fused.after_add.kind == ActKind::None) return fused.before_add;
-  return std::nullopt;
-}
-
-std::optional<std::vector<int64_t>> constant_ints(const StepSpec& spec, size_t input) {
-  if (input >= spec.constants.size() || !spec.constants[input].defined()) return std::nullopt;
-  const Tensor& tensor = spec.constants[input];
-  std::vector<int64_t> values;
-  for (int64_t i = 0; i < tensor.elements(); ++i) {
-    if (tensor.dtype() == DType::S32) {
-      values.push_back(tensor.as<int32_t>()[i]);
-    } else if (tensor.dtype() == DType::S64) {
-      values.push_back(tensor.as<int64_t>()[i]);
-    } else {
-      return std::nullopt;
-    }
-  }
-  return values;
 }
 
 }  // namespace tfengine::cuda

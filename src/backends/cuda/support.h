@@ -10,12 +10,18 @@
 
 #include "backends/cuda/device.h"
 #include "backends/cuda/kernels/kernels.h"
-#include "plan/backend.h"
+#include "ops/geometry.h"
+#include "plan/step_reading.h"
 
 namespace tfengine::cuda {
 
 using Tactics = std::variant<std::vector<plan::Tactic>, Refusal>;
+using plan::channels_of;
+using plan::constant_ints;
+using plan::only_activation;
 using plan::PackedStore;
+using plan::pixels_of;
+using plan::scale_of;
 using plan::StepArgs;
 using plan::StepSpec;
 using plan::Tactic;
@@ -23,11 +29,6 @@ using plan::TensorDesc;
 
 // As the kernels name it; nullopt for other dtypes.
 std::optional<Elem> elem_of(DType dtype);
-// 1 unless quantized per tensor.
-float scale_of(const TensorDesc& desc);
-// A tensor as pixels x channels.
-int64_t channels_of(const TensorDesc& desc);
-int64_t pixels_of(const TensorDesc& desc);
 cudaStream_t stream_of(const StepArgs& args);
 
 // The tensor without its address; nullopt when the kernels do not know its dtype.
@@ -63,12 +64,10 @@ Tactic gpu_tactic(std::string name, const StepSpec& spec, std::vector<Operand> o
 // The same with a function made once everything is packed.
 using Run = std::function<void(const StepArgs&)>;
 Tactic gpu_tactic(std::string name, const StepSpec& spec, std::function<Run(PackedStore&)> prepare);
+// A window over images of shape `src`, with `out_c` channels behind it.
+ConvShape window_shape(const Shape& src, const ops::Window& window, int64_t out_c);
+
 // Of the spec's device, which is one of ours.
 const Gpu& gpu_of(const StepSpec& spec);
-
-// The single activation of an epilogue without bias and residual; nullopt when there is more.
-std::optional<Act> only_activation(const StepSpec& spec);
-// The constant int vector at an input (int32 or int64); nullopt when it is not known.
-std::optional<std::vector<int64_t>> constant_ints(const StepSpec& spec, size_t input);
 
 }  // namespace tfengine::cuda

@@ -63,16 +63,6 @@ const Row* find(const Row (&rows)[N], const std::string& name) {
   return found == rows + N ? nullptr : found;
 }
 
-bool only_activation(const ir::Epilogue& fused) { return fused.bias == ir::kNone && fused.residual == ir::kNone; }
-
-// The single activation of an epilogue; nullopt when there are two.
-std::optional<Act> activation_of(const ir::Epilogue& fused) {
-  if (!only_activation(fused)) return std::nullopt;
-  if (fused.before_add.kind == ActKind::None) return fused.after_add;
-  if (fused.after_add.kind == ActKind::None) return fused.before_add;
-  return std::nullopt;
-}
-
 // The output as batch x pixels x channels; matrices are one image whose rows are pixels.
 kernels::EltwiseShape shape_of(const TensorDesc& dst) {
   kernels::EltwiseShape shape;
@@ -196,7 +186,7 @@ std::optional<EltwiseOp> binary_op(const std::string& op) {
 
 Tactics unary_tactics(const StepSpec& spec) {
   const auto step = unary_step(*spec.node);
-  const auto act = activation_of(spec.node->epilogue);
+  const auto act = plan::only_activation(spec.node->epilogue);
   const auto src = elem_of(spec.inputs[0].dtype);
   const auto dst = elem_of(spec.outputs[0].dtype);
   if (!step || !act || !src || !dst) return Refusal{"only float and INT8 tensors are lowered"};
@@ -217,7 +207,7 @@ Tactics unary_tactics(const StepSpec& spec) {
 
 Tactics binary_tactics(const StepSpec& spec) {
   const Row* row = find(kBinary, spec.node->op);
-  const auto act = activation_of(spec.node->epilogue);
+  const auto act = plan::only_activation(spec.node->epilogue);
   const TensorDesc &a = spec.inputs[0], &b = spec.inputs[1], &dst = spec.outputs[0];
   const auto a_elem = elem_of(a.dtype), b_elem = elem_of(b.dtype), dst_elem = elem_of(dst.dtype);
   if (row == nullptr || !act || !a_elem || !b_elem || !dst_elem)
@@ -245,7 +235,7 @@ Tactics binary_tactics(const StepSpec& spec) {
 }
 
 Tactics add_n_tactics(const StepSpec& spec) {
-  const auto act = activation_of(spec.node->epilogue);
+  const auto act = plan::only_activation(spec.node->epilogue);
   const size_t count = spec.inputs.size();
   if (!act || count < 2 || count > kernels::EltwiseProgram::kMaxInputs || spec.outputs[0].dtype != DType::F32) {
     return Refusal{"only sums of 2 to 8 float tensors are lowered"};
@@ -268,7 +258,7 @@ Tactics add_n_tactics(const StepSpec& spec) {
 }
 
 Tactics affine_tactics(const StepSpec& spec) {
-  const auto act = activation_of(spec.node->epilogue);
+  const auto act = plan::only_activation(spec.node->epilogue);
   const auto dst = elem_of(spec.outputs[0].dtype);
   kernels::EltwiseProgram program;
   program.num_inputs = 3;

@@ -23,8 +23,6 @@ std::optional<kernels::Elem> elem_of(DType dtype) {
   }
 }
 
-float scale_of(const TensorDesc& desc) { return desc.quant.defined() ? desc.quant.scales[0] : 1.0f; }
-
 float zero_of(const TensorDesc& desc) { return static_cast<float>(desc.quant.zero_point); }
 
 bool may_share_memory(const TensorDesc& operand, const TensorDesc& result) {
@@ -41,13 +39,6 @@ std::optional<kernels::Format> format_of(const TensorDesc& desc) {
   const auto elem = elem_of(desc.dtype);
   if (!elem) return std::nullopt;
   return kernels::Format{*elem, scale_of(desc), zero_of(desc)};
-}
-
-int64_t channels_of(const TensorDesc& desc) { return desc.shape.rank() == 0 ? 1 : desc.shape.back(); }
-
-int64_t pixels_of(const TensorDesc& desc) {
-  const int64_t channels = channels_of(desc);
-  return channels == 0 ? 0 : desc.shape.elements() / channels;
 }
 
 kernels::Rows rows_of(const TensorDesc& src, const TensorDesc& dst) {
@@ -140,22 +131,6 @@ Tactic plain_tactic(std::string name, std::function<void(const StepArgs&)> run, 
   tactic.workspace_bytes = workspace_bytes;
   tactic.prepare = [run = std::move(run)](PackedStore&) { return plan::function_kernel(run); };
   return tactic;
-}
-
-std::optional<std::vector<int64_t>> constant_ints(const StepSpec& spec, size_t input) {
-  if (input >= spec.constants.size() || !spec.constants[input].defined()) return std::nullopt;
-  const Tensor& tensor = spec.constants[input];
-  std::vector<int64_t> values;
-  for (int64_t i = 0; i < tensor.elements(); ++i) {
-    if (tensor.dtype() == DType::S32) {
-      values.push_back(tensor.as<int32_t>()[i]);
-    } else if (tensor.dtype() == DType::S64) {
-      values.push_back(tensor.as<int64_t>()[i]);
-    } else {
-      return std::nullopt;
-    }
-  }
-  return values;
 }
 
 }  // namespace tfengine::onednn

@@ -12,12 +12,16 @@
 #include "kernels/epilogue.h"
 #include "kernels/quantize.h"
 #include "ops/geometry.h"
-#include "plan/backend.h"
+#include "plan/step_reading.h"
 
 namespace tfengine::onednn {
 
 using Tactics = std::variant<std::vector<plan::Tactic>, Refusal>;
+using plan::channels_of;
+using plan::constant_ints;
 using plan::PackedStore;
+using plan::pixels_of;
+using plan::scale_of;
 using plan::StepArgs;
 using plan::StepSpec;
 using plan::Tactic;
@@ -26,8 +30,6 @@ using plan::TensorDesc;
 bool is_int8(DType dtype);
 // F32, S8 and U8 as the kernels name them; nullopt for other dtypes.
 std::optional<kernels::Elem> elem_of(DType dtype);
-// Scale of a tensor: 1 unless quantized per tensor.
-float scale_of(const TensorDesc& desc);
 float zero_of(const TensorDesc& desc);
 // Whether a result of an elementwise step may lie where the operand did, as far as the two tell.
 bool may_share_memory(const TensorDesc& operand, const TensorDesc& result);
@@ -35,9 +37,6 @@ bool has_zero_point(const StepSpec& spec);  // some input or output of the step
 // nullopt for dtypes that are no Elem.
 std::optional<kernels::Format> format_of(const TensorDesc& desc);
 
-// A tensor as pixels x channels: rows of shape.back() elements, pixel_stride apart.
-int64_t channels_of(const TensorDesc& desc);
-int64_t pixels_of(const TensorDesc& desc);
 // One row when both sides are dense.
 kernels::Rows rows_of(const TensorDesc& src, const TensorDesc& dst);
 
@@ -87,8 +86,5 @@ class FusedEpilogue {
 
 // A tactic that runs `run` and packs nothing.
 Tactic plain_tactic(std::string name, std::function<void(const StepArgs&)> run, size_t workspace_bytes = 0);
-
-// The constant int vector at an input (int32 or int64); nullopt when it is not known.
-std::optional<std::vector<int64_t>> constant_ints(const StepSpec& spec, size_t input);
 
 }  // namespace tfengine::onednn

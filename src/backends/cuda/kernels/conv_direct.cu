@@ -14,15 +14,6 @@ __device__ __forceinline__ float multiply_add(float acc, __half a, __half b) {
 }
 
 template <typename T>
-struct Accumulator {
-  using type = float;
-};
-template <>
-struct Accumulator<int8_t> {
-  using type = int;
-};
-
-template <typename T>
 __global__ void direct(ConvShape s, const T* __restrict__ src, int64_t src_pitch, const T* __restrict__ weights,
                        ConvEpilogue epilogue, Target dst, int64_t count) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;

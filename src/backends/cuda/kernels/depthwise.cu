@@ -16,15 +16,6 @@ struct alignas(sizeof(T) * kChannels) Four {
   T v[kChannels];
 };
 
-template <typename T>
-struct Accumulator {
-  using type = float;
-};
-template <>
-struct Accumulator<int8_t> {
-  using type = int;
-};
-
 template <typename A, typename T>
 __device__ __forceinline__ A widen(T x) {
   if constexpr (sizeof(T) == 1) {

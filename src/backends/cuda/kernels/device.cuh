@@ -28,6 +28,16 @@ struct TypeOf<Elem::S32> {
   using type = int32_t;
 };
 
+// What products of the type are summed in.
+template <typename T>
+struct Accumulator {
+  using type = float;
+};
+template <>
+struct Accumulator<int8_t> {
+  using type = int;
+};
+
 __device__ __forceinline__ float to_float(float x) { return x; }
 __device__ __forceinline__ float to_float(__half x) { return __half2float(x); }
 __device__ __forceinline__ float to_float(int8_t x) { return static_cast<float>(x); }

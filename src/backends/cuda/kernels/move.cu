@@ -39,13 +39,22 @@ __device__ __forceinline__ int nearest(int out, float scale, const ResizeShape& 
   return max(0, min(index, size - 1));
 }
 
+// Of an element of the result.
+struct Place {
+  int c, x, y;
+  int64_t n, pixel;
+};
+
+__device__ __forceinline__ Place place_of(int64_t element, const ResizeShape& s) {
+  const int64_t pixel = element / s.channels;
+  return {static_cast<int>(element % s.channels), static_cast<int>(pixel % s.out_w),
+          static_cast<int>(pixel / s.out_w % s.out_h), pixel / s.out_w / s.out_h, pixel};
+}
+
 __global__ void __launch_bounds__(kThreads) resize_picks(ResizeShape s, View src, Target dst, int64_t count) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i >= count) return;
-  const int c = static_cast<int>(i % s.channels);
-  const int64_t pixel = i / s.channels;
-  const int x = static_cast<int>(pixel % s.out_w), y = static_cast<int>(pixel / s.out_w % s.out_h);
-  const int64_t n = pixel / s.out_w / s.out_h;
+  const auto [c, x, y, n, pixel] = place_of(i, s);
   const int64_t from = (n * s.in_h + nearest(y, s.scale_h, s, s.in_h)) * s.in_w + nearest(x, s.scale_w, s, s.in_w);
   const float r = load(src.data, src.elem, from * src.pitch + c) * src.scale;
   store(dst.data, dst.elem, pixel * dst.pitch + c, dst.elem == Elem::S8 ? r * dst.inv_scale : r);
@@ -54,10 +63,7 @@ __global__ void __launch_bounds__(kThreads) resize_picks(ResizeShape s, View src
 __global__ void __launch_bounds__(kThreads) resize_blends(ResizeShape s, View src, Target dst, int64_t count) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i >= count) return;
-  const int c = static_cast<int>(i % s.channels);
-  const int64_t pixel = i / s.channels;
-  const int x = static_cast<int>(pixel % s.out_w), y = static_cast<int>(pixel / s.out_w % s.out_h);
-  const int64_t n = pixel / s.out_w / s.out_h;
+  const auto [c, x, y, n, pixel] = place_of(i, s);
   const float fy = source_position(y, s.scale_h, s.half_pixel_centers);
   const float fx = source_position(x, s.scale_w, s.half_pixel_centers);
   const auto inside = [](float position, int size) { return max(0, min(static_cast<int>(position), size - 1)); };
