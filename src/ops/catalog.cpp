@@ -36,6 +36,7 @@ constexpr OpFacts kFacts[] = {
     {"BitwiseAnd", "i8 u8 i16 i32 i64", "0-8", "", ""},
     {"BitwiseOr", "i8 u8 i16 i32 i64", "0-8", "", ""},
     {"BitwiseXor", "i8 u8 i16 i32 i64", "0-8", "", ""},
+    {"BroadcastArgs", "i32 i64", "1", "", ""},
     {"BroadcastTo", "f32 f64 f16 bf16 i8 u8 i16 i32 i64 bool", "0-8", "", ""},
     {"Case", "", "0-8", "branches", "an index out of range takes the last branch"},
     {"Cast", "f32 f64 f16 bf16 i8 u8 i16 i32 i64 bool", "0-8", "DstT", ""},

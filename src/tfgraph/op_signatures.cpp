@@ -49,6 +49,7 @@ constexpr Row kRows[] = {
     {"BitwiseAnd", "T T", "z:T", ""},
     {"BitwiseOr", "T T", "z:T", ""},
     {"BitwiseXor", "T T", "z:T", ""},
+    {"BroadcastArgs", "T T", "r0:T", "T=s32"},
     {"BroadcastTo", "T Tidx", "output:T", "Tidx=s32"},
     {"Cast", "SrcT", "y:DstT", ""},
     {"Ceil", "T", "y:T", ""},
