@@ -22,6 +22,7 @@
 #include "compiler/to_bf16.h"
 #include "compiler/to_signed.h"
 #include "ir/printer.h"
+#include "passes/fuse_attention.h"
 #include "passes/fuse_elementwise.h"
 #include "passes/split_at_data.h"
 #include "plan/image_format.h"
@@ -87,6 +88,8 @@ runtime::EngineConfig engine_config(const EngineOptions& options, bool half) {
   config.specialize = passes::specialize_in_stages;
   config.packed = give_back_what_planning_took;
   config.fuse = [backend = config.backends.front()](ir::Graph& graph) {
+    passes::fuse_attention(
+        graph, [&](const ir::Graph& within, const ir::Node& node) { return !backend->refuses(within, node); });
     passes::fuse_elementwise(
         graph, [&](const ir::Graph& within, const ir::Node& node) { return backend->fuses(within, node); });
   };

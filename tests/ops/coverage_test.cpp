@@ -17,7 +17,7 @@ namespace {
 
 // Made by rewrites of this library, so TensorFlow has no results of theirs; tests/passes and the conformance runner do.
 const std::set<std::string> kOwn = {
-    "BatchNormAffine", "Clip",         "Dequantize",  "FusedElementwise", "Gelu",      "HardSigmoid", "ListLength",
+    "Attention", "BatchNormAffine", "Clip",         "Dequantize",  "FusedElementwise", "Gelu",      "HardSigmoid", "ListLength",
     "ListPopBack",     "ListPushBack", "ListReserve", "ListSetItem",      "HardSwish", "LayerNorm",   "Quantize",
     "Requantize",      "Swish"};
 

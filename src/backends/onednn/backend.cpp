@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "backends/onednn/attention.h"
 #include "backends/onednn/concat.h"
 #include "backends/onednn/conv.h"
 #include "backends/onednn/counters.h"
@@ -55,6 +56,7 @@ constexpr Lowering kLowerings[] = {
     {"Softmax", softmax_tactics, false, true, true},
     {"LogSoftmax", softmax_tactics, false, true, true},
     {"LayerNorm", layer_norm_tactics, false, true, true},
+    {"Attention", attention_tactics, false, false, false},
     {"Quantize", convert_tactics, true, true, true},
     {"Dequantize", convert_tactics, true, true, true},
     {"Requantize", convert_tactics, true, true, true},
