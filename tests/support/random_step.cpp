@@ -123,6 +123,17 @@ ir::Graph layer_norm_step(StepBuilder& b) {
   return b.finish();
 }
 
+ir::Graph attention_step(StepBuilder& b) {
+  Random& random = b.random();
+  const int64_t batch = random.integer(1, 2), heads = random.integer(1, 3), depth = random.integer(1, 40);
+  const int64_t rows = random.integer(1, 60), columns = random.integer(1, 70);
+  std::vector<ValueId> inputs = {b.data({batch, rows, heads, depth}), b.data({batch, columns, heads, depth}),
+                                 b.data({batch, columns, heads, random.integer(1, 70)})};
+  if (random.chance(0.5)) inputs.push_back(b.data({random.chance(0.5) ? batch : 1, 1, 1, columns}));
+  b.node("Attention", inputs, {{"scale", 0.3f}});
+  return b.finish();
+}
+
 ir::Graph affine_step(StepBuilder& b) {
   const Shape shape = image(b.random(), channel_count(b.random()));
   const ValueId x = b.data(shape);
@@ -139,6 +150,7 @@ struct Kind {
 constexpr Kind kKinds[] = {
     {"Activation", activation_step, true},
     {"Affine", affine_step, true},
+    {"Attention", attention_step, false},
     {"AveragePool", average_pool_step, true},
     {"Binary", binary_step, true},
     {"Concat", concat_step, true},
