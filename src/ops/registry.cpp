@@ -37,6 +37,7 @@ Registry make_registry() {
       fill_ops,
       fourier_ops,
       fused_elementwise_ops,
+      fused_node_ops,
       gather_ops,
       identity_ops,
       layer_norm_ops,
