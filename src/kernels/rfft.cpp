@@ -7,19 +7,33 @@
 
 #include "kernels/parallel.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/rfft.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+#ifndef TFENGINE_KERNELS_RFFT_ONCE
+#define TFENGINE_KERNELS_RFFT_ONCE
 namespace tfengine::kernels {
-namespace {
 
 // Rows that are transformed together, side by side: every loop over them is vectors.
-constexpr int64_t kRows = 16;
+inline constexpr int64_t kRows = 16;
 
-// Stockham's transform (sorted without bit reversal) of n complex numbers per row; real and imaginary parts apart, number k
-// of row r at k * kRows + r. Gives the pair that holds the result.
+// Real and imaginary parts of the rows' complex numbers, number k of row r at k * kRows + r.
 struct Parts {
   float* re;
   float* im;
 };
 
+}  // namespace tfengine::kernels
+#endif
+
+// Plain loops over the rows, which the compiler turns into each instruction set's vectors.
+HWY_BEFORE_NAMESPACE();
+namespace tfengine::kernels {
+namespace HWY_NAMESPACE {
+
+// Stockham's transform (sorted without bit reversal) of n complex numbers per row. Gives the pair that holds the result.
 Parts transform(const RfftPlan& plan, Parts from, Parts to) {
   const float *w_re = plan.stage_re.data(), *w_im = plan.stage_im.data();
   for (int64_t n = plan.length / 2, stride = kRows; n > 1; n /= 2, stride *= 2) {
@@ -73,6 +87,35 @@ void split(const RfftPlan& plan, int64_t rows, Parts z, std::complex<float>* dst
   }
 }
 
+// `count` rows (at most kRows) with four parts of scratch memory.
+void rfft_rows(const RfftPlan& plan, int64_t count, int64_t size, const float* src, float* scratch,
+               std::complex<float>* dst) {
+  const int64_t part = plan.length / 2 * kRows;
+  const Parts first{scratch, scratch + part}, second{scratch + 2 * part, scratch + 3 * part};
+  load(plan, count, size, src, first);
+  split(plan, count, transform(plan, first, second), dst);
+}
+
+void abs_block(int64_t n, const float* x, float* dst) {
+  for (int64_t i = 0; i < n; ++i) {
+    // In double, whose squares of floats do not overflow.
+    const double re = x[2 * i], im = x[2 * i + 1];
+    dst[i] = static_cast<float>(std::sqrt(re * re + im * im));
+  }
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace tfengine::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tfengine::kernels {
+namespace {
+
+HWY_EXPORT(rfft_rows);
+HWY_EXPORT(abs_block);
+
 int64_t scratch_floats(const RfftPlan& plan) { return 4 * plan.length / 2 * kRows; }
 
 }  // namespace
@@ -102,11 +145,9 @@ void rfft(const RfftPlan& plan, int64_t rows, int64_t size, const float* src, st
   const double ns = static_cast<double>(rows * plan.length) * 1.5;
   parallel_ranges(groups, useful_threads(threads, ns, groups), [&](int64_t begin, int64_t end, int thread) {
     float* scratch = static_cast<float*>(workspace) + thread * scratch_floats(plan);
-    const Parts first{scratch, scratch + n * kRows}, second{scratch + 2 * n * kRows, scratch + 3 * n * kRows};
     for (int64_t g = begin; g < end; ++g) {
-      const int64_t count = std::min(kRows, rows - g * kRows);
-      load(plan, count, size, src + g * kRows * size, first);
-      split(plan, count, transform(plan, first, second), dst + g * kRows * (n + 1));
+      HWY_DYNAMIC_DISPATCH(rfft_rows)
+      (plan, std::min(kRows, rows - g * kRows), size, src + g * kRows * size, scratch, dst + g * kRows * (n + 1));
     }
   });
 }
@@ -116,14 +157,11 @@ void complex_abs(int64_t count, const std::complex<float>* src, float* dst, int 
   const int64_t pieces = (count + kPiece - 1) / kPiece;
   parallel_ranges(pieces, useful_threads(threads, static_cast<double>(count), pieces),
                   [&](int64_t begin, int64_t end, int) {
-                    const auto* x = reinterpret_cast<const float*>(src);
-                    const int64_t last = std::min(end * kPiece, count);
-                    for (int64_t i = begin * kPiece; i < last; ++i) {
-                      // In double, whose squares of floats do not overflow.
-                      const double re = x[2 * i], im = x[2 * i + 1];
-                      dst[i] = static_cast<float>(std::sqrt(re * re + im * im));
-                    }
+                    const int64_t first = begin * kPiece, last = std::min(end * kPiece, count);
+                    HWY_DYNAMIC_DISPATCH(abs_block)
+                    (last - first, reinterpret_cast<const float*>(src) + 2 * first, dst + first);
                   });
 }
 
 }  // namespace tfengine::kernels
+#endif  // HWY_ONCE

@@ -97,6 +97,7 @@ constexpr Lowering kLowerings[] = {
     {"RFFT", rfft_tactics, false, false, false},
     {"ComplexAbs", complex_abs_tactics, false, false, false},
     {"GatherNd", gather_nd_tactics, true, false, false},
+    {"MatrixBandPart", band_tactics, true, false, false},
     {"ExtractImagePatches", patches_tactics, true, false, false},
     {"LRN", lrn_tactics, false, false, false},
     {"L2Loss", l2_loss_tactics, false, false, false},
