@@ -238,9 +238,11 @@ constexpr int64_t kChunk = 32768;
 constexpr int64_t kManyResults = 32;
 constexpr int64_t kMaxChunks = 64;
 
-int64_t chunks_of(int64_t units, int64_t elements_per_unit) {
+int64_t chunks_of(const Reduction& r, int64_t units, int64_t elements_per_unit) {
   if (units >= kManyResults) return 1;
-  return std::clamp<int64_t>(elements_per_unit / kChunk, 1, kMaxChunks / std::max<int64_t>(units, 1));
+  // Each chunk of a product may pass through the numbers below the normal ones.
+  const int64_t most = r.kind == ReduceKind::Prod ? kMaxChunks / 8 : kMaxChunks;
+  return std::clamp<int64_t>(elements_per_unit / kChunk, 1, std::max<int64_t>(most / units, 1));
 }
 
 // Elements [begin, end) of those that result i is made of.
@@ -259,7 +261,7 @@ float fold_inner(const Reduction& r, const float* src, int64_t i, int64_t begin,
 
 // The innermost axis is reduced.
 void reduce_inner(const Reduction& r, const float* src, float* dst) {
-  const int64_t chunks = chunks_of(r.kept, r.folded);
+  const int64_t chunks = chunks_of(r, r.kept, r.folded);
   if (chunks == 1) {
     parallel_ranges(r.kept, useful_threads(r.threads, r.ns, r.kept), [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) dst[i] = fold_inner(r, src, i, 0, r.folded) * r.factor;
@@ -308,7 +310,7 @@ void scale(float factor, int64_t n, float* x) {
 void reduce_outer(const Reduction& r, const float* src, float* dst) {
   const int64_t run = r.axes.dims[r.axes.rank - 1];
   const int64_t pieces = (run + kPiece - 1) / kPiece, units = r.kept / run * pieces;
-  const int64_t chunks = std::min(chunks_of(units, r.folded * std::min(run, kPiece)), r.folded);
+  const int64_t chunks = std::min(chunks_of(r, units, r.folded * std::min(run, kPiece)), r.folded);
   const auto place = [&](int64_t unit) { return dst + unit / pieces * run + unit % pieces * kPiece; };
   const auto width = [&](int64_t unit) { return std::min(kPiece, run - unit % pieces * kPiece); };
   if (chunks == 1) {

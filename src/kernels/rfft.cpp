@@ -28,27 +28,32 @@ struct Parts {
 }  // namespace tfengine::kernels
 #endif
 
-// Plain loops over the rows, which the compiler turns into each instruction set's vectors.
 HWY_BEFORE_NAMESPACE();
 namespace tfengine::kernels {
 namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using DF = hn::CappedTag<float, kRows>;
 
 // Stockham's transform (sorted without bit reversal) of n complex numbers per row. Gives the pair that holds the result.
 Parts transform(const RfftPlan& plan, Parts from, Parts to) {
+  const DF d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const float *w_re = plan.stage_re.data(), *w_im = plan.stage_im.data();
   for (int64_t n = plan.length / 2, stride = kRows; n > 1; n /= 2, stride *= 2) {
     const int64_t half = n / 2;
     for (int64_t p = 0; p < half; ++p) {
-      const float c = w_re[p], s = w_im[p];
+      const auto c = hn::Set(d, w_re[p]), s = hn::Set(d, w_im[p]);
       const float *a_re = from.re + p * stride, *a_im = from.im + p * stride;
       const float *b_re = a_re + half * stride, *b_im = a_im + half * stride;
       float *y_re = to.re + 2 * p * stride, *y_im = to.im + 2 * p * stride;
-      for (int64_t q = 0; q < stride; ++q) {
-        const float d_re = a_re[q] - b_re[q], d_im = a_im[q] - b_im[q];
-        y_re[q] = a_re[q] + b_re[q];
-        y_im[q] = a_im[q] + b_im[q];
-        y_re[stride + q] = d_re * c - d_im * s;
-        y_im[stride + q] = d_re * s + d_im * c;
+      for (int64_t q = 0; q < stride; q += lanes) {
+        const auto ar = hn::LoadU(d, a_re + q), ai = hn::LoadU(d, a_im + q);
+        const auto br = hn::LoadU(d, b_re + q), bi = hn::LoadU(d, b_im + q);
+        const auto dr = hn::Sub(ar, br), di = hn::Sub(ai, bi);
+        hn::StoreU(hn::Add(ar, br), d, y_re + q);
+        hn::StoreU(hn::Add(ai, bi), d, y_im + q);
+        hn::StoreU(hn::NegMulAdd(di, s, hn::Mul(dr, c)), d, y_re + stride + q);
+        hn::StoreU(hn::MulAdd(di, c, hn::Mul(dr, s)), d, y_im + stride + q);
       }
     }
     w_re += half;
@@ -58,32 +63,59 @@ Parts transform(const RfftPlan& plan, Parts from, Parts to) {
   return from;
 }
 
-// Even and odd numbers of the rows as real and imaginary parts.
+// Even and odd numbers of the rows as real and imaginary parts. Rows are read a line of the cache at a time: their numbers
+// go to places that lie a line apart.
 void load(const RfftPlan& plan, int64_t rows, int64_t size, const float* src, Parts to) {
+  constexpr int64_t kPairs = 8;
   const int64_t n = plan.length / 2;
-  for (int64_t r = 0; r < kRows; ++r) {
-    const float* x = src + std::min(r, rows - 1) * size;
-    for (int64_t k = 0; k < n; ++k) {
-      to.re[k * kRows + r] = 2 * k < size ? x[2 * k] : 0.0f;
-      to.im[k * kRows + r] = 2 * k + 1 < size ? x[2 * k + 1] : 0.0f;
+  for (int64_t first = 0; first < n; first += kPairs) {
+    const int64_t last = std::min(first + kPairs, n);
+    for (int64_t r = 0; r < kRows; ++r) {
+      const float* x = src + std::min(r, rows - 1) * size;
+      if (2 * last <= size) {
+        for (int64_t k = first; k < last; ++k) {
+          to.re[k * kRows + r] = x[2 * k];
+          to.im[k * kRows + r] = x[2 * k + 1];
+        }
+        continue;
+      }
+      for (int64_t k = first; k < last; ++k) {
+        to.re[k * kRows + r] = 2 * k < size ? x[2 * k] : 0.0f;
+        to.im[k * kRows + r] = 2 * k + 1 < size ? x[2 * k + 1] : 0.0f;
+      }
     }
   }
 }
 
-// The transform of the real rows out of that of their halves.
+// Number k of the rows' transforms out of those of their halves.
+HWY_INLINE void split_one(const RfftPlan& plan, int64_t k, Parts z, float* re, float* im) {
+  const DF d;
+  const int64_t n = plan.length / 2, a = k % n * kRows, b = (n - k) % n * kRows;
+  const auto half = hn::Set(d, 0.5f);
+  const auto c = hn::Set(d, plan.split_re[static_cast<size_t>(k)]),
+             s = hn::Set(d, plan.split_im[static_cast<size_t>(k)]);
+  for (int64_t r = 0; r < kRows; r += static_cast<int64_t>(hn::Lanes(d))) {
+    const auto ar = hn::LoadU(d, z.re + a + r), ai = hn::LoadU(d, z.im + a + r);
+    const auto br = hn::LoadU(d, z.re + b + r), bi = hn::LoadU(d, z.im + b + r);
+    const auto even_re = hn::Mul(half, hn::Add(ar, br)), even_im = hn::Mul(half, hn::Sub(ai, bi));
+    const auto odd_re = hn::Mul(half, hn::Add(ai, bi)), odd_im = hn::Mul(half, hn::Sub(br, ar));
+    hn::StoreU(hn::NegMulAdd(odd_im, s, hn::MulAdd(odd_re, c, even_re)), d, re + r);
+    hn::StoreU(hn::MulAdd(odd_im, c, hn::MulAdd(odd_re, s, even_im)), d, im + r);
+  }
+}
+
 void split(const RfftPlan& plan, int64_t rows, Parts z, std::complex<float>* dst) {
-  const int64_t n = plan.length / 2;
-  for (int64_t k = 0; k <= n; ++k) {
-    const int64_t a = k % n * kRows, b = (n - k) % n * kRows;
-    const float c = plan.split_re[static_cast<size_t>(k)], s = plan.split_im[static_cast<size_t>(k)];
-    float re[kRows], im[kRows];
-    for (int64_t r = 0; r < kRows; ++r) {
-      const float even_re = 0.5f * (z.re[a + r] + z.re[b + r]), even_im = 0.5f * (z.im[a + r] - z.im[b + r]);
-      const float odd_re = 0.5f * (z.im[a + r] + z.im[b + r]), odd_im = 0.5f * (z.re[b + r] - z.re[a + r]);
-      re[r] = even_re + odd_re * c - odd_im * s;
-      im[r] = even_im + odd_re * s + odd_im * c;
+  // A line of the cache of each row.
+  constexpr int64_t kNumbers = 8;
+  const int64_t count = plan.length / 2 + 1;
+  alignas(64) float re[kNumbers * kRows], im[kNumbers * kRows];
+  for (int64_t first = 0; first < count; first += kNumbers) {
+    const int64_t n = std::min(kNumbers, count - first);
+    for (int64_t k = 0; k < n; ++k) split_one(plan, first + k, z, re + k * kRows, im + k * kRows);
+    for (int64_t r = 0; r < rows; ++r) {
+      std::complex<float>* y = dst + r * count + first;
+      for (int64_t k = 0; k < n; ++k) y[k] = {re[k * kRows + r], im[k * kRows + r]};
     }
-    for (int64_t r = 0; r < rows; ++r) dst[r * (n + 1) + k] = {re[r], im[r]};
   }
 }
 

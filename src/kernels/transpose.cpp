@@ -82,8 +82,6 @@ void tile(const T* src, int64_t src_step, int64_t rows, int64_t cols, Column&& c
 // The source's innermost axis is axis `inner` (< rank - 1) of dst; dst's innermost has src stride `strides[rank - 1]`.
 template <class T>
 void transpose_tiles(const Merged& m, int inner, const T* src, T* dst, int threads) {
-  // 32 rows of a 64-byte line each: both sides of a tile fit the first-level cache several times over.
-  constexpr int64_t kTile = 32;
   const int last = m.rank - 1;
   int64_t dst_strides[8], step = 1, outer = 1;
   for (int k = last; k >= 0; --k) {
@@ -92,15 +90,19 @@ void transpose_tiles(const Merged& m, int inner, const T* src, T* dst, int threa
     if (k != last && k != inner) outer *= m.dims[k];
   }
   const int64_t rows = m.dims[last], cols = m.dims[inner];
-  const int64_t row_tiles = (rows + kTile - 1) / kTile, col_tiles = (cols + kTile - 1) / kTile;
+  // A line of the cache of each of 256 source rows, so that results are written in long runs; where there are fewer rows,
+  // more of each.
+  const int64_t tile_rows = std::min<int64_t>(rows, 256);
+  const int64_t tile_cols = std::max<int64_t>(64 / static_cast<int64_t>(sizeof(T)), 4096 / tile_rows / 16 * 16);
+  const int64_t row_tiles = (rows + tile_rows - 1) / tile_rows, col_tiles = (cols + tile_cols - 1) / tile_cols;
   const int64_t units = outer * row_tiles * col_tiles;
   const double ns = 0.3 * static_cast<double>(step);
   parallel_ranges(units, useful_threads(threads, ns, units), [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
       int64_t index = i;
-      const int64_t c = index % col_tiles * kTile;
+      const int64_t c = index % col_tiles * tile_cols;
       index /= col_tiles;
-      const int64_t r = index % row_tiles * kTile;
+      const int64_t r = index % row_tiles * tile_rows;
       index /= row_tiles;
       int64_t from = r * m.strides[last] + c, to = r + c * dst_strides[inner];
       for (int k = last; k >= 0; --k) {
@@ -109,7 +111,7 @@ void transpose_tiles(const Merged& m, int inner, const T* src, T* dst, int threa
         to += index % m.dims[k] * dst_strides[k];
         index /= m.dims[k];
       }
-      tile(src + from, m.strides[last], std::min(kTile, rows - r), std::min(kTile, cols - c),
+      tile(src + from, m.strides[last], std::min(tile_rows, rows - r), std::min(tile_cols, cols - c),
            [&](int64_t k) { return dst + to + k * dst_strides[inner]; });
     }
   });
