@@ -19,14 +19,17 @@ inline constexpr int64_t kBlock = 256;  // channels whose sums are kept at once
 inline constexpr int64_t kPiece = 8192;
 // Windows of up to 2 * 8 + 1 channels are added up as they are, with vectors; a wider one is moved along.
 inline constexpr int64_t kNarrow = 8;
+// Squares of pixels whose windows are added up together: 8 KiB.
+inline constexpr int64_t kSquares = 2048;
 
 }  // namespace tfengine::kernels
 #endif
 
-// Plain loops, which the compiler turns into each instruction set's vectors.
 HWY_BEFORE_NAMESPACE();
 namespace tfengine::kernels {
 namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using DF = hn::ScalableTag<float>;
 
 // x / base^beta; the exponents that networks have need no logarithm.
 inline void divide_by_powers(int64_t n, float beta, const float* x, const float* base, float* y) {
@@ -44,30 +47,68 @@ inline void divide_by_powers(int64_t n, float beta, const float* x, const float*
   }
 }
 
-// base[c] of n channels from `first` on, n at most kBlock.
-inline void add_narrow_windows(const LrnShape& s, int64_t first, int64_t n, const float* x, float* base) {
-  float squares[kBlock + 2 * kNarrow], sums[kBlock];
-  for (int64_t k = 0; k < n + 2 * s.radius; ++k) {
-    const int64_t c = first + k - s.radius;
-    const float value = c < 0 || c >= s.channels ? 0.0f : x[c];
-    squares[k] = value * value;
+// y = x / base^beta for the exponents that need no logarithm.
+template <class Power>
+HWY_INLINE void divide_by(int64_t n, const float* x, const float* base, float* y, Power power) {
+  const DF d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) hn::StoreU(hn::Div(hn::LoadU(d, x + i), power(hn::LoadU(d, base + i))), d, y + i);
+  const hn::CappedTag<float, 1> d1;
+  for (; i < n; ++i) hn::StoreU(hn::Div(hn::LoadU(d1, x + i), power(hn::LoadU(d1, base + i))), d1, y + i);
+}
+
+// Pixels with room for a window's overhang between them, so that all their sums are one loop.
+struct Overhung {
+  int64_t pitch, pixels;
+};
+inline Overhung overhung(const LrnShape& s) {
+  const int64_t pitch = s.channels + 2 * s.radius;
+  return {pitch, kSquares / pitch};
+}
+
+HWY_INLINE void normalise_narrow(const LrnShape& s, int64_t pixels, const float* x, float* y) {
+  const DF d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), pitch = overhung(s).pitch, width = pixels * pitch;
+  constexpr int64_t kBehind = HWY_MAX_BYTES / sizeof(float) + 2 * kNarrow;
+  float squares[kSquares + kBehind], base[kSquares + kBehind];
+  std::fill_n(squares, width + lanes + 2 * s.radius, 0.0f);
+  for (int64_t p = 0; p < pixels; ++p) {
+    float* to = squares + p * pitch + s.radius;
+    const float* from = x + p * s.channels;
+    int64_t c = 0;
+    for (; c + lanes <= s.channels; c += lanes) {
+      const auto v = hn::LoadU(d, from + c);
+      hn::StoreU(hn::Mul(v, v), d, to + c);
+    }
+    for (; c < s.channels; ++c) to[c] = from[c] * from[c];
   }
-  for (int64_t c = 0; c < n; ++c) sums[c] = squares[c];
-  for (int64_t k = 1; k <= 2 * s.radius; ++k) {
-    for (int64_t c = 0; c < n; ++c) sums[c] += squares[c + k];
+  const auto alpha = hn::Set(d, s.alpha), bias = hn::Set(d, s.bias);
+  for (int64_t i = 0; i < width; i += lanes) {
+    auto sum = hn::LoadU(d, squares + i);
+    for (int64_t k = 1; k <= 2 * s.radius; ++k) sum = hn::Add(sum, hn::LoadU(d, squares + i + k));
+    hn::StoreU(hn::MulAdd(sum, alpha, bias), d, base + i);
   }
-  for (int64_t c = 0; c < n; ++c) base[c] = s.bias + s.alpha * sums[c];
+  for (int64_t p = 0; p < pixels; ++p) {
+    const float *from = x + p * s.channels, *b = base + p * pitch;
+    float* to = y + p * s.channels;
+    if (s.beta == 0.5f) {
+      divide_by(s.channels, from, b, to, [](auto v) HWY_ATTR { return hn::Sqrt(v); });
+    } else if (s.beta == 0.75f) {
+      divide_by(s.channels, from, b, to, [](auto v) HWY_ATTR {
+        const auto root = hn::Sqrt(v);
+        return hn::Mul(root, hn::Sqrt(root));
+      });
+    } else {
+      divide_by_powers(s.channels, s.beta, from, b, to);
+    }
+  }
 }
 
 void normalise_pixel(const LrnShape& s, const float* x, float* y) {
   for (int64_t first = 0; first < s.channels; first += kBlock) {
     const int64_t n = std::min(kBlock, s.channels - first);
     float base[kBlock];
-    if (s.radius <= kNarrow) {
-      add_narrow_windows(s, first, n, x, base);
-      divide_by_powers(n, s.beta, x + first, base, y + first);
-      continue;
-    }
     // A window that moves by one channel takes one square in and lets one go; in double, where that loses nothing.
     double sum = 0.0;
     for (int64_t c = std::max<int64_t>(first - s.radius, 0); c < std::min(first + s.radius, s.channels); ++c) {
@@ -83,7 +124,12 @@ void normalise_pixel(const LrnShape& s, const float* x, float* y) {
 }
 
 void normalise_pixels(const LrnShape& s, int64_t count, const float* src, float* dst) {
-  for (int64_t p = 0; p < count; ++p) normalise_pixel(s, src + p * s.channels, dst + p * s.channels);
+  const int64_t together = s.radius <= kNarrow ? overhung(s).pixels : 0;
+  for (int64_t p = 0; p < count; p += std::max<int64_t>(together, 1)) {
+    const float* x = src + p * s.channels;
+    float* y = dst + p * s.channels;
+    together > 0 ? normalise_narrow(s, std::min(together, count - p), x, y) : normalise_pixel(s, x, y);
+  }
 }
 
 double square_sum_of(int64_t n, const float* x) {

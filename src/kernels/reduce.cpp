@@ -167,21 +167,6 @@ namespace {
 HWY_EXPORT(reduce_run);
 HWY_EXPORT(reduce_rows);
 
-float neutral_of(ReduceKind kind) {
-  switch (kind) {
-    case ReduceKind::Max:
-      return -std::numeric_limits<float>::infinity();
-    case ReduceKind::Min:
-      return std::numeric_limits<float>::infinity();
-    case ReduceKind::Prod:
-      return 1.0f;
-    case ReduceKind::Sum:
-    case ReduceKind::Mean:
-      break;
-  }
-  return 0.0f;
-}
-
 // Merged axes: outer kept ones that give the results' rows, then reduced ones, and the run at the end.
 struct Axes {
   int rank = 0;
@@ -341,18 +326,43 @@ void reduce_outer(const Reduction& r, const float* src, float* dst) {
 
 }  // namespace
 
+float reduce_neutral(ReduceKind kind) {
+  switch (kind) {
+    case ReduceKind::Max:
+      return -std::numeric_limits<float>::infinity();
+    case ReduceKind::Min:
+      return std::numeric_limits<float>::infinity();
+    case ReduceKind::Prod:
+      return 1.0f;
+    case ReduceKind::Sum:
+    case ReduceKind::Mean:
+      break;
+  }
+  return 0.0f;
+}
+
+float reduce_two(ReduceKind kind, float a, float b) {
+  const float pair[] = {a, b};
+  return reduce_line(kind, pair, 2);
+}
+
+float reduce_line(ReduceKind kind, const float* src, int64_t n) {
+  const float neutral = reduce_neutral(kind);
+  return HWY_DYNAMIC_DISPATCH(reduce_run)(kind, src, n, neutral, neutral);
+}
+
 void reduce_f32(ReduceKind kind, const ReduceShape& shape, const float* src, float* dst, int threads) {
   int64_t kept = 1, folded = 1;
   for (int i = 0; i < shape.rank; ++i) (shape.reduced[i] ? folded : kept) *= shape.dims[i];
   if (kept == 0) return;
   if (folded == 0) {
-    std::fill_n(dst, kept, kind == ReduceKind::Mean ? std::numeric_limits<float>::quiet_NaN() : neutral_of(kind));
+    std::fill_n(dst, kept, kind == ReduceKind::Mean ? std::numeric_limits<float>::quiet_NaN() : reduce_neutral(kind));
     return;
   }
   const float factor = kind == ReduceKind::Mean ? 1.0f / static_cast<float>(folded) : 1.0f;
   // 0.1 ns per element out of the second-level cache, and a call for every result or piece of results.
   const double ns = 0.1 * static_cast<double>(kept * folded) + 10.0 * static_cast<double>(kept);
-  const Reduction r{kind, merge_axes(shape), kept, folded, neutral_of(kind), factor, ns, threads};
+  const Reduction r{kind, merge_axes(shape), kept, folded, reduce_neutral(kind), factor, ns, threads};
   r.axes.reduced[r.axes.rank - 1] ? reduce_inner(r, src, dst) : reduce_outer(r, src, dst);
 }
 

@@ -217,6 +217,10 @@ class OnednnBackend : public plan::Backend {
 
   bool fuses(const ir::Graph& graph, const ir::Node& node) const override { return can_fuse(graph, node); }
 
+  bool fuses_reduction(const ir::Graph& graph, const ir::Node& node) const override {
+    return can_end_chain(graph, node);
+  }
+
   bool takes_strided_input(const StepSpec& spec, int input) const override {
     const Lowering* lowering = find(spec.node->op);
     if (lowering == nullptr || spec.node->denylisted) return false;
@@ -234,6 +238,7 @@ class OnednnBackend : public plan::Backend {
     if (lowering == nullptr || spec.node->denylisted) return false;
     if (spec.node->op == "ConcatV2") return last_axis(spec);
     if (is_binary(spec.node->op)) return same_or_channel(spec);
+    if (ops::is_fused(*spec.node)) return ops::final_reduction(spec.node->regions[0]) == ir::kNone;
     return own_convolution(spec) || lowering->strided_output;
   }
 
