@@ -133,7 +133,30 @@ void copy_strided(int64_t elem_bytes, const CopyShape& shape, const void* src, v
   });
 }
 
-void pad_constant(int64_t elem_bytes, const PadShape& p, const void* src, const void* value, void* dst, int threads) {
+namespace {
+
+// Axes without padding are parts of the axis in front of them.
+PadShape merge_axes(const PadShape& p) {
+  PadShape m;
+  for (int i = 0; i < p.rank; ++i) {
+    if (m.rank > 0 && p.before[i] == 0 && p.after[i] == 0) {
+      m.dims[m.rank - 1] *= p.dims[i];
+      m.before[m.rank - 1] *= p.dims[i];
+      m.after[m.rank - 1] *= p.dims[i];
+      continue;
+    }
+    m.dims[m.rank] = p.dims[i];
+    m.before[m.rank] = p.before[i];
+    m.after[m.rank++] = p.after[i];
+  }
+  return m;
+}
+
+}  // namespace
+
+void pad_constant(int64_t elem_bytes, const PadShape& given, const void* src, const void* value, void* dst,
+                  int threads) {
+  const PadShape p = merge_axes(given);
   // The result as rows of its innermost axis: each is all padding, or padding, source, padding.
   if (p.rank == 0) {
     std::memcpy(dst, src, static_cast<size_t>(elem_bytes));

@@ -9,6 +9,7 @@
 #include "hwy/highway.h"
 #include "kernels/copy.h"
 #include "kernels/parallel.h"
+#include "kernels/stream.h"
 
 // Vectors of 16 bytes, which every instruction set has: this is compiled once.
 HWY_BEFORE_NAMESPACE();
@@ -68,9 +69,13 @@ template <class T, class Column>
 void tile(const T* src, int64_t src_step, int64_t rows, int64_t cols, Column&& column) {
   constexpr int64_t kSize = 16 / sizeof(T);
   const int64_t whole_rows = rows / kSize * kSize, whole_cols = cols / kSize * kSize;
-  for (int64_t c = 0; c < whole_cols; c += kSize) {
-    for (int64_t r = 0; r < whole_rows; r += kSize) {
-      turn_square(src + r * src_step + c, src_step, [&](int64_t k) { return column(c + k) + r; });
+  // A line of the cache of each row at a time, which fills lines of the columns.
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t top = 0; top < whole_rows; top += kLine) {
+    for (int64_t c = 0; c < whole_cols; c += kSize) {
+      for (int64_t r = top; r < std::min(top + kLine, whole_rows); r += kSize) {
+        turn_square(src + r * src_step + c, src_step, [&](int64_t k) { return column(c + k) + r; });
+      }
     }
   }
   for (int64_t c = 0; c < cols; ++c) {
@@ -93,9 +98,14 @@ void transpose_tiles(const Merged& m, int inner, const T* src, T* dst, int threa
   // A line of the cache of each of 256 source rows, so that results are written in long runs; where there are fewer rows,
   // more of each.
   const int64_t tile_rows = std::min<int64_t>(rows, 256);
-  const int64_t tile_cols = std::max<int64_t>(64 / static_cast<int64_t>(sizeof(T)), 4096 / tile_rows / 16 * 16);
+  const int64_t tile_cols =
+      std::max<int64_t>(64 / static_cast<int64_t>(sizeof(T)), 4096 / std::max<int64_t>(tile_rows, 1) / 16 * 16);
   const int64_t row_tiles = (rows + tile_rows - 1) / tile_rows, col_tiles = (cols + tile_cols - 1) / tile_cols;
   const int64_t units = outer * row_tiles * col_tiles;
+  constexpr int64_t kMostOfTile = std::max<int64_t>(256 * 64 / sizeof(T), 4096);
+  // Runs of a few lines at least, and results that are large.
+  const bool runs = tile_rows * static_cast<int64_t>(sizeof(T)) >= 512 || dst_strides[inner] == tile_rows;
+  const bool streamed = runs && step * static_cast<int64_t>(sizeof(T)) >= kStreamedBytes;
   const double ns = 0.3 * static_cast<double>(step);
   parallel_ranges(units, useful_threads(threads, ns, units), [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
@@ -111,9 +121,21 @@ void transpose_tiles(const Merged& m, int inner, const T* src, T* dst, int threa
         to += index % m.dims[k] * dst_strides[k];
         index /= m.dims[k];
       }
-      tile(src + from, m.strides[last], std::min(tile_rows, rows - r), std::min(tile_cols, cols - c),
-           [&](int64_t k) { return dst + to + k * dst_strides[inner]; });
+      const int64_t height = std::min(tile_rows, rows - r), width = std::min(tile_cols, cols - c);
+      if (!streamed) {
+        tile(src + from, m.strides[last], height, width, [&](int64_t k) { return dst + to + k * dst_strides[inner]; });
+        continue;
+      }
+      alignas(64) T turned[kMostOfTile];
+      tile(src + from, m.strides[last], height, width, [&](int64_t k) { return turned + k * height; });
+      // Rows of the result that follow each other are one.
+      const bool together = dst_strides[inner] == height;
+      for (int64_t k = 0; k < (together ? 1 : width); ++k) {
+        stream_copy(static_cast<size_t>((together ? width : 1) * height) * sizeof(T), turned + k * height,
+                    dst + to + k * dst_strides[inner]);
+      }
     }
+    if (streamed) finish_streams();
   });
 }
 

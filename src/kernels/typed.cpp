@@ -238,19 +238,19 @@ void run_arithmetic(TypedOp op, const TypedShape& s, const void* const* in, void
     case TypedOp::Min:
       return go([](T a, T b) { return b < a ? b : a; });
     case TypedOp::FloorDiv:
-      return go(floor_div<T>);
+      return go([](T a, T b) { return floor_div(a, b); });
     case TypedOp::FloorMod:
       if constexpr (std::is_same_v<T, float>) return remainders<true>(s, in, dst, ns, threads);
-      return go(floor_mod<T>);
+      return go([](T a, T b) { return floor_mod(a, b); });
     case TypedOp::TruncateMod:
       if constexpr (std::is_same_v<T, float>) return remainders<false>(s, in, dst, ns, threads);
-      return go(remainder_of<T>);
+      return go([](T a, T b) { return remainder_of(a, b); });
     case TypedOp::Div:
     case TypedOp::TruncateDiv:
       if constexpr (std::is_floating_point_v<T>) {
         if (op == TypedOp::Div) return go([](T a, T b) { return a / b; });
       } else {
-        return go(truncated<T>);
+        return go([](T a, T b) { return truncated(a, b); });
       }
       break;
     default:
