@@ -24,6 +24,7 @@
 #include "ir/printer.h"
 #include "passes/fuse_attention.h"
 #include "passes/fuse_elementwise.h"
+#include "passes/fuse_reductions.h"
 #include "passes/split_at_data.h"
 #include "plan/image_format.h"
 
@@ -88,10 +89,13 @@ runtime::EngineConfig engine_config(const EngineOptions& options, bool half) {
   config.specialize = passes::specialize_in_stages;
   config.packed = give_back_what_planning_took;
   config.fuse = [backend = config.backends.front()](ir::Graph& graph) {
-    passes::fuse_attention(
-        graph, [&](const ir::Graph& within, const ir::Node& node) { return !backend->refuses(within, node); });
-    passes::fuse_elementwise(
-        graph, [&](const ir::Graph& within, const ir::Node& node) { return backend->fuses(within, node); });
+    const auto runs = [&](const ir::Graph& within, const ir::Node& node) { return !backend->refuses(within, node); };
+    const auto fuses = [&](const ir::Graph& within, const ir::Node& node) { return backend->fuses(within, node); };
+    passes::fuse_attention(graph, runs);
+    passes::fuse_elementwise(graph, fuses);
+    passes::fuse_reductions(graph, fuses, [&](const ir::Graph& within, const ir::Node& node) {
+      return backend->fuses_reduction(within, node);
+    });
   };
   config.timing_cache = std::make_shared<plan::TimingCache>();
   if (!options.timing_cache.empty()) config.timing_cache->load(options.timing_cache);

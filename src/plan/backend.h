@@ -150,6 +150,8 @@ class Backend {
   virtual std::optional<Refusal> refuses_zero_point(const ir::Graph& graph, const ir::Node& node, int input) const = 0;
   // Whether the node, of static shapes, may become a part of a FusedElementwise, which is one step then.
   virtual bool fuses(const ir::Graph& /*graph*/, const ir::Node& /*node*/) const { return false; }
+  // Whether the backend runs this reduction as the last node of a FusedElementwise that makes its input.
+  virtual bool fuses_reduction(const ir::Graph& /*graph*/, const ir::Node& /*node*/) const { return false; }
   // Whether steps may read and write channel slices (pixel_stride) for this node: inputs and outputs respectively.
   virtual bool takes_strided_input(const StepSpec& spec, int input) const = 0;
   virtual bool takes_strided_output(const StepSpec& spec) const = 0;
