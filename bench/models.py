@@ -303,7 +303,9 @@ def _replace(path, content):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--models", default="all", help=f"comma-separated names, or 'all' (default): {','.join(MODELS)}; also {','.join(BY_NAME)}"
+        "--models",
+        default="all",
+        help=f"comma-separated names, or 'all' (default): {','.join(MODELS)}; also {','.join(BY_NAME)}",
     )
     parser.add_argument("--output-dir", type=Path, default=DEFAULT_DIR)
     parser.add_argument("--saved-model", action="store_true", help="also write NAME.saved_model")

@@ -121,4 +121,7 @@ def build(name, output_dir, calibration_count, test_count, import_frozen):
         "attention": {"heads": TRANSFORMERS[name][2], "hidden": TRANSFORMERS[name][1]},
     }
     (output_dir / f"{name}.json").write_text(json.dumps(description, indent=1) + "\n")
-    print(f"{name}: {len(graph_def.node)} nodes, largest of the last hidden state {np.abs(expected).max():.2f}", flush=True)
+    print(
+        f"{name}: {len(graph_def.node)} nodes, largest of the last hidden state {np.abs(expected).max():.2f}",
+        flush=True,
+    )

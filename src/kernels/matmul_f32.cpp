@@ -82,8 +82,8 @@ struct Columns {
 void add_to_sums(const MatmulShape& s, const float* src, int64_t rows, const float* weights, const Columns& columns,
                  float* sums, Fetch& fetch) {
   for (int64_t c = 0; c < kMatmulPanel; c += kTileColumns, weights += s.depth * kTileColumns) {
-    StridedFloats t{src + columns.k, s.src_stride, columns.depth, weights + columns.k * kTileColumns, sums + c,
-                    kMatmulPanel, kFloatLanes, columns.k > 0};
+    StridedFloats t{src + columns.k, s.src_stride, columns.depth, weights + columns.k * kTileColumns,
+                    sums + c,        kMatmulPanel, kFloatLanes,   columns.k > 0};
     t.fetch = fetch.at;
     t.fetch_lines = fetch.lines;
     rows_of_floats_fetching<kTileVecs>(rows, t);
@@ -161,12 +161,16 @@ namespace {
 HWY_EXPORT(matmul_pack);
 HWY_EXPORT(matmul_part);
 
-int64_t panels_of(const MatmulShape& s) { return (s.columns + kMatmulPanel - 1) / kMatmulPanel; }
+int64_t panels_of(const MatmulShape& s) { return matmul_f32_packed_columns(s.columns) / kMatmulPanel; }
 
 }  // namespace
 
+int64_t matmul_f32_packed_columns(int64_t columns) {
+  return (columns + kMatmulPanel - 1) / kMatmulPanel * kMatmulPanel;
+}
+
 size_t matmul_f32_packed_bytes(const MatmulShape& s) {
-  return static_cast<size_t>(panels_of(s) * kMatmulPanel * s.depth) * sizeof(float);
+  return static_cast<size_t>(matmul_f32_packed_columns(s.columns) * s.depth) * sizeof(float);
 }
 
 void matmul_f32_pack(const MatmulShape& s, const float* weights, bool transposed, float* packed) {

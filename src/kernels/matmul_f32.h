@@ -18,13 +18,14 @@ struct MatmulShape {
 };
 
 // Packed weights depend on the CPU's instruction set: they are not for files. `transposed`: given as [columns][depth].
+int64_t matmul_f32_packed_columns(int64_t columns);
 size_t matmul_f32_packed_bytes(const MatmulShape& shape);
 void matmul_f32_pack(const MatmulShape& shape, const float* weights, bool transposed, float* packed);
 
 // `workspace` is aligned to 64 bytes. epilogue.scale, bias: one value per column; epilogue.residual may be `dst` itself.
 // `ahead` is fetched meanwhile.
 size_t matmul_f32_workspace_bytes(int threads);
-void matmul_f32_run(const MatmulShape& shape, const float* src, const float* packed, const Epilogue& epilogue, void* dst,
-                    void* workspace, int threads, Ahead ahead = {});
+void matmul_f32_run(const MatmulShape& shape, const float* src, const float* packed, const Epilogue& epilogue,
+                    void* dst, void* workspace, int threads, Ahead ahead = {});
 
 }  // namespace tfengine::kernels

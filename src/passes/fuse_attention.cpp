@@ -20,7 +20,7 @@ const std::vector<int64_t> kSwapHeads = {0, 2, 1, 3};    // [batch, token, head,
 const std::vector<int64_t> kHeadsTurned = {0, 2, 3, 1};  // [batch, token, head, d] to [batch, head, d, token]
 
 struct Mask {
-  ValueId value = kNone;      // added to the scores; or with `condition`, `masked` where this is false
+  ValueId value = kNone;  // added to the scores; or with `condition`, `masked` where this is false
   ValueId condition = kNone;
   ValueId masked = kNone;
 };

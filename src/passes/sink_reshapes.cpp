@@ -93,6 +93,17 @@ bool sink_below_sum(Graph& graph, NodeId reshape, NodeId sum) {
   return true;
 }
 
+// Whether a product makes the value, with a bias or a scale behind it that will be folded into it.
+bool is_product(const Graph& graph, ValueId value) {
+  const NodeId id = sole_producer(graph, value);
+  if (id == kNone) return false;
+  const Node& node = graph.node(id);
+  if (node.op == "MatMul") return true;
+  if (node.op != "BiasAdd" && node.op != "Add" && node.op != "Mul") return false;
+  const auto sides = constant_operand(graph, node);
+  return sides && same_shape(graph, sides->operand, value) && is_product(graph, sides->operand);
+}
+
 }  // namespace
 
 int sink_reshapes(Graph& graph, PassContext&) {
@@ -100,8 +111,7 @@ int sink_reshapes(Graph& graph, PassContext&) {
   for (const NodeId id : graph.order()) {
     const Node& reshape = graph.node(id);
     if (!may_change(reshape) || reshape.op != "Reshape" || !reshape.epilogue.empty()) continue;
-    if (!graph.value(reshape.inputs[1]).is_constant() || sole_producer(graph, reshape.inputs[0], "MatMul") == kNone)
-      continue;
+    if (!graph.value(reshape.inputs[1]).is_constant() || !is_product(graph, reshape.inputs[0])) continue;
     while (true) {
       const ValueId reshaped = graph.output(id);
       const NodeId user = graph.single_user(reshaped);

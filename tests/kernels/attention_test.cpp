@@ -90,7 +90,7 @@ TEST(Attention, EqualsThePlainSums) {
   struct Case {
     int64_t batch, heads, rows, columns, depth, width;
   };
-  const Case cases[] = {{1, 1, 1, 1, 1, 1},     {1, 2, 5, 7, 3, 5},    {2, 3, 29, 33, 8, 16},
+  const Case cases[] = {{1, 1, 1, 1, 1, 1},       {1, 2, 5, 7, 3, 5},     {2, 3, 29, 33, 8, 16},
                         {1, 2, 128, 128, 64, 64}, {2, 1, 57, 40, 20, 36}, {1, 1, 3, 300, 17, 65}};
   for_each_target([&] {
     for (const Case& c : cases) {

@@ -71,7 +71,8 @@ TEST(MatmulF32, EqualsThePlainSums) {
   struct Case {
     int64_t rows, columns, depth;
   };
-  const Case cases[] = {{1, 1, 1}, {13, 31, 5}, {29, 33, 64}, {300, 70, 48}, {9, 600, 20}, {31, 40, 2100}, {261, 35, 1500}};
+  const Case cases[] = {{1, 1, 1},    {13, 31, 5},    {29, 33, 64},   {300, 70, 48},
+                        {9, 600, 20}, {31, 40, 2100}, {261, 35, 1500}};
   for_each_target([&] {
     for (const Case& c : cases) {
       for (const bool transposed : {false, true}) {

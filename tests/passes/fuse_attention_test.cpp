@@ -69,15 +69,17 @@ TEST(FuseAttention, WithAMaskThatChooses) {
 }
 
 TEST(FuseAttention, InFrontOfAQuantizedResult) {
-  const std::string text =
-      attention("%s = Mul(%p, %half)", true, "",
-                "%q = Quantize(%o) -> s8[2,3,5,7] quant(scale=0.01) %z = Transpose(%q, %heads) -> s8[2,5,3,7] quant(scale=0.01) "
-                "%y = Dequantize(%z) -> f32[2,5,3,7]");
+  const std::string text = attention(
+      "%s = Mul(%p, %half)", true, "",
+      "%q = Quantize(%o) -> s8[2,3,5,7] quant(scale=0.01) %z = Transpose(%q, %heads) -> s8[2,5,3,7] quant(scale=0.01) "
+      "%y = Dequantize(%z) -> f32[2,5,3,7]");
   EXPECT_EQ(fused(text), "Attention Quantize Dequantize");
 }
 
 TEST(FuseAttention, NotWhatComputesSomethingElse) {
-  const auto stays = [](const std::string& text) { EXPECT_EQ(fused(text).find("Attention"), std::string::npos) << text; };
+  const auto stays = [](const std::string& text) {
+    EXPECT_EQ(fused(text).find("Attention"), std::string::npos) << text;
+  };
   // The scale is the mask's as well.
   stays(attention("%a = Add(%p, %mask) %s = Mul(%a, %half)", true, ", %mask: f32[2,1,1,6]"));
   // A low value that does not drown scores.

@@ -226,7 +226,7 @@ TEST(SinkReshapes, NotWhatIsNoBiasOfTheChannels) {
 }
 
 TEST(SinkReshapes, SumWithAnotherTensorMeetsItsMatMul) {
-  const Rewritten result = rewrite(R"(graph @g(%x: f32[?,3], %z: f32[?,7,5]) {
+  const Rewritten result = rewrite(R"(graph @g(%x: f32[14,3], %z: f32[2,7,5]) {
     %map = const s32[3] [-1, 7, 5]
     %v = const f32[3,5] uniform(1, -1.0, 1.0)
     %m = MatMul(%x, %v)
@@ -236,7 +236,7 @@ TEST(SinkReshapes, SumWithAnotherTensorMeetsItsMatMul) {
   })",
                                    {{"sink_reshapes", sink_reshapes}});
   EXPECT_EQ(result.nodes,
-            "%y/rows = Reshape(%z, %y/rows_shape)\n%m = MatMul(%x, %v)\n"
+            "%m = MatMul(%x, %v)\n%y/rows = Reshape(%z, %y/rows_shape)\n"
             "%y/flat = Add(%y/rows, %m) name(\"y\")\n%y = Reshape(%y/flat, %map) name(\"n\")\n");
 }
 

@@ -58,6 +58,13 @@ void add_own_int8(const StepSpec& spec, const MatrixProblem& p, std::vector<Tact
   add_int8_conv_tactics(spec, shape, untransposed(spec.constants[1], p), scales, tactics);
 }
 
+// A few rows have too little to do for each weight that is read: oneDNN has kernels for these. Few columns would be packed
+// with as many zeros.
+bool own_is_likely(const MatrixProblem& p) {
+  const int64_t padded = kernels::matmul_f32_packed_columns(p.n);
+  return p.m >= kOwnLeastRows && padded - p.n <= p.n / 8;
+}
+
 void add_own_f32(const StepSpec& spec, const MatrixProblem& p, std::vector<Tactic>& tactics) {
   const auto fused = FusedEpilogue::make(spec, {}, p.n);
   if (!fused || spec.inputs[0].dtype != DType::F32 || spec.inputs[1].dtype != DType::F32) return;
@@ -155,8 +162,7 @@ Tactics matmul_tactics(const StepSpec& spec) {
   std::vector<Tactic> tactics;
   if (is_int8(spec.inputs[0].dtype)) add_own_int8(spec, p, tactics);
   add_dnnl_matmul(spec, p, tactics);
-  // A few rows have too little to do for each weight that is read: oneDNN has kernels for these.
-  if (p.m >= kOwnLeastRows) add_own_f32(spec, p, tactics);
+  if (own_is_likely(p)) add_own_f32(spec, p, tactics);
   if (tactics.empty()) return Refusal{"no implementation takes this matrix product"};
   return tactics;
 }
