@@ -2,10 +2,10 @@
 """Activation memory, measured: how many bytes one more sample of a batch takes while a network runs.
 
 Each engine runs alone in a process in which all memory is counted (`peers/heap.c`, preloaded): the most that it holds during
-a run, once it is warm, for a batch of 9 and of 17. Weights are the same for both, so an eighth of the difference is what
-activations of one sample take (from a batch of 1 to one of 17 would be less than that: for one sample some engines choose
-kernels with more scratch memory), scratch memory of kernels that grows with the batch included; images and results, which the
-caller has, are subtracted. Peers get the setting in which they hold least: ONNX Runtime without its arena, which keeps what it once had.
+a run, once it is warm, for two sizes of the batch, 33 and 65 by default. Weights are the same for both, so the difference by
+one sample is what activations of one sample take, scratch memory of kernels that grows with the batch included; from smaller
+batches it would be less than that, since some engines choose kernels with more scratch memory for few samples. Images and
+results, which the caller has, are subtracted. Peers get the setting in which they hold least: ONNX Runtime without its arena, which keeps what it once had.
 
     .venv-bench/bin/python bench/memory.py --models resnet50,mobilenetv2
 
@@ -30,7 +30,6 @@ from peers.model import Model  # noqa: E402
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "build" / "bench" / "models"
 CACHE = ROOT / "build" / "bench" / "memory"
-BATCHES = (9, 17)
 PRECISIONS = ("fp32", "int8")
 PEERS = {
     "openvino": with_openvino,
@@ -58,6 +57,7 @@ def main():
     parser.add_argument("--models-dir", type=Path, default=MODELS)
     parser.add_argument("--contenders", default="tfengine," + ",".join(PEERS))
     parser.add_argument("--precisions", default=",".join(PRECISIONS))
+    parser.add_argument("--batches", default="33,65", help="LiteRT converts the network for each, which takes long")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--arenas", action="store_true")
     parser.add_argument("--json", type=Path, help="figures for other programs; extended when it is there")
@@ -84,19 +84,20 @@ def peers(arguments, name):
     preload = CACHE / "heap.so"
     source = Path(__file__).resolve().parent / "peers" / "heap.c"
     subprocess.run(["gcc", "-O2", "-shared", "-fPIC", str(source), "-o", str(preload)], check=True)
+    few, many = (int(batch) for batch in arguments.batches.split(","))
     figures = {}
     for engine in arguments.contenders.split(","):
         for precision in arguments.precisions.split(","):
             contender = contender_name(engine, precision)
             model = FewImages(arguments.models_dir, name)
-            prepare(engine, contender, model, arguments.threads)
-            peaks = [measure(arguments, preload, engine, contender, name, batch) for batch in BATCHES]
-            activations = (peaks[1] - peaks[0]) / (BATCHES[1] - BATCHES[0]) - border_bytes(model)
-            figures[contender] = {"peaks": peaks, "activation_bytes": activations}
+            prepare(engine, contender, model, arguments.threads, (few, many))
+            peaks = [measure(arguments, preload, engine, contender, name, batch) for batch in (few, many)]
+            activations = (peaks[1] - peaks[0]) / (many - few) - border_bytes(model)
+            figures[contender] = {"batches": [few, many], "peaks": peaks, "activation_bytes": activations}
             if engine == "tfengine":
-                path = with_tfengine.path(contender, model, CACHE, BATCHES[0]).with_suffix(".json")
+                path = with_tfengine.path(contender, model, CACHE, few).with_suffix(".json")
                 memory = json.loads(path.read_text())
-                figures[contender]["planned_bytes"] = memory["activation_bytes"] / BATCHES[0]
+                figures[contender]["planned_bytes"] = memory["activation_bytes"] / few
                 figures[contender]["workspace_bytes"] = memory["workspace_bytes"]
     return figures
 
@@ -108,19 +109,19 @@ def border_bytes(model):
     return images + model.expected()[:1].nbytes
 
 
-def prepare(engine, contender, model, threads):
+def prepare(engine, contender, model, threads, batches):
     if engine == "tfengine":
-        if not all(with_tfengine.path(contender, model, CACHE, batch).exists() for batch in BATCHES):
+        if not all(with_tfengine.path(contender, model, CACHE, batch).exists() for batch in batches):
             few = CACHE / f"{model.name}.calibration.npy"
             np.save(few, model.calibration())
-            convert(contender, model, few, threads)
+            convert(contender, model, few, threads, batches)
         return
-    for batch in BATCHES:
+    for batch in batches:
         model.images_wanted = batch if engine == "litert" else CALIBRATION_IMAGES
         PEERS[engine].prepare(contender, model, CACHE, (batch,), threads)
 
 
-def convert(contender, model, calibration, threads, batches=BATCHES, timed=True):
+def convert(contender, model, calibration, threads, batches, timed=True):
     precision = contender.removeprefix("tfengine-")
     for batch in batches:
         output = with_tfengine.path(contender, model, CACHE, batch)

@@ -36,6 +36,7 @@ constexpr OpFacts kFacts[] = {
     {"BitwiseAnd", "i8 u8 i16 i32 i64", "0-8", "", ""},
     {"BitwiseOr", "i8 u8 i16 i32 i64", "0-8", "", ""},
     {"BitwiseXor", "i8 u8 i16 i32 i64", "0-8", "", ""},
+    {"BroadcastArgs", "i32 i64", "1", "", ""},
     {"BroadcastTo", "f32 f64 f16 bf16 i8 u8 i16 i32 i64 bool", "0-8", "", ""},
     {"Case", "", "0-8", "branches", "an index out of range takes the last branch"},
     {"Cast", "f32 f64 f16 bf16 i8 u8 i16 i32 i64 bool", "0-8", "DstT", ""},
@@ -84,6 +85,7 @@ constexpr OpFacts kFacts[] = {
     {"FloorDiv", "f32 f64 f16 bf16 i8 u8 i16 i32 i64", "0-8", "", ""},
     {"FloorMod", "f32 f64 f16 bf16 i8 u8 i16 i32 i64", "0-8", "", ""},
     {"FusedBatchNormV3", "f32 f16 bf16", "4", "epsilon data_format", ""},
+    {"FusedConv2DBiasActivation", "f32 f16", "4", "strides padding explicit_paddings data_format filter_format dilations activation_mode", "no NCHW_VECT_C; runs as the plain ops that it stands for"},
     {"Gather", "f32 f64 f16 bf16 i8 u8 i16 i32 i64 bool", "2", "", ""},
     {"GatherNd", "f32 f64 f16 bf16 i8 u8 i16 i32 i64 bool", "2-3", "", "batch_dims 0"},
     {"GatherV2", "f32 f64 f16 bf16 i8 u8 i16 i32 i64 bool", "1-8", "batch_dims", ""},
@@ -226,6 +228,8 @@ constexpr OpFacts kFacts[] = {
     {"Xlog1py", "f32 f64 f16 bf16", "0-8", "", ""},
     {"Xlogy", "f32 f64 f16 bf16", "0-8", "", ""},
     {"ZerosLike", "f32 f64 f16 bf16 i8 u8 i16 i32 i64 bool", "0-8", "", ""},
+    {"_FusedConv2D", "f32 f64", "4", "strides padding explicit_paddings data_format filter_format dilations fused_ops epsilon leakyrelu_alpha", "of Grappler: BiasAdd, FusedBatchNorm, Add, activations; runs as the plain ops that it stands for"},
+    {"_FusedMatMul", "f32 bf16", "2", "transpose_a transpose_b fused_ops leakyrelu_alpha", "of Grappler: BiasAdd, Add, activations; runs as the plain ops that it stands for"},
 };
 // clang-format on
 

@@ -27,6 +27,7 @@ std::vector<Op> fake_quant_ops();
 std::vector<Op> fill_ops();
 std::vector<Op> fourier_ops();
 std::vector<Op> fused_elementwise_ops();
+std::vector<Op> fused_node_ops();
 std::vector<Op> gather_ops();
 std::vector<Op> identity_ops();
 std::vector<Op> layer_norm_ops();

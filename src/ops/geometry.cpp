@@ -79,7 +79,27 @@ Window window(const ir::Node& node, int64_t in_h, int64_t in_w, std::array<int64
   return result;
 }
 
+// `width` numbers per dimension, from N, C, H, W to N, H, W, C.
+void reorder(std::string_view node_name, std::string_view key, std::vector<int64_t>& list, size_t width) {
+  if (list.empty()) return;
+  if (list.size() != 4 * width) {
+    fail<InvalidModel>("node '{}': attribute '{}' has {} numbers, expected {}", node_name, key, list.size(), 4 * width);
+  }
+  std::rotate(list.begin() + static_cast<long>(width), list.begin() + static_cast<long>(2 * width), list.end());
+}
+
 }  // namespace
+
+void to_nhwc(std::string_view node_name, ir::Attrs& attrs) {
+  attrs["data_format"] = std::string("NHWC");
+  for (const char* key : {"strides", "dilations", "ksize", "explicit_paddings"}) {
+    const auto found = attrs.find(key);
+    if (found == attrs.end()) continue;
+    if (auto* list = std::get_if<std::vector<int64_t>>(&found->second)) {
+      reorder(node_name, key, *list, std::string_view(key) == "explicit_paddings" ? 2 : 1);
+    }
+  }
+}
 
 Window conv_window(const ir::Node& node, int64_t in_h, int64_t in_w, int64_t kernel_h, int64_t kernel_w) {
   if (kernel_h < 1 || kernel_w < 1)

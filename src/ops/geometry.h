@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "ir/graph.h"
 
@@ -22,5 +23,9 @@ struct Window {
 Window conv_window(const ir::Node& node, int64_t in_h, int64_t in_w, int64_t kernel_h, int64_t kernel_w);
 // As above with the kernel from attribute ksize.
 Window pool_window(const ir::Node& node, int64_t in_h, int64_t in_w);
+
+// data_format NCHW and the lists in its order (strides, dilations, ksize, explicit_paddings) become those of NHWC.
+// InvalidModel naming the node on a list of another length.
+void to_nhwc(std::string_view node_name, ir::Attrs& attrs);
 
 }  // namespace tfengine::ops

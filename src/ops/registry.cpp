@@ -36,6 +36,7 @@ Registry make_registry() {
       fill_ops,
       fourier_ops,
       fused_elementwise_ops,
+      fused_node_ops,
       gather_ops,
       identity_ops,
       layer_norm_ops,

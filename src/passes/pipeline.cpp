@@ -18,6 +18,7 @@
 #include "passes/fuse_epilogues.h"
 #include "passes/hoist_from_loops.h"
 #include "passes/lower_einsum.h"
+#include "passes/lower_fused_nodes.h"
 #include "passes/quantization_nodes.h"
 #include "passes/recognise_activations.h"
 #include "passes/recognise_layer_norm.h"
@@ -42,6 +43,7 @@ constexpr std::string_view kRegions = "regions";
 // The order matters: ranges are taken before folding can remove their tensors; formulas are recognised before their
 // constants are folded into convolutions; affine maps are folded before activations close a node's epilogue.
 constexpr Step kSteps[] = {
+    {"lower_fused_nodes", lower_fused_nodes},
     {"clean_up", clean_up},
     {"fold_constants", fold_constants},
     {"simplify_regions", simplify_regions},

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "ops/geometry.h"
 #include "ops/op.h"
 #include "tfgraph/dtype.h"
 #include "tfgraph/importer.h"
@@ -197,7 +198,7 @@ void Importer::add_node(int id, const NodeDef& def) {
   if (matrix) attrs["data_format"] = std::string("NHWC");
   const bool nchw = is_nchw(def.op, attrs) && !inputs.empty();
   if (nchw) {
-    to_nhwc(def.name, attrs);
+    ops::to_nhwc(def.name, attrs);
     inputs[0] = add_transpose(graph_, inputs[0], {0, 2, 3, 1}, unique(name + kNchwToNhwc));
   }
   const int count = std::max(minimum_outputs(def), outputs_used_[id]);

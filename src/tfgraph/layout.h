@@ -10,9 +10,6 @@ namespace tfengine::tfgraph {
 
 // Whether the op works in NHWC after rewriting: data_format "NCHW", and one of the ops known here.
 bool is_nchw(std::string_view op, const ir::Attrs& attrs);
-// data_format and the lists in its order (strides, dilations, ksize, explicit_paddings). InvalidModel on a list of
-// another length.
-void to_nhwc(std::string_view node_name, ir::Attrs& attrs);
 // A Transpose of `value` by `perm`; its output and node are called `name`.
 ir::ValueId add_transpose(ir::Graph& graph, ir::ValueId value, const std::vector<int32_t>& perm, std::string name);
 

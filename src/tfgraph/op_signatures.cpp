@@ -13,8 +13,8 @@ namespace {
 constexpr int64_t kMaxArguments = 65536;
 
 // As TensorFlow registers them (tensorflow/core/ops/*.cc). A type is a DataType's name or the attribute that holds it;
-// "N*T" are as many as attribute N says, "T[]" those of a list. Defaults are those of type attributes: graphs that were
-// saved without default values leave them out.
+// "N*T" are as many as attribute N says, "T[]" those of a list. Defaults are those of type and count attributes: graphs
+// that were saved without default values leave them out.
 struct Row {
   std::string_view op, inputs, outputs, defaults;
 };
@@ -49,6 +49,7 @@ constexpr Row kRows[] = {
     {"BitwiseAnd", "T T", "z:T", ""},
     {"BitwiseOr", "T T", "z:T", ""},
     {"BitwiseXor", "T T", "z:T", ""},
+    {"BroadcastArgs", "T T", "r0:T", "T=s32"},
     {"BroadcastTo", "T Tidx", "output:T", "Tidx=s32"},
     {"Cast", "SrcT", "y:DstT", ""},
     {"Ceil", "T", "y:T", ""},
@@ -100,6 +101,7 @@ constexpr Row kRows[] = {
     {"FusedBatchNorm", "T T T T T", "y:T batch_mean:T batch_variance:T reserve_space_1:T reserve_space_2:T", ""},
     {"FusedBatchNormV2", "T U U U U", "y:T batch_mean:U batch_variance:U reserve_space_1:U reserve_space_2:U", ""},
     {"FusedBatchNormV3", "T U U U U", "y:T batch_mean:U batch_variance:U reserve_space_1:U reserve_space_2:U reserve_space_3:U", ""},
+    {"FusedConv2DBiasActivation", "T T Tbias T f32 f32", "output:T", ""},
     {"Gather", "Tparams Tindices", "output:Tparams", ""},
     {"GatherNd", "Tparams Tindices", "output:Tparams", ""},
     {"GatherV2", "Tparams Tindices Taxis", "output:Tparams", ""},
@@ -244,6 +246,8 @@ constexpr Row kRows[] = {
     {"Xlog1py", "T T", "z:T", ""},
     {"Xlogy", "T T", "z:T", ""},
     {"ZerosLike", "T", "y:T", ""},
+    {"_FusedConv2D", "T T TArgs[] num_host_args*f32", "output:T", "num_host_args=0"},
+    {"_FusedMatMul", "T T num_args*T", "product:T", ""},
 };
 // clang-format on
 
@@ -268,16 +272,22 @@ std::string_view take(std::string_view& text, char separator) {
   return head;
 }
 
+// The default of an attribute, as the row writes it; empty where it has none.
+std::string_view default_of(const Row& row, std::string_view name) {
+  for (std::string_view rest = row.defaults; !rest.empty();) {
+    std::string_view value = take(rest, ' ');
+    if (take(value, '=') == name) return value;
+  }
+  return {};
+}
+
 uint64_t type_named(const NodeDef& node, const Row& row, std::string_view name) {
   const auto* fixed =
       std::find_if(kTypeNames.begin(), kTypeNames.end(), [name](const TypeName& type) { return type.name == name; });
   if (fixed != kTypeNames.end()) return fixed->type;
   if (const uint64_t declared = attr_type(node, name); declared != 0) return declared;
-  for (std::string_view rest = row.defaults; !rest.empty();) {
-    std::string_view value = take(rest, ' ');
-    if (take(value, '=') == name) return type_named(node, {}, value);
-  }
-  return 0;
+  const std::string_view value = default_of(row, name);
+  return value.empty() ? 0 : type_named(node, {}, value);
 }
 
 // The types of one argument.
@@ -288,7 +298,7 @@ std::vector<uint64_t> types_of(const NodeDef& node, const Row& row, std::string_
   const size_t star = argument.find('*');
   if (star == std::string_view::npos) return {type_named(node, row, argument)};
   const std::string_view key = argument.substr(0, star);
-  const int64_t count = attr_int(node, key, 1);
+  const int64_t count = attr_int(node, key, default_of(row, key) == "0" ? 0 : 1);
   if (count < 0 || count > kMaxArguments) {
     fail<InvalidModel>("{} '{}': attribute '{}' is {}, expected 0 to {}", node.op, node.name, key, count,
                        kMaxArguments);

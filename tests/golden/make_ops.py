@@ -67,8 +67,12 @@ class Recorder:
             )
         return np.asarray(rng.uniform(low, high, shape)).astype(TYPES[dtype])
 
-    def case(self, op, name, build, *, dynamic=False, need=True, **inputs):
-        """Records `build(*placeholders)` as a case of `op`; False where TensorFlow has no kernel (an error if `need`)."""
+    def case(self, op, name, build, *, dynamic=False, need=True, written=None, **inputs):
+        """Records `build(*placeholders)` as a case of `op`; False where TensorFlow has no kernel (an error if `need`).
+
+        `written`: attributes of the one node `op` that stands for all of `build` in the graph that is kept, for an op that
+        the installed TensorFlow has no kernel for on this device.
+        """
         self._seed = zlib.crc32(f"{op}/{name}".encode())
         inputs = {key: np.asarray(value(self) if callable(value) else value) for key, value in inputs.items()}
         graph = tf.Graph()
@@ -90,7 +94,8 @@ class Recorder:
         archive = self.archives.setdefault(op, {})
         if f"{name}/graph" in archive:
             raise RuntimeError(f"{op} has two cases {name}")
-        archive[f"{name}/graph"] = np.frombuffer(_small_graph(graph), np.uint8)
+        kept = _small_graph(graph) if written is None else _one_node(graph, op, list(inputs), written)
+        archive[f"{name}/graph"] = np.frombuffer(kept, np.uint8)
         archive.update({f"{name}/in/{key}": value for key, value in inputs.items()})
         archive.update({f"{name}/out/{number}": np.asarray(value) for number, value in enumerate(results)})
         return True
@@ -119,6 +124,25 @@ def _small_graph(graph):
     definition = graph.as_graph_def()
     for node in definition.node:
         node.attr.pop("_class", None)
+    return definition.SerializeToString(deterministic=True)
+
+
+def _one_node(graph, op, inputs, attrs):
+    """The graph's placeholders, a node of `op` that reads all of them, and the output."""
+    definition = tf.compat.v1.GraphDef()
+    for node in graph.as_graph_def().node:
+        if node.name in inputs:
+            definition.node.append(node)
+    node = definition.node.add(name="node", op=op, input=inputs)
+    for key, value in attrs.items():
+        if isinstance(value, tf.DType):
+            node.attr[key].type = value.as_datatype_enum
+        elif isinstance(value, list):
+            node.attr[key].list.i.extend(value)
+        else:
+            node.attr[key].s = value.encode()
+    output = definition.node.add(name="out_0", op="Identity", input=["node"])
+    output.attr["T"].type = attrs["T"].as_datatype_enum
     return definition.SerializeToString(deterministic=True)
 
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "ops/geometry.h"
 #include "ops/op.h"
 #include "tfgraph/dtype.h"
 #include "tfgraph/import.h"
@@ -143,7 +144,7 @@ void GraphTypes::add_known(int id, std::vector<ir::ValueId> inputs) {
     // As the importer does it: the node works on NHWC between two Transposes. A matrix has its channels last anyway.
     const bool transposed = nchw && !(def.op == "BiasAdd" && is_matmul(inputs[0]));
     if (!inputs.empty()) hint(inputs[0], wanted_input(id, nchw));
-    if (nchw) tfgraph::to_nhwc(def.name, attrs);
+    if (nchw) ops::to_nhwc(def.name, attrs);
     if (transposed) inputs[0] = tfgraph::add_transpose(graph_, inputs[0], {0, 2, 3, 1}, name + "/to_nhwc");
     const ir::NodeId added =
         graph_.add_node(known->name, name, std::move(inputs), std::move(attrs), std::max(1, node.outputs_used));

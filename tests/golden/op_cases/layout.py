@@ -114,6 +114,18 @@ def movement(r):
         multiples = np.array([1 + (i % 2) for i in range(len(shape))], np.int32)
         r.case("Tile", f"rank_{len(shape)}", lambda x, m=multiples: tile(x, m), x=r.values(shape), need=False)
     r.case("Tile", "no_times", lambda x: tile(x, (0, 2)), x=r.values((2, 3)))
+    both = lambda x, y: raw_ops.BroadcastArgs(s0=x, s1=y)  # noqa: E731
+    for dtype in ("i32", "i64"):
+        for name, x, y in (("sizes", (2, 1, 4), (3, 1)), ("longer", (5,), (1, 2, 1)), ("none", (), (3, 0))):
+            sizes = {"x": np.array(x, TYPES[dtype]), "y": np.array(y, TYPES[dtype])}
+            r.case("BroadcastArgs", f"{name}_{dtype}", both, **sizes)
+    r.case(
+        "BroadcastArgs",
+        "of_tensors",
+        lambda x, y: tf.broadcast_to(x, both(tf.shape(x), tf.shape(y))),
+        x=r.values((3, 1)),
+        y=r.values((2, 1, 4)),
+    )
     sweep(r, "BroadcastTo", lambda x: raw_ops.BroadcastTo(input=x, shape=[2, 5, 3]), (1, 3))
     for shape in RANKS:
         r.case(
