@@ -8,6 +8,7 @@
 #include <map>
 
 #include "support/host_gpu.h"
+#include "tensorflow/core/common_runtime/gpu/gpu_id_manager.h"
 #include "tensorflow/core/common_runtime/local_device.h"
 #include "tensorflow/core/framework/device_factory.h"
 #include "tensorflow/core/framework/op_kernel.h"
@@ -121,6 +122,8 @@ class GpuContext : public tf::DeviceContext {
   DeviceStream& stream_;
 };
 
+constexpr int kCudaNumber = 1;  // TensorFlow's numbers are not CUDA's
+
 class GpuDevice : public tf::LocalDevice {
  public:
   GpuDevice(const tf::SessionOptions& options, const tf::DeviceAttributes& attributes)
@@ -129,7 +132,7 @@ class GpuDevice : public tf::LocalDevice {
     context_ = new GpuContext(stream_);
     info_.stream = &stream_;
     info_.default_context = context_;
-    info_.gpu_id = 1;  // TensorFlow's numbers are not CUDA's
+    info_.gpu_id = kCudaNumber;
     set_tensorflow_accelerator_device_info(&info_);
   }
   ~GpuDevice() override {
@@ -170,6 +173,8 @@ class GpuFactory : public tf::DeviceFactory {
   }
   absl::Status CreateDevices(const tf::SessionOptions& options, const std::string& prefix,
                              std::vector<std::unique_ptr<tf::Device>>* devices) override {
+    TF_RETURN_IF_ERROR(
+        tf::GpuIdManager::InsertTfPlatformDeviceIdPair(tsl::TfDeviceId(0), tsl::PlatformDeviceId(kCudaNumber)));
     devices->push_back(std::make_unique<GpuDevice>(
         options,
         tf::Device::BuildDeviceAttributes(prefix + "/device:GPU:0", tf::DEVICE_GPU, tf::Bytes(128 << 20), {})));
