@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include "backends/cuda/counter.h"
 #include "backends/cuda/error.h"
 
 namespace tfengine::cuda {
@@ -140,5 +141,7 @@ Gpu::Gpu(int index, const std::string& libraries) : index_(index), memory_(index
 std::string Gpu::name() const { return fmt::format("cuda:{}", index_); }
 
 std::unique_ptr<plan::Queue> Gpu::make_queue() const { return std::make_unique<StreamQueue>(index_); }
+
+std::unique_ptr<plan::TensorCounter> Gpu::make_counter() const { return make_tensor_counter(*this); }
 
 }  // namespace tfengine::cuda
