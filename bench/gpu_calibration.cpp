@@ -64,9 +64,10 @@ void measure(const std::string& model_path, const std::string& images, const std
   const auto start = Clock::now();
   (void)calibrator.result();
   const double result_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-  fmt::print(R"({{"model":"{}","samples":{},"float_ms":{:.4f},"calibration_ms":{:.4f},"ratio":{:.3f},"result_ms":{:.1f}}})"
-             "\n",
-             model_path, samples.size(), float_ms, counted_ms, counted_ms / float_ms, result_ms);
+  fmt::print(
+      R"({{"model":"{}","samples":{},"float_ms":{:.4f},"calibration_ms":{:.4f},"ratio":{:.3f},"result_ms":{:.1f}}})"
+      "\n",
+      model_path, samples.size(), float_ms, counted_ms, counted_ms / float_ms, result_ms);
 }
 
 }  // namespace

@@ -27,7 +27,6 @@ std::optional<Calibration> CalibrationInput::obtain(const Model& model, const Co
     const auto source = open_data(data, data_options);
     CalibrateOptions options;
     options.threads = convert.engine.threads;
-    options.device = convert.engine.device;
     options.max_samples = samples;
     options.nodes_denylist = convert.nodes_denylist;
     options.progress = progress.callback();

@@ -148,7 +148,6 @@ def convert(
                 nodes_denylist=nodes_denylist,
                 progress=callback or False,
                 resume=resume,
-                device=device,
             )
             if measure_data is None and not is_read_once(calibration_data):
                 samples = source_of(calibration_data, batch_size, num_calibration_samples)

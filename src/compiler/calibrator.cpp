@@ -294,7 +294,7 @@ struct Calibrator::Impl {
   std::shared_ptr<runtime::ShapeEntry> entry;
   std::unique_ptr<detail::Observer> observer;
   std::unique_ptr<detail::DeviceObserver> device_observer;  // instead of it on a device
-  std::optional<size_t> resumed;  // tensors that an earlier run counted
+  std::optional<size_t> resumed;                            // tensors that an earlier run counted
   // Fingerprints of the samples that it counted and that were not passed over yet, as far as they are known.
   std::multiset<uint64_t> expected;
   uint64_t known_below = 0;

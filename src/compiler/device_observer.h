@@ -61,7 +61,7 @@ class DeviceObserver {
   std::vector<uint64_t> rows_;                // that were added up since the last collect(), likewise
   std::vector<bool> broken_;                  // it had another number of channels in another plan
   std::shared_ptr<const plan::Tap> tap_;
-  std::vector<Counted> noted_;   // of the plan
+  std::vector<Counted> noted_;  // of the plan
   std::vector<Summed> summed_;
   int64_t samples_ = 0;
   std::vector<float> peaks_;

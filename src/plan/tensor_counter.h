@@ -26,8 +26,8 @@ struct TensorCounts {
   float min = std::numeric_limits<float>::infinity();
   float max = -std::numeric_limits<float>::infinity();
   uint64_t count = 0, zeros = 0, nans = 0, infs = 0;
-  int exponent = kUnset;             // until a finite value other than zero comes
-  std::vector<uint64_t> bins;        // positive, then negative
+  int exponent = kUnset;       // until a finite value other than zero comes
+  std::vector<uint64_t> bins;  // positive, then negative
   std::vector<uint64_t> log_bins;
 };
 

@@ -52,9 +52,9 @@ class CudaCalibration : public ::testing::Test {
 };
 
 quantize::Histogram histogram_of(plan::TensorCounts counts) {
-  return quantize::Histogram::from_parts(
-      counts.exponent, {counts.min, counts.max, counts.count, counts.zeros, counts.nans, counts.infs},
-      std::move(counts.bins), std::move(counts.log_bins));
+  return quantize::Histogram::from_parts(counts.exponent,
+                                         {counts.min, counts.max, counts.count, counts.zeros, counts.nans, counts.infs},
+                                         std::move(counts.bins), std::move(counts.log_bins));
 }
 
 // Values as activations have them, at the given scale: zeros, both signs, and a few of another size.
@@ -115,7 +115,8 @@ TEST_F(CudaCalibration, CountsAsTheHostDoes) {
 TEST_F(CudaCalibration, NotesThePeaksOfParts) {
   const int slot = counter_->add_counts();
   std::vector<float> values(4 * 1000, 0.25f);
-  for (int part = 0; part < 4; ++part) values[static_cast<size_t>(part * 1000 + 17 * part)] = -1.0f - static_cast<float>(part);
+  for (int part = 0; part < 4; ++part)
+    values[static_cast<size_t>(part * 1000 + 17 * part)] = -1.0f - static_cast<float>(part);
   values[3] = std::numeric_limits<float>::infinity();
   counter_->reserve_peaks(6);
   plan::CountTask task;

@@ -105,8 +105,8 @@ class CudaCounter : public plan::TensorCounter {
     auto* peaks = reinterpret_cast<float*>(device_peaks_.data()) + task.first_peak;
     check(task.first_peak + task.peaks <= static_cast<int>(peaks_), "peaks {} to {} of {} are noted", task.first_peak,
           task.first_peak + task.peaks, peaks_);
-    count_values(stream, state(static_cast<size_t>(task.slot)), task.data, task.samples, task.elements,
-                 task.log_stride, task.peaks == 1 ? peaks : nullptr);
+    count_values(stream, state(static_cast<size_t>(task.slot)), task.data, task.samples, task.elements, task.log_stride,
+                 task.peaks == 1 ? peaks : nullptr);
     if (task.peaks > 1) part_peaks(stream, task.data, task.peaks, task.samples * task.elements / task.peaks, peaks);
   }
 
@@ -130,9 +130,7 @@ class CudaCounter : public plan::TensorCounter {
     if (peaks_ > 0) queue.download(host_peaks_.data(), device_peaks_.data(), peaks_ * sizeof(float));
   }
 
-  std::span<const float> peaks() const override {
-    return {reinterpret_cast<const float*>(host_peaks_.data()), peaks_};
-  }
+  std::span<const float> peaks() const override { return {reinterpret_cast<const float*>(host_peaks_.data()), peaks_}; }
 
   TensorCounts take_counts(int slot) override {
     const UseGpu use(gpu_.index());

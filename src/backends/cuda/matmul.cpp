@@ -92,28 +92,28 @@ Tactics matmul_tactics(const StepSpec& spec, FloatStorage floats) {
   const bool int8 = spec.inputs[0].dtype == DType::S8 && spec.inputs[1].dtype == DType::S8;
   const bool halves = floats == FloatStorage::Half || int8;
   const MatmulShape shape = shape_of(spec);
-  return std::vector<Tactic>{gpu_tactic(
-      halves ? "own:matmul_f16" : "own:matmul_tf32", spec,
-      [=, a = *a, b = *b, fused = *fused, dst = *dst](PackedStore& store) -> Run {
-        Operand left = a, right = b;
-        left.pack(store);
-        right.pack(store);
-        std::shared_ptr<const float> bias;
-        if (fused.bias.defined()) {
-          const Tensor values = ops::as_f32(fused.bias);
-          bias = pack_floats(store, "bias", {values.as<float>(), values.as<float>() + values.elements()});
-        }
-        return [=](const StepArgs& args) {
-          ConvEpilogue epilogue = fused.epilogue;
-          epilogue.bias = bias.get();
-          if (fused.residual_input != ir::kNone) {
-            epilogue.residual.data = args.src[static_cast<size_t>(fused.residual_input)];
-          }
-          Target to = dst;
-          to.data = args.dst[0];
-          matmul(stream_of(args), shape, left.at(args), right.at(args), halves, epilogue, to);
-        };
-      })};
+  return std::vector<Tactic>{
+      gpu_tactic(halves ? "own:matmul_f16" : "own:matmul_tf32", spec,
+                 [=, a = *a, b = *b, fused = *fused, dst = *dst](PackedStore& store) -> Run {
+                   Operand left = a, right = b;
+                   left.pack(store);
+                   right.pack(store);
+                   std::shared_ptr<const float> bias;
+                   if (fused.bias.defined()) {
+                     const Tensor values = ops::as_f32(fused.bias);
+                     bias = pack_floats(store, "bias", {values.as<float>(), values.as<float>() + values.elements()});
+                   }
+                   return [=](const StepArgs& args) {
+                     ConvEpilogue epilogue = fused.epilogue;
+                     epilogue.bias = bias.get();
+                     if (fused.residual_input != ir::kNone) {
+                       epilogue.residual.data = args.src[static_cast<size_t>(fused.residual_input)];
+                     }
+                     Target to = dst;
+                     to.data = args.dst[0];
+                     matmul(stream_of(args), shape, left.at(args), right.at(args), halves, epilogue, to);
+                   };
+                 })};
 }
 
 }  // namespace tfengine::cuda

@@ -17,24 +17,15 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
-    {"SelectV2", NumberOp::Select, true},
-    {"Select", NumberOp::Select, true},
-    {"Less", NumberOp::Less, true},
-    {"LessEqual", NumberOp::LessEqual, true},
-    {"Greater", NumberOp::Greater, true},
-    {"GreaterEqual", NumberOp::GreaterEqual, true},
-    {"Equal", NumberOp::Equal, true},
-    {"NotEqual", NumberOp::NotEqual, true},
-    {"LogicalAnd", NumberOp::And, true},
-    {"LogicalOr", NumberOp::Or, true},
-    {"LogicalNot", NumberOp::Not, true},
-    {"Cast", NumberOp::Cast, false},
-    {"Add", NumberOp::Add, false},
-    {"Sub", NumberOp::Sub, false},
-    {"Mul", NumberOp::Mul, false},
-    {"Maximum", NumberOp::Max, false},
-    {"Minimum", NumberOp::Min, false},
-    {"Neg", NumberOp::Neg, false},
+    {"SelectV2", NumberOp::Select, true}, {"Select", NumberOp::Select, true},
+    {"Less", NumberOp::Less, true},       {"LessEqual", NumberOp::LessEqual, true},
+    {"Greater", NumberOp::Greater, true}, {"GreaterEqual", NumberOp::GreaterEqual, true},
+    {"Equal", NumberOp::Equal, true},     {"NotEqual", NumberOp::NotEqual, true},
+    {"LogicalAnd", NumberOp::And, true},  {"LogicalOr", NumberOp::Or, true},
+    {"LogicalNot", NumberOp::Not, true},  {"Cast", NumberOp::Cast, false},
+    {"Add", NumberOp::Add, false},        {"Sub", NumberOp::Sub, false},
+    {"Mul", NumberOp::Mul, false},        {"Maximum", NumberOp::Max, false},
+    {"Minimum", NumberOp::Min, false},    {"Neg", NumberOp::Neg, false},
 };
 
 const Row* find(const std::string& name) {
@@ -102,7 +93,8 @@ NumberStep step_of(const StepSpec& spec, NumberOp op) {
 bool types_fit(NumberOp op, std::span<const Number> operands, Number dst) {
   switch (op) {
     case NumberOp::Select:
-      return operands[0] == Number::Bool && is_real(operands[1]) == is_real(dst) && is_real(operands[2]) == is_real(dst);
+      return operands[0] == Number::Bool && is_real(operands[1]) == is_real(dst) &&
+             is_real(operands[2]) == is_real(dst);
     case NumberOp::Cast:
       return true;
     case NumberOp::Less:
@@ -152,17 +144,18 @@ Tactics number_tactics(const StepSpec& spec) {
     return Refusal{"only ranks up to 6 and broadcasting are lowered"};
   }
   const NumberStep step = step_of(spec, row->op);
-  return std::vector<Tactic>{gpu_tactic("own:numbers", spec, [=, constants = spec.constants](PackedStore& store) -> Run {
-    std::array<std::shared_ptr<const void>, NumberStep::kOperands> packed;
-    for (size_t i = 0; i < count; ++i) {
-      if (constants[i].defined()) packed[i] = pack_bytes(store, constants[i]);
-    }
-    return [=](const StepArgs& args) {
-      NumberView operands[NumberStep::kOperands];
-      for (size_t i = 0; i < count; ++i) operands[i] = {packed[i] ? packed[i].get() : args.src[i], types[i]};
-      number_step(stream_of(args), step, operands, args.dst[0], *dst);
-    };
-  })};
+  return std::vector<Tactic>{
+      gpu_tactic("own:numbers", spec, [=, constants = spec.constants](PackedStore& store) -> Run {
+        std::array<std::shared_ptr<const void>, NumberStep::kOperands> packed;
+        for (size_t i = 0; i < count; ++i) {
+          if (constants[i].defined()) packed[i] = pack_bytes(store, constants[i]);
+        }
+        return [=](const StepArgs& args) {
+          NumberView operands[NumberStep::kOperands];
+          for (size_t i = 0; i < count; ++i) operands[i] = {packed[i] ? packed[i].get() : args.src[i], types[i]};
+          number_step(stream_of(args), step, operands, args.dst[0], *dst);
+        };
+      })};
 }
 
 Tactics fill_tactics(const StepSpec& spec) {

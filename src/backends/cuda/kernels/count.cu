@@ -114,7 +114,8 @@ __device__ void count_misfits(CountState* state, const float* data, int64_t coun
   const float inverse_width = power_of_two(-exponent);
   for (int64_t i = threadIdx.x; i < count; i += kThreads) {
     const float x = data[i];
-    if (magnitude_bits(x) != 0 && magnitude_bits(x) < kInfinity && fabsf(x) >= limit) add_to_bin(bins, x, inverse_width);
+    if (magnitude_bits(x) != 0 && magnitude_bits(x) < kInfinity && fabsf(x) >= limit)
+      add_to_bin(bins, x, inverse_width);
   }
   __syncthreads();
   flush(bins, state->bins, kBothBins);

@@ -179,7 +179,8 @@ __device__ __forceinline__ void write_tile(const MatmulShape& s, const float* re
 #pragma unroll
     for (int e = 0; e < kSide; ++e) {
       const int64_t c = column + j + e;
-      const float r = c < s.n ? finish(epilogue, results[i * kResultPitch + j + e] * factor, pixel, static_cast<int>(c)) : 0.0f;
+      const float r =
+          c < s.n ? finish(epilogue, results[i * kResultPitch + j + e] * factor, pixel, static_cast<int>(c)) : 0.0f;
       values[e] = dst.elem == Elem::S8 ? r * dst.inv_scale : r;
     }
     const int64_t first = pixel * dst.pitch + column + j;
@@ -275,10 +276,10 @@ void launch(cudaStream_t stream, const MatmulShape& s, const Lines& a, const Lin
 void matmul(cudaStream_t stream, const MatmulShape& shape, const View& a, const View& b, bool halves,
             const ConvEpilogue& epilogue, const Target& dst) {
   const MatmulShape& s = shape;
-  const Lines left = s.a_transposed ? lines_of(a, s.k, s.m, s, s.a_batch_strides)
-                                    : lines_of(a, s.m, s.k, s, s.a_batch_strides);
-  const Lines right = s.b_transposed ? lines_of(b, s.n, s.k, s, s.b_batch_strides)
-                                     : lines_of(b, s.k, s.n, s, s.b_batch_strides);
+  const Lines left =
+      s.a_transposed ? lines_of(a, s.k, s.m, s, s.a_batch_strides) : lines_of(a, s.m, s.k, s, s.a_batch_strides);
+  const Lines right =
+      s.b_transposed ? lines_of(b, s.n, s.k, s, s.b_batch_strides) : lines_of(b, s.k, s.n, s, s.b_batch_strides);
   const float factor = a.scale * b.scale;
   if (halves) {
     launch<__half>(stream, s, left, right, factor, epilogue, dst);

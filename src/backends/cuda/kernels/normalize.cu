@@ -170,8 +170,8 @@ bool with_held(int64_t channels, Use&& use) {
 
 void softmax(cudaStream_t stream, const View& src, const Target& dst, int64_t rows, int64_t channels, bool log) {
   const bool held = with_held(channels, [&](auto size) {
-    softmax_held<decltype(size)::value><<<blocks_for(rows, kRowsPerBlock), kThreads, 0, stream>>>(
-        src, dst, rows, static_cast<int>(channels), log);
+    softmax_held<decltype(size)::value>
+        <<<blocks_for(rows, kRowsPerBlock), kThreads, 0, stream>>>(src, dst, rows, static_cast<int>(channels), log);
   });
   if (!held) {
     softmax_rows<<<static_cast<unsigned>(rows), kThreads, 0, stream>>>(src, dst, static_cast<int>(channels), log);
