@@ -84,6 +84,10 @@ class RunningPlan {
 // per iteration.
 using Watch = std::function<void(const RunningPlan& running, int step, double elapsed_us)>;
 
+// Called behind every step while a run on a device is recorded (step -1: before the first): what it puts into the queue runs
+// with every replay.
+using Tap = std::function<void(const RunningPlan& running, int step, Queue& queue)>;
+
 // A tactic bound to addresses: run() looks up, hashes and allocates nothing.
 class BoundKernel {
  public:
