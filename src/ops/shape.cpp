@@ -74,7 +74,8 @@ std::vector<Elements> broadcast_elements(const InferContext& context) {
     return axis < missing ? 1 : shape[axis - missing];
   };
   Elements both;
-  for (size_t axis = 0; axis < rank; ++axis) both.push_back(broadcast_size(context.node, size(*a, axis), size(*b, axis)));
+  for (size_t axis = 0; axis < rank; ++axis)
+    both.push_back(broadcast_size(context.node, size(*a, axis), size(*b, axis)));
   return {both};
 }
 
