@@ -12,6 +12,14 @@
 #include "hwy/highway.h"
 #include "kernels/blend-inl.h"
 
+namespace tfengine::kernels {
+
+// Where sample i of `count` lies along an axis of `size` pixels; in float, as TensorFlow computes it. Compiled for no
+// instruction set in particular: a fused multiplication and addition rounds otherwise, and the nearest pixel may be another.
+float crop_position(float from, float to, int64_t size, int64_t i, int64_t count);
+
+}  // namespace tfengine::kernels
+
 HWY_BEFORE_NAMESPACE();
 namespace tfengine::kernels {
 namespace HWY_NAMESPACE {
@@ -37,26 +45,18 @@ void resample_row(const ResampleShape& s, const AxisWeights& rows, const AxisWei
   }
 }
 
-// Where sample i of `count` lies along an axis of `size` pixels; in float, as TensorFlow computes it.
-inline float position(float from, float to, int64_t size, int64_t i, int64_t count) {
-  const auto last = static_cast<float>(size - 1);
-  if (count <= 1) return 0.5f * (from + to) * last;
-  const float step = (to - from) * last / static_cast<float>(count - 1);
-  return from * last + static_cast<float>(i) * step;
-}
-
 // Written so that a coordinate that is not a number lies outside.
 inline bool inside(float x, int64_t size) { return x >= 0 && x <= static_cast<float>(size - 1); }
 
 void crop_row(const CropShape& s, const float* image, const float* box, int64_t row, float* to) {
-  const float y = position(box[0], box[2], s.in_h, row, s.out_h);
+  const float y = crop_position(box[0], box[2], s.in_h, row, s.out_h);
   if (!inside(y, s.in_h)) {
     std::fill_n(to, s.out_w * s.channels, s.outside);
     return;
   }
   const float top = std::floor(y), bottom = std::ceil(y);
   for (int64_t i = 0; i < s.out_w; ++i, to += s.channels) {
-    const float x = position(box[1], box[3], s.in_w, i, s.out_w);
+    const float x = crop_position(box[1], box[3], s.in_w, i, s.out_w);
     const auto pixel = [&](float py, float px) {
       return image + (static_cast<int64_t>(py) * s.in_w + static_cast<int64_t>(px)) * s.channels;
     };
@@ -85,6 +85,13 @@ HWY_EXPORT(resample_row);
 HWY_EXPORT(crop_row);
 
 }  // namespace
+
+float crop_position(float from, float to, int64_t size, int64_t i, int64_t count) {
+  const auto last = static_cast<float>(size - 1);
+  if (count <= 1) return 0.5f * (from + to) * last;
+  const float step = (to - from) * last / static_cast<float>(count - 1);
+  return from * last + static_cast<float>(i) * step;
+}
 
 void resample_f32(const ResampleShape& s, const AxisWeights& rows, const AxisWeights& columns, const float* src,
                   float* dst, float* workspace, int threads) {
