@@ -15,8 +15,9 @@
 namespace tfengine::kernels {
 
 // Where sample i of `count` lies along an axis of `size` pixels; in float, as TensorFlow computes it. Compiled for no
-// instruction set in particular: a fused multiplication and addition rounds otherwise, and the nearest pixel may be another.
-float crop_position(float from, float to, int64_t size, int64_t i, int64_t count);
+// instruction set in particular, and kept apart from what is: a fused multiplication and addition rounds otherwise, and the
+// nearest pixel may be another.
+HWY_NOINLINE float crop_position(float from, float to, int64_t size, int64_t i, int64_t count);
 
 }  // namespace tfengine::kernels
 
