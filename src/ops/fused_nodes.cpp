@@ -62,16 +62,8 @@ class Parts {
   }
 
   ir::Graph grappler() {
-    ValueId value = ir::kNone;
-    if (node_.op == kMatMul) {
-      require_inputs(2);
-      value = add("MatMul", "product", {input(0), input(1)},
-                  {{"transpose_a", node_.attr_or<bool>("transpose_a", false)},
-                   {"transpose_b", node_.attr_or<bool>("transpose_b", false)}});
-    } else {
-      require_inputs(2);
-      value = convolution();
-    }
+    require_inputs(2);
+    ValueId value = node_.op == kMatMul ? product() : convolution();
     size_t next = 2;
     for (const std::string& op : node_.attr_or<std::vector<std::string>>("fused_ops", {}))
       value = follow(op, value, next);
@@ -110,6 +102,12 @@ class Parts {
 
   // Biases and scales may be of another type than the images.
   ValueId of_type(int i) { return add("Cast", "as_type", {input(i)}, {{"DstT", type_}}); }
+
+  ValueId product() {
+    return add("MatMul", "product", {input(0), input(1)},
+               {{"transpose_a", node_.attr_or<bool>("transpose_a", false)},
+                {"transpose_b", node_.attr_or<bool>("transpose_b", false)}});
+  }
 
   ValueId convolution() {
     ir::Attrs attrs;
