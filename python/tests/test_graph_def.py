@@ -296,9 +296,10 @@ def test_every_signature_is_tensorflows(tf):
         op = op_def_registry.get(name)
         assert inputs == " ".join(map(text, op.input_arg)), name
         assert outputs == " ".join(f"{arg.name}:{text(arg)}" for arg in op.output_arg), name
+        counts = {arg.number_attr for arg in op.input_arg}
         wanted = [
-            f"{a.name}={types[a.default_value.type]}"
+            f"{a.name}={types[a.default_value.type] if a.type == 'type' else a.default_value.i}"
             for a in op.attr
-            if a.type == "type" and a.HasField("default_value")
+            if (a.type == "type" or a.name in counts) and a.HasField("default_value")
         ]
         assert defaults == " ".join(wanted), name

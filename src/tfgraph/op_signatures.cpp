@@ -101,7 +101,6 @@ constexpr Row kRows[] = {
     {"FusedBatchNorm", "T T T T T", "y:T batch_mean:T batch_variance:T reserve_space_1:T reserve_space_2:T", ""},
     {"FusedBatchNormV2", "T U U U U", "y:T batch_mean:U batch_variance:U reserve_space_1:U reserve_space_2:U", ""},
     {"FusedBatchNormV3", "T U U U U", "y:T batch_mean:U batch_variance:U reserve_space_1:U reserve_space_2:U reserve_space_3:U", ""},
-    {"FusedConv2DBiasActivation", "T T Tbias T f32 f32", "output:T", ""},
     {"Gather", "Tparams Tindices", "output:Tparams", ""},
     {"GatherNd", "Tparams Tindices", "output:Tparams", ""},
     {"GatherV2", "Tparams Tindices Taxis", "output:Tparams", ""},
