@@ -12,6 +12,8 @@ range shows in the outputs. Written per model NAME into the output directory:
     NAME.expected.npy         TensorFlow's FP32 outputs for the 8 test images
     NAME.expected_logits.npy  the same before the softmax
     NAME.saved_model/         with --saved-model
+
+Transformers (transformers.py) have several inputs: NAME.calibration.npz and NAME.test.npz.
 """
 
 import argparse
@@ -24,6 +26,10 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np  # noqa: E402
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import transformers  # noqa: E402
 
 DEFAULT_DIR = Path(__file__).resolve().parent.parent / "build" / "bench" / "models"
 CALIBRATION_IMAGES = 64
@@ -51,6 +57,7 @@ APPLICATIONS = {
     "xception": ("Xception", "xception", 299),
 }
 MODELS = [*APPLICATIONS, "mlp"]
+BY_NAME = list(transformers.TRANSFORMERS)  # built only if asked for: not all programs take several inputs
 
 
 def natural_images(count, side, rng):
@@ -296,7 +303,9 @@ def _replace(path, content):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--models", default="all", help="comma-separated names, or 'all' (default): " + ",".join(MODELS)
+        "--models",
+        default="all",
+        help=f"comma-separated names, or 'all' (default): {','.join(MODELS)}; also {','.join(BY_NAME)}",
     )
     parser.add_argument("--output-dir", type=Path, default=DEFAULT_DIR)
     parser.add_argument("--saved-model", action="store_true", help="also write NAME.saved_model")
@@ -309,9 +318,9 @@ def main():
     parser.add_argument("--keep", action="store_true", help="skip models whose files exist")
     arguments = parser.parse_args()
     names = MODELS if arguments.models == "all" else arguments.models.split(",")
-    unknown = sorted(set(names) - set(MODELS))
+    unknown = sorted(set(names) - {*MODELS, *BY_NAME})
     if unknown:
-        sys.exit(f"models.py: unknown model {', '.join(unknown)}; known: {', '.join(MODELS)}")
+        sys.exit(f"models.py: unknown model {', '.join(unknown)}; known: {', '.join([*MODELS, *BY_NAME])}")
 
     import tensorflow as tf
 
@@ -320,6 +329,9 @@ def main():
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
     for name in names:
         if arguments.keep and (arguments.output_dir / f"{name}.json").exists():
+            continue
+        if name in transformers.TRANSFORMERS:
+            transformers.build(name, arguments.output_dir, CALIBRATION_IMAGES, TEST_IMAGES, import_frozen)
             continue
         build(name, arguments.output_dir, arguments.saved_model, arguments.structure_only)
 

@@ -25,6 +25,7 @@ struct Options {
   DataFlags data_flags;
   int64_t samples = 512;
   int threads = 0;
+  std::string device;
   std::string calibrator = "auto";
   double percentile = 99.99;
   std::vector<std::string> denylist;
@@ -51,6 +52,7 @@ Calibration obtain(const Options& options, const Output& output) {
   const auto source = open_data(options.data, data_options);
   CalibrateOptions calibrate_options;
   calibrate_options.threads = options.threads;
+  calibrate_options.device = options.device;
   calibrate_options.max_samples = options.samples;
   calibrate_options.nodes_denylist = options.denylist;
   calibrate_options.progress = progress.callback();
@@ -148,6 +150,7 @@ void add_calibrate(CLI::App& app, Output& output) {
   command->add_option("--num-calibration-samples", options->samples, "Samples of the data to use")
       ->capture_default_str();
   command->add_option("--threads", options->threads, "Threads (0: all cores)")->capture_default_str();
+  command->add_option("--device", options->device, "cpu, cuda or cuda:N: where the model runs (default: cpu)");
   command->add_option("--nodes-denylist", options->denylist, "Nodes to keep out of fusion and INT8, as for convert")
       ->delimiter(',');
   add_calibrator(*command, options->calibrator, options->percentile);

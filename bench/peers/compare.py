@@ -89,8 +89,12 @@ def accuracy(results, model):
     how many of the test images keep their class."""
     expected, expected_logits = model.expected(), model.expected_logits()
     outputs = results["outputs"].reshape(expected.shape)
-    # log(softmax(x)) is x up to a constant for each image, so centring makes the two comparable.
-    logits = results["logits"] if "logits" in results else np.log(np.maximum(outputs, 1e-37))
+    if "logits" in results:
+        logits = results["logits"]
+    elif model.logits == model.output:
+        logits = outputs
+    else:  # log(softmax(x)) is x up to a constant for each image, so centring makes the two comparable
+        logits = np.log(np.maximum(outputs, 1e-37))
     logits = logits.reshape(expected_logits.shape)
     return {
         "largest_error": float(np.abs(outputs - expected).max() / np.ptp(expected)),

@@ -17,4 +17,4 @@ def load(contender, model, cache, batch, threads):
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     function = model.function([model.output], batch)
-    return lambda images: function(tf.constant(images))[0].numpy()
+    return lambda images: function(*map(tf.constant, model.feed(images).values()))[0].numpy()

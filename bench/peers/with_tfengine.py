@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from .model import source
+
 CONTENDERS = ["tfengine-fp32", "tfengine-int8"]
 
 ENVIRONMENT = Path(os.environ.get("TFENGINE_VENV", Path(__file__).resolve().parents[2] / ".venv"))
@@ -38,7 +40,7 @@ def prepare(contender, model, cache, batches, threads):
     if precision == "int8":
         started = time.perf_counter()
         histograms = str(cache / f"{model.name}.histograms")
-        data = str(model.file("calibration.npy"))
+        data = str(model.samples_file("calibration"))
         _tfengine("calibrate", graph, "--data", data, "-o", histograms, "--threads", str(threads))
         calibrate_s = time.perf_counter() - started
         options += ["--calibration", histograms, "--calibrator", CALIBRATOR]
@@ -60,9 +62,9 @@ def load(contender, model, cache, batch, threads):
     import tfengine
 
     engine = tfengine.load(str(path(contender, model, cache, batch)), threads=threads)
-    source = model.input.split(":")[0]
 
     def run(images):
-        return next(iter(engine.run({source: images}).values()))
+        feed = {source(tensor): array for tensor, array in model.feed(images).items()}
+        return next(iter(engine.run(feed).values()))
 
     return run

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from . import engine
-from .model import Model
+from .model import Model, count, part
 
 WARM_UP_RUNS = 3
 
@@ -73,9 +73,10 @@ def _evaluate(module, contender, model, cache, batch, threads, run):
 def _run_all(run, images, batch):
     """Outputs for all images, `batch` at a time; the last group is filled up with its own first images."""
     outputs = []
-    for at in range(0, len(images), batch):
-        group = images[at : at + batch]
-        outputs.append(np.array(run(np.resize(group, (batch, *group.shape[1:]))))[: len(group)])
+    for at in range(0, count(images), batch):
+        size = min(batch, count(images) - at)
+        group = part(images, at + np.arange(batch) % size)
+        outputs.append(np.array(run(group))[:size])
     return np.concatenate(outputs)
 
 

@@ -27,7 +27,11 @@ struct CalibrateOptions {
   // Nodes that conversion will keep out of fusion and INT8: give the same here, so that tensors have the same names.
   std::vector<std::string> nodes_denylist;
   Progress progress;  // called after each batch, on the calling thread; empty: nobody
-  // Where the weights and tensors of the float run come from; null: default_allocator(). It must outlive the calibration.
+  // Where the model runs and its tensors are counted: "" or "cpu", "cuda" or "cuda:1". Models with loops or branches run on the
+  // CPU whatever is said here; those with shapes that depend on data are refused on a GPU.
+  std::string device;
+  // Where the weights and tensors of the float run come from, memory of that device; null: default_allocator(), or the GPU's. It must
+  // outlive the calibration.
   Allocator* allocator = nullptr;
   uint64_t max_workspace_size_bytes = uint64_t{1} << 30;
   // For calibrate(): a file of what was counted so far, replaced every `checkpoint_samples` samples and removed at the end.

@@ -108,11 +108,18 @@ class TFE_API Engine {
   std::vector<NamedTensor> run(const std::vector<NamedTensor>& inputs) const;
   // The same without allocating: `outputs` point to buffers of the outputs' sizes for these shapes.
   void run_into(const std::vector<NamedTensor>& inputs, const std::vector<void*>& outputs) const;
+  // The same for a caller who makes the buffers when their shapes are known: `allocate` is called once, when there is a plan
+  // for the inputs, and what it throws passes through.
+  using AllocateOutputs = std::function<std::vector<void*>(const std::vector<Shape>& output_shapes)>;
+  void run_into(const std::vector<NamedTensor>& inputs, const AllocateOutputs& allocate) const;
   // With tensors on the engine's device, in the orders of inputs() and outputs(): puts the work into `stream`, a stream of
   // that device (null: one of the engine's own), and does not wait for it. Addresses are multiples of 16 and hold dense
   // tensors; one set of addresses that comes back runs faster than a new one. InvalidArgument for an engine on the host.
   void run_on_device(const std::vector<Shape>& input_shapes, const std::vector<const void*>& inputs,
                      const std::vector<void*>& outputs, Stream stream = nullptr) const;
+  // The same with inputs that are views of the device's memory, by name or in order, and buffers there from `allocate`.
+  void run_on_device(const std::vector<NamedTensor>& inputs, const AllocateOutputs& allocate,
+                     Stream stream = nullptr) const;
   // Plans and allocates for these shapes now (in the order of inputs()).
   void prepare(const std::vector<Shape>& input_shapes) const;
   // Whether a call with these shapes finds a plan, or the tactics of an earlier one, and measures nothing.

@@ -32,6 +32,8 @@ struct GpuMemoryOptions {
 
 // Why there is no GPU to use in this build or on this machine; empty: there is one.
 TFE_API std::string gpu_absence();
+// Of EngineOptions::device: of "cuda" or "cuda:1"; -1 of the host. InvalidArgument for anything else.
+TFE_API int gpu_of_device(const std::string& device);
 // Those that the driver shows; none without a driver.
 TFE_API std::vector<GpuInfo> gpus();
 // For all engines of this process on this GPU. InvalidArgument when the GPU does not exist, the fraction is out of range, or

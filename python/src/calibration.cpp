@@ -19,7 +19,7 @@ namespace {
 
 Calibration run(const Model& model, Source& source, int threads, int64_t max_samples,
                 const std::vector<std::string>& nodes_denylist, nb::object progress,
-                const std::filesystem::path& checkpoint, int64_t checkpoint_samples) {
+                const std::filesystem::path& checkpoint, int64_t checkpoint_samples, const std::string& device) {
   CalibrateOptions options;
   options.threads = threads;
   options.max_samples = max_samples;
@@ -27,6 +27,7 @@ Calibration run(const Model& model, Source& source, int threads, int64_t max_sam
   options.progress = progress_from(std::move(progress));
   options.checkpoint = checkpoint;
   options.checkpoint_samples = checkpoint_samples;
+  options.device = device;
   const nb::gil_scoped_release unlocked;
   return calibrate(model, *source.batches, options);
 }
@@ -85,7 +86,7 @@ void bind_calibration(nb::module_& m) {
       .def("checkup", &checkup, "(samples, enough, [(sample, tensor, peak, typical)], [sample], repeated, findings)")
       .def("warnings", &Calibration::warnings, Unlocked());
   m.def("calibrate", &run, "model"_a, "source"_a, "threads"_a, "max_samples"_a, "nodes_denylist"_a, "progress"_a.none(),
-        "checkpoint"_a, "checkpoint_samples"_a);
+        "checkpoint"_a, "checkpoint_samples"_a, "device"_a);
 }
 
 }  // namespace tfengine::python

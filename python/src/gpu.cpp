@@ -9,8 +9,6 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <charconv>
-
 #include "engine.h"
 #include "memory.h"
 #include "module.h"
@@ -105,32 +103,32 @@ nb::object to_dlpack(nb::handle self) {
 nb::dict run_on_device(const EngineHandle& handle,
                        const std::vector<std::pair<uintptr_t, std::vector<int64_t>>>& inputs, uintptr_t stream) {
   const std::string device = handle.engine.device();
-  constexpr std::string_view kCuda = "cuda:";
-  if (!device.starts_with(kCuda)) {
+  const int gpu = gpu_of_device(device);
+  if (gpu < 0) {
     throw InvalidArgument("run: got arrays on a GPU for an engine on the " + device + "; load it with device=\"cuda\"");
   }
-  int gpu = 0;
-  std::from_chars(device.data() + kCuda.size(), device.data() + device.size(), gpu);
-  std::vector<Shape> shapes;
-  std::vector<const void*> sources;
-  for (const auto& [address, dims] : inputs) {
-    shapes.emplace_back(dims);
-    sources.push_back(reinterpret_cast<const void*>(address));
+  std::vector<NamedTensor> views;
+  const std::vector<TensorSpec> inputs_of_engine = handle.engine.inputs();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const auto& [address, dims] = inputs[i];
+    const DType dtype = i < inputs_of_engine.size() ? inputs_of_engine[i].dtype : DType::Invalid;
+    views.push_back({"", Tensor(dtype, Shape(dims), reinterpret_cast<const void*>(address), nullptr)});
   }
+  const std::vector<TensorSpec> specs = handle.engine.outputs();
   std::vector<std::unique_ptr<DeviceArray>> outputs;
   {
     const nb::gil_scoped_release unlocked;
-    const std::vector<Shape> output_shapes = handle.engine.output_shapes(shapes);
-    const std::vector<TensorSpec> specs = handle.engine.outputs();
-    std::vector<void*> targets;
-    for (size_t i = 0; i < specs.size(); ++i) {
-      outputs.push_back(std::make_unique<DeviceArray>(gpu, specs[i].dtype, output_shapes[i], stream));
-      targets.push_back(outputs.back()->data());
-    }
-    handle.engine.run_on_device(shapes, sources, targets, stream_at(stream));
+    const auto allocate = [&](const std::vector<Shape>& shapes) {
+      std::vector<void*> targets;
+      for (size_t i = 0; i < shapes.size(); ++i) {
+        outputs.push_back(std::make_unique<DeviceArray>(gpu, specs[i].dtype, shapes[i], stream));
+        targets.push_back(outputs.back()->data());
+      }
+      return targets;
+    };
+    handle.engine.run_on_device(views, allocate, stream_at(stream));
   }
   nb::dict result;
-  const std::vector<TensorSpec> specs = handle.engine.outputs();
   for (size_t i = 0; i < outputs.size(); ++i) {
     result[nb::str(specs[i].name.c_str())] = nb::cast(outputs[i].release(), nb::rv_policy::take_ownership);
   }

@@ -137,6 +137,7 @@ def calibrate(
     progress: bool | Callback = False,
     resume: str | os.PathLike | None = None,
     resume_samples: int = 256,
+    device: str = "cpu",
 ) -> Calibration:
     """Runs the model in float on `data` and collects the histograms of its tensors, in one pass and bounded memory.
 
@@ -153,6 +154,8 @@ def calibrate(
         resume: file of what was counted so far, replaced every `resume_samples` samples and removed at the end. When it
             is there at the start, calibration goes on behind the samples it holds: the data have to bring the same
             batches in the same order as before. Other samples are an error that names the first of them.
+        device: where the model runs and its tensors are counted: "cpu", "cuda" or "cuda:1". Models with loops or branches
+            run on the CPU whatever it is; those with shapes that depend on data are refused on a GPU.
 
     Raises InvalidArgument for arrays that don't fit the model or the file of `resume`, or if there is no sample. The
     GIL is released except while the next batch is asked for.
@@ -162,6 +165,6 @@ def calibrate(
     limit = -1 if num_calibration_samples is None else num_calibration_samples
     with progress_callback(progress) as callback:
         core = _core.calibrate(
-            model._core, source, threads, limit, list(nodes_denylist), callback, resume or "", resume_samples
+            model._core, source, threads, limit, list(nodes_denylist), callback, resume or "", resume_samples, device
         )
     return Calibration(core)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "plan/backend.h"
+#include "tfengine/gpu.h"
 
 namespace tfengine {
 
@@ -17,9 +18,6 @@ std::vector<const plan::Backend*> backends_by_name(const std::string& name);
 // host what the GPU leaves. `half`: a GPU keeps and multiplies floats in half precision. InvalidArgument for a device that is
 // unknown or not there.
 std::vector<const plan::Backend*> backends_for(const std::string& device, const std::string& name, bool half = false);
-// The GPU of "cuda" or "cuda:1"; -1 for the host. InvalidArgument for anything else.
-int gpu_of_device(const std::string& device);
-
 // A plan is made and its weights are packed: the libraries' code that only this takes leaves the process's memory.
 void drop_planning_code() noexcept;
 

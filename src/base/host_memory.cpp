@@ -25,9 +25,9 @@ bool& uncleared() {
   return flag;
 }
 
-// The C library hands blocks from here on back to the system as soon as they are freed, so that each comes in small pages
-// which are cleared one by one at their first use.
-constexpr size_t kNeverKeptBytes = size_t{32} << 20;
+// The C library hands blocks of 32 MiB and more back to the system as soon as they are freed, and several smaller ones that
+// are freed together, so that each comes in small pages which are cleared one by one at their first use.
+constexpr size_t kNeverKeptBytes = size_t{8} << 20;
 
 }  // namespace
 

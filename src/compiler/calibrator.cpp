@@ -10,6 +10,8 @@
 #include "backends/list.h"
 #include "base/check.h"
 #include "compiler/calibration_impl.h"
+#include "compiler/device_observer.h"
+#include "compiler/engine_impl.h"
 #include "compiler/inputs.h"
 #include "compiler/model_impl.h"
 #include "compiler/normalisation.h"
@@ -53,6 +55,41 @@ bool takes_any_batch(const ir::Graph& graph) {
   });
 }
 
+bool has_regions(const ir::Graph& graph) {
+  const std::vector<ir::NodeId> order = graph.order();
+  return std::any_of(order.begin(), order.end(), [&](ir::NodeId id) { return !graph.node(id).regions.empty(); });
+}
+
+runtime::EngineConfig host_config(const CalibrateOptions& options) {
+  runtime::EngineConfig config;
+  config.backends = backends_by_name("");
+  config.threads = resolve_threads(options.threads);
+  config.allocator = options.allocator == nullptr ? &default_allocator() : options.allocator;
+  config.max_workspace_size_bytes = options.max_workspace_size_bytes;
+  config.specialize = passes::specialize_in_stages;
+  return config;
+}
+
+// Tensors of loops are the host's: a graph with any is run there.
+bool runs_on_device(const CalibrateOptions& options, const ir::Graph& graph) {
+  return gpu_of_device(options.device) >= 0 && !has_regions(graph);
+}
+
+runtime::EngineConfig run_config(const CalibrateOptions& options, bool on_device) {
+  EngineOptions engine;
+  engine.device = options.device;
+  engine.threads = options.threads;
+  engine.allocator = options.allocator;
+  engine.max_workspace_size_bytes = options.max_workspace_size_bytes;
+  runtime::EngineConfig config = on_device ? engine_config(engine) : host_config(options);
+  // Choosing tactics by measurement costs more than it gains over a few hundred images.
+  config.measure = false;
+  config.fuse = nullptr;  // tensors are looked at by name
+  // A device counts beside the steps that follow.
+  config.keep_all = on_device;
+  return config;
+}
+
 }  // namespace
 
 }  // namespace detail
@@ -66,29 +103,29 @@ struct Calibrator::Impl {
         histograms(detail::empty_histograms(*model.impl(), optimized.graph, names, samples)),
         by_samples(detail::takes_any_batch(optimized.graph)),
         normalised(detail::normalised_tensors(model.impl()->imported)),
-        core(std::move(optimized.graph), config(options)) {}
+        on_device(detail::runs_on_device(options, optimized.graph)),
+        core(std::move(optimized.graph), detail::run_config(options, on_device)) {}
 
-  static runtime::EngineConfig config(const CalibrateOptions& options) {
-    runtime::EngineConfig config;
-    config.backends = backends_by_name("");
-    config.threads = detail::resolve_threads(options.threads);
-    config.allocator = options.allocator == nullptr ? &default_allocator() : options.allocator;
-    config.max_workspace_size_bytes = options.max_workspace_size_bytes;
-    config.specialize = passes::specialize_in_stages;
-    // Choosing tactics by measurement costs more than it gains over a few hundred images.
-    config.measure = false;
-    return config;
-  }
+  const plan::Device* device() const { return core.config().backends[0]->device(); }
 
   void plan_for(const std::vector<Shape>& shapes) {
     if (entry != nullptr && entry->shapes() == shapes) return;
     // The new plan may fail: a plan must not be without what is looked at.
     entry.reset();
     auto planned = core.entry(shapes);
-    if (observer == nullptr) {
-      observer = std::make_unique<detail::Observer>(core.config().threads, names, averaged, histograms);
+    if (device() != nullptr && planned->next() != nullptr) {
+      fail<InvalidArgument>(
+          "calibration: the model has shapes that depend on its data, which is calibrated on the CPU; got device '{}'",
+          device()->name());
     }
-    observer->look_at(planned->prepared());
+    if (device() != nullptr) {
+      look_on_device(*planned, shapes);
+    } else {
+      if (observer == nullptr) {
+        observer = std::make_unique<detail::Observer>(core.config().threads, names, averaged, histograms);
+      }
+      observer->look_at(planned->prepared());
+    }
     entry = std::move(planned);
     if (resumed && histograms.tensors.size() != *resumed) {
       fail<InvalidArgument>(
@@ -96,6 +133,35 @@ struct Calibrator::Impl {
           "version of tfengine differ",
           *resumed, histograms.tensors.size());
     }
+  }
+
+  void look_on_device(const runtime::ShapeEntry& planned, const std::vector<Shape>& shapes) {
+    if (device_observer == nullptr) {
+      device_observer = std::make_unique<detail::DeviceObserver>(*device(), names, averaged, histograms);
+    }
+    device_observer->look_at(planned.prepared(), samples_in(shapes));
+  }
+
+  // One run, on `count` samples, whose records these are.
+  void run_observed(const std::vector<const void*>& sources, const std::vector<void*>& results,
+                    std::span<quantize::SampleRecord> records) {
+    const auto count = static_cast<int64_t>(records.size());
+    const auto lease = entry->lease();
+    if (device_observer != nullptr) {
+      lease->run_tapped(sources, results, device_observer->tap());
+      device_observer->ran();
+    } else {
+      lease->run_observed(sources, results, observer->watch(count));
+    }
+    for (int64_t n = 0; n < count; ++n) {
+      note_sample(std::move(records[static_cast<size_t>(n)]),
+                  device_observer != nullptr ? device_observer->peaks_of_sample(n) : observer->peaks_of_sample(n));
+    }
+  }
+
+  // Brings what a device counted.
+  void collect() {
+    if (device_observer != nullptr) device_observer->collect();
   }
 
   void resume(const quantize::HistogramSet& earlier) {
@@ -172,7 +238,6 @@ struct Calibrator::Impl {
     std::vector<quantize::SampleRecord> records = samples.records(inputs, count);
     const bool split = splits(inputs.shapes);
     for (int64_t first = 0; first < count; first += split ? 1 : count) {
-      const auto lease = entry->lease();
       std::vector<const void*> sources = inputs.addresses;
       std::vector<void*> results(outputs.begin(), outputs.end());
       for (size_t i = 0; split && i < sources.size(); ++i) {
@@ -182,10 +247,8 @@ struct Calibrator::Impl {
         const size_t bytes = static_cast<size_t>(descs[i].shape.elements()) * dtype_bytes(descs[i].dtype);
         results[i] = const_cast<void*>(part_of(results[i], bytes, first, count));
       }
-      lease->run_observed(sources, results, observer->watch(split ? 1 : count));
-      for (int64_t n = 0; n < (split ? 1 : count); ++n) {
-        note_sample(std::move(records[static_cast<size_t>(first + n)]), observer->peaks_of_sample(n));
-      }
+      const size_t samples_of_run = split ? size_t{1} : static_cast<size_t>(count);
+      run_observed(sources, results, std::span(records).subspan(static_cast<size_t>(first), samples_of_run));
     }
     histograms.samples += static_cast<uint64_t>(count);
   }
@@ -214,10 +277,8 @@ struct Calibrator::Impl {
     histograms.samples_seen.add(std::move(record));
   }
 
-  static int64_t samples_in(const detail::BoundInputs& inputs) {
-    const Shape& first = inputs.shapes[0];
-    return first.rank() > 0 ? first[0] : 1;
-  }
+  static int64_t samples_in(const detail::BoundInputs& inputs) { return samples_in(inputs.shapes); }
+  static int64_t samples_in(const std::vector<Shape>& shapes) { return shapes[0].rank() > 0 ? shapes[0][0] : 1; }
 
   mutable std::mutex mutex;
   detail::SampleInputs samples;
@@ -227,11 +288,13 @@ struct Calibrator::Impl {
   quantize::HistogramSet histograms;
   bool by_samples;  // the model takes batches of any size
   std::vector<detail::NormalisedTensor> normalised;
+  bool on_device;
   runtime::EngineCore core;
   std::vector<uint64_t> order;  // fingerprints of the samples so far
   std::shared_ptr<runtime::ShapeEntry> entry;
   std::unique_ptr<detail::Observer> observer;
-  std::optional<size_t> resumed;  // tensors that an earlier run counted
+  std::unique_ptr<detail::DeviceObserver> device_observer;  // instead of it on a device
+  std::optional<size_t> resumed;                            // tensors that an earlier run counted
   // Fingerprints of the samples that it counted and that were not passed over yet, as far as they are known.
   std::multiset<uint64_t> expected;
   uint64_t known_below = 0;
@@ -311,6 +374,7 @@ int64_t Calibrator::samples() const {
 Calibration Calibrator::result() const {
   const std::lock_guard lock(impl_->mutex);
   if (impl_->histograms.samples == 0) fail<InvalidArgument>("calibration: the data holds no sample");
+  impl_->collect();
   auto impl = std::make_shared<detail::CalibrationImpl>();
   impl->histograms = impl_->histograms;
   impl->normalisation = detail::judge_normalisation(impl_->normalised, impl->histograms);

@@ -16,13 +16,14 @@
 #include "base/mapped_file.h"
 #include "compiler/chunks.h"
 #include "compiler/engine_impl.h"
-#include "compiler/inputs.h"
 #include "compiler/model_impl.h"
 #include "compiler/outputs.h"
 #include "compiler/to_bf16.h"
 #include "compiler/to_signed.h"
 #include "ir/printer.h"
+#include "passes/fuse_attention.h"
 #include "passes/fuse_elementwise.h"
+#include "passes/fuse_reductions.h"
 #include "passes/split_at_data.h"
 #include "plan/image_format.h"
 
@@ -87,8 +88,13 @@ runtime::EngineConfig engine_config(const EngineOptions& options, bool half) {
   config.specialize = passes::specialize_in_stages;
   config.packed = give_back_what_planning_took;
   config.fuse = [backend = config.backends.front()](ir::Graph& graph) {
-    passes::fuse_elementwise(
-        graph, [&](const ir::Graph& within, const ir::Node& node) { return backend->fuses(within, node); });
+    const auto runs = [&](const ir::Graph& within, const ir::Node& node) { return !backend->refuses(within, node); };
+    const auto fuses = [&](const ir::Graph& within, const ir::Node& node) { return backend->fuses(within, node); };
+    passes::fuse_attention(graph, runs);
+    passes::fuse_elementwise(graph, fuses);
+    passes::fuse_reductions(graph, fuses, [&](const ir::Graph& within, const ir::Node& node) {
+      return backend->fuses_reduction(within, node);
+    });
   };
   config.timing_cache = std::make_shared<plan::TimingCache>();
   if (!options.timing_cache.empty()) config.timing_cache->load(options.timing_cache);
@@ -106,18 +112,13 @@ void save_timings(const EngineImpl& impl) {
   if (!impl.timing_cache.empty() && cache != nullptr && cache->changed()) cache->save(impl.timing_cache);
 }
 
-namespace {
-
-std::shared_ptr<runtime::ShapeEntry> entry_for(const EngineImpl& impl, const std::vector<Shape>& given,
-                                               bool to_run = false) {
+std::shared_ptr<runtime::ShapeEntry> entry_for(const EngineImpl& impl, const std::vector<Shape>& given, bool to_run) {
   const std::vector<Shape> shapes = planned_shapes(given, impl.chunk);
   const bool known = impl.core->latest() != nullptr && impl.core->latest()->shapes() == shapes;
   auto entry = impl.core->entry(shapes, to_run);
   if (!known) save_timings(impl);
   return entry;
 }
-
-}  // namespace
 
 std::shared_ptr<runtime::ShapeEntry> entry_or_default(const EngineImpl& impl, const std::vector<Shape>& shapes) {
   if (!shapes.empty()) return entry_for(impl, shapes);
@@ -303,59 +304,6 @@ void Engine::prepare(const std::vector<Shape>& input_shapes) const {
 
 bool Engine::planned(const std::vector<Shape>& input_shapes) const {
   return impl_->core->planned(detail::planned_shapes(input_shapes, impl_->chunk));
-}
-
-std::vector<NamedTensor> Engine::run(const std::vector<NamedTensor>& inputs) const {
-  const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
-  const auto entry = detail::entry_for(*impl_, bound.shapes, true);
-  if (entry->next() != nullptr) {
-    std::vector<NamedTensor> outputs = detail::named(impl_->core->graph(), impl_->core->run(*entry, bound.keep));
-    detail::save_timings(*impl_);
-    return outputs;
-  }
-  const bool chunks = entry->shapes() != bound.shapes;
-  detail::OutputBuffers outputs = detail::make_outputs(entry->plan(), chunks ? bound.shapes[0][0] : 0);
-  detail::run_entry(*impl_->core, *entry, bound, outputs.addresses);
-  return std::move(outputs.tensors);
-}
-
-void Engine::run_into(const std::vector<NamedTensor>& inputs, const std::vector<void*>& outputs) const {
-  const detail::BoundInputs bound = detail::bind_inputs(impl_->core->graph(), inputs);
-  if (outputs.size() != impl_->core->graph().outputs.size()) {
-    fail<InvalidArgument>("run_into: got {} outputs, expected {}", outputs.size(), impl_->core->graph().outputs.size());
-  }
-  const auto entry = detail::entry_for(*impl_, bound.shapes, true);
-  detail::require_fixed_outputs(*entry, "run_into");
-  if (entry->next() != nullptr) return detail::copy_outputs(impl_->core->run(*entry, bound.keep), outputs);
-  detail::run_entry(*impl_->core, *entry, bound, outputs);
-}
-
-void Engine::run_on_device(const std::vector<Shape>& input_shapes, const std::vector<const void*>& inputs,
-                           const std::vector<void*>& outputs, Stream stream) const {
-  const ir::Graph& graph = impl_->core->graph();
-  if (inputs.size() != graph.inputs.size() || outputs.size() != graph.outputs.size() ||
-      input_shapes.size() != graph.inputs.size()) {
-    fail<InvalidArgument>("run_on_device: got {} shapes, {} inputs and {} outputs, expected {} inputs and {} outputs",
-                          input_shapes.size(), inputs.size(), outputs.size(), graph.inputs.size(),
-                          graph.outputs.size());
-  }
-  const auto check_address = [&](const void* address, const std::string& name) {
-    constexpr uintptr_t kAddressAlignment = 16;
-    if (address == nullptr || reinterpret_cast<uintptr_t>(address) % kAddressAlignment != 0) {
-      fail<InvalidArgument>("run_on_device: the address of '{}' is {}, expected a multiple of {}", name, address,
-                            kAddressAlignment);
-    }
-  };
-  for (size_t i = 0; i < inputs.size(); ++i) check_address(inputs[i], graph.value(graph.inputs[i]).name);
-  for (size_t i = 0; i < outputs.size(); ++i) check_address(outputs[i], graph.outputs[i].name);
-  const auto entry = detail::entry_for(*impl_, input_shapes, true);
-  detail::require_fixed_outputs(*entry, "run_on_device");
-  if (entry->shapes() != input_shapes || entry->next() != nullptr) {
-    fail<InvalidArgument>(
-        "run_on_device: this engine runs larger batches than {} in chunks, which takes tensors of the host",
-        impl_->chunk);
-  }
-  impl_->core->lease(*entry)->run_on_device(inputs, outputs, stream);
 }
 
 std::string Engine::precision() const { return impl_->precision; }

@@ -29,7 +29,10 @@ runtime::EngineConfig engine_config(const EngineOptions& options, bool half = fa
 bool is_half(const std::string& precision, const std::string& float_precision);
 // The same from the options (JSON) of an engine file; 0 where they have none.
 int64_t chunk_of(const std::string& options);
-// The plan for these shapes, made if need be; empty: the latest, or one for the default shapes when there is none.
+// The plan for a run with these shapes, made if need be; `to_run`: one that is made takes the memory of a call.
+std::shared_ptr<runtime::ShapeEntry> entry_for(const EngineImpl& impl, const std::vector<Shape>& given,
+                                               bool to_run = false);
+// The same, empty: the latest, or one for the default shapes when there is none.
 std::shared_ptr<runtime::ShapeEntry> entry_or_default(const EngineImpl& impl, const std::vector<Shape>& shapes);
 // The engine that the bytes hold. `packed`: called when weights were packed from them.
 Engine engine_of(const Engine::Bytes& bytes, const EngineOptions& options, const std::string& name,

@@ -26,12 +26,16 @@ Tensor widened(const Tensor& tensor) {
   return result;
 }
 
+[[noreturn]] void fail_dtype(const std::string& name, DType got, DType wanted) {
+  fail<InvalidArgument>("input '{}': got {}, expected {}", name, dtype_name(got), dtype_name(wanted));
+}
+
 Tensor as_dtype(const Tensor& tensor, DType wanted, const std::string& name) {
   if (tensor.dtype() == wanted) return tensor;
   if (wanted == DType::F32 && tensor.dtype() == DType::F64) return widened<double>(tensor);
   if (wanted == DType::F32 && tensor.dtype() == DType::U8) return widened<uint8_t>(tensor);
   if (wanted == DType::F32 && tensor.dtype() == DType::S8) return widened<int8_t>(tensor);
-  fail<InvalidArgument>("input '{}': got {}, expected {}", name, dtype_name(tensor.dtype()), dtype_name(wanted));
+  fail_dtype(name, tensor.dtype(), wanted);
 }
 
 void check_shape(const ir::Value& value, const Shape& got) {
@@ -43,7 +47,11 @@ void check_shape(const ir::Value& value, const Shape& got) {
 
 }  // namespace
 
-BoundInputs bind_inputs(const ir::Graph& graph, const std::vector<NamedTensor>& tensors, bool ignore_others) {
+namespace {
+
+// By the graph's inputs. InvalidArgument for one that is unknown, missing or given twice.
+std::vector<const Tensor*> match_inputs(const ir::Graph& graph, const std::vector<NamedTensor>& tensors,
+                                        bool ignore_others) {
   std::vector<const Tensor*> found(graph.inputs.size(), nullptr);
   size_t next = 0;
   for (const NamedTensor& given : tensors) {
@@ -66,15 +74,41 @@ BoundInputs bind_inputs(const ir::Graph& graph, const std::vector<NamedTensor>& 
   }
   // Data files name their arrays as they like: with one input and one array there is no doubt.
   if (ignore_others && found.size() == 1 && found[0] == nullptr && !tensors.empty()) found[0] = &tensors[0].tensor;
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (found[i] == nullptr) {
+      fail<InvalidArgument>("input '{}' is missing; the engine has {}", graph.value(graph.inputs[i]).name,
+                            input_names(graph));
+    }
+  }
+  return found;
+}
+
+void bind(const ir::Value& value, Tensor tensor, BoundInputs& bound) {
+  check_shape(value, tensor.shape());
+  bound.shapes.push_back(tensor.shape());
+  bound.addresses.push_back(tensor.data());
+  bound.keep.push_back(std::move(tensor));
+}
+
+}  // namespace
+
+BoundInputs bind_inputs(const ir::Graph& graph, const std::vector<NamedTensor>& tensors, bool ignore_others) {
+  const std::vector<const Tensor*> found = match_inputs(graph, tensors, ignore_others);
   BoundInputs bound;
   for (size_t i = 0; i < found.size(); ++i) {
     const ir::Value& value = graph.value(graph.inputs[i]);
-    if (found[i] == nullptr)
-      fail<InvalidArgument>("input '{}' is missing; the engine has {}", value.name, input_names(graph));
-    bound.keep.push_back(as_dtype(*found[i], value.dtype, value.name));
-    check_shape(value, bound.keep.back().shape());
-    bound.shapes.push_back(bound.keep.back().shape());
-    bound.addresses.push_back(bound.keep.back().data());
+    bind(value, as_dtype(*found[i], value.dtype, value.name), bound);
+  }
+  return bound;
+}
+
+BoundInputs bind_device_inputs(const ir::Graph& graph, const std::vector<NamedTensor>& tensors) {
+  const std::vector<const Tensor*> found = match_inputs(graph, tensors, false);
+  BoundInputs bound;
+  for (size_t i = 0; i < found.size(); ++i) {
+    const ir::Value& value = graph.value(graph.inputs[i]);
+    if (found[i]->dtype() != value.dtype) fail_dtype(value.name, found[i]->dtype(), value.dtype);
+    bind(value, *found[i], bound);
   }
   return bound;
 }

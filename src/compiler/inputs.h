@@ -19,5 +19,7 @@ struct BoundInputs {
 // (labels). InvalidArgument naming the input: missing, twice, wrong dtype (unless it converts exactly: integers and
 // float64 to float32), wrong rank or dimension.
 BoundInputs bind_inputs(const ir::Graph& graph, const std::vector<NamedTensor>& tensors, bool ignore_others = false);
+// The same for tensors whose data is in a device's memory, which nothing here reads: they have the inputs' very dtypes.
+BoundInputs bind_device_inputs(const ir::Graph& graph, const std::vector<NamedTensor>& tensors);
 
 }  // namespace tfengine::detail

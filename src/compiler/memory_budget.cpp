@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "base/json_object.h"
 #include "compiler/batch_split.h"
 #include "compiler/chunks.h"
 #include "compiler/outputs.h"
@@ -22,11 +23,11 @@ int64_t batch_of(const std::vector<Shape>& shapes) {
 }
 
 nlohmann::json point_json(const EnginePoint& point) {
-  return {{"time_us", std::round(point.time_us * 10.0) / 10.0},
-          {"weights_bytes", point.weights_bytes},
-          {"activation_bytes", point.activation_bytes},
-          {"workspace_bytes", point.workspace_bytes},
-          {"total_bytes", point.total_bytes()}};
+  return json_object({{"time_us", std::round(point.time_us * 10.0) / 10.0},
+                      {"weights_bytes", point.weights_bytes},
+                      {"activation_bytes", point.activation_bytes},
+                      {"workspace_bytes", point.workspace_bytes},
+                      {"total_bytes", point.total_bytes()}});
 }
 
 std::string advice(const std::vector<Contender>& contenders, const std::vector<std::string>& unsplit, int64_t batch) {
@@ -129,10 +130,10 @@ BudgetChoice choose_within(Trials& trials, const std::vector<Contender>& contend
   for (Trial& trial : trials.trials) {
     const bool timed = contenders[trial.contender].core->config().measure;
     const auto point = trial.trade_off->fastest_within(budget_bytes);
-    tried.push_back({{"precision", contenders[trial.contender].precision},
-                     {"chunk", trial.chunk},
-                     {"fastest", point_json(trial.trade_off->front().front())},
-                     {"smallest", point_json(trial.trade_off->smallest())}});
+    tried.push_back(json_object({{"precision", contenders[trial.contender].precision},
+                                 {"chunk", trial.chunk},
+                                 {"fastest", point_json(trial.trade_off->front().front())},
+                                 {"smallest", point_json(trial.trade_off->smallest())}}));
     if (point) tried.back()["within"] = point_json(*point);
     const bool better = point && (!found || (timed && point->time_us < best.point.time_us));
     if (!better) continue;
@@ -140,14 +141,13 @@ BudgetChoice choose_within(Trials& trials, const std::vector<Contender>& contend
     found = true;
   }
   if (!found) nothing_fits(trials, contenders, budget_bytes, batch);
-  best.report = nlohmann::json{
-      {"budget_bytes", budget_bytes},
-      {"precision", contenders[best.contender].precision},
-      {"chunk", best.chunk},
-      {"timed", contenders[best.contender].core->config().measure},
-      {"predicted", point_json(best.point)},
-      {"tried",
-       tried}}.dump();
+  best.report = json_object({{"budget_bytes", budget_bytes},
+                             {"precision", contenders[best.contender].precision},
+                             {"chunk", best.chunk},
+                             {"timed", contenders[best.contender].core->config().measure},
+                             {"predicted", point_json(best.point)},
+                             {"tried", tried}})
+                    .dump();
   return best;
 }
 

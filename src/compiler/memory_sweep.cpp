@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "base/json_object.h"
 #include "compiler/chart.h"
 #include "compiler/memory_budget.h"
 
@@ -64,14 +65,14 @@ std::vector<MemoryPoint> thinned(const std::vector<MemoryPoint>& points) {
 }
 
 nlohmann::json point_json(const MemoryPoint& point) {
-  return {{"precision", point.precision},
-          {"chunk", point.chunk},
-          {"max_workspace_size_bytes", point.max_workspace_size_bytes},
-          {"time_us", point.time_us},
-          {"weights_bytes", point.weights_bytes},
-          {"activation_bytes", point.activation_bytes},
-          {"workspace_bytes", point.workspace_bytes},
-          {"total_bytes", point.total_bytes}};
+  return json_object({{"precision", point.precision},
+                      {"chunk", point.chunk},
+                      {"max_workspace_size_bytes", point.max_workspace_size_bytes},
+                      {"time_us", point.time_us},
+                      {"weights_bytes", point.weights_bytes},
+                      {"activation_bytes", point.activation_bytes},
+                      {"workspace_bytes", point.workspace_bytes},
+                      {"total_bytes", point.total_bytes}});
 }
 
 nlohmann::json points_json(const std::vector<MemoryPoint>& points) {
@@ -117,10 +118,10 @@ MemorySweep sweep(Trials& trials, const std::vector<Contender>& contenders, cons
 }  // namespace detail
 
 std::string MemorySweep::to_json() const {
-  return nlohmann::json{{"model", model},
-                        {"batch_size", batch_size},
-                        {"by_workspace", detail::points_json(by_workspace)},
-                        {"by_total", detail::points_json(by_total)}}
+  return json_object({{"model", model},
+                      {"batch_size", batch_size},
+                      {"by_workspace", detail::points_json(by_workspace)},
+                      {"by_total", detail::points_json(by_total)}})
       .dump(1);
 }
 

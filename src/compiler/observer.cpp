@@ -10,13 +10,14 @@ namespace tfengine::detail {
 
 namespace {
 
-// Values of each sample that also go to the logarithmic histogram, evenly spread: enough for its percentiles, and the
-// same ones however samples are batched.
+// Values of each sample that also go to the logarithmic histogram, evenly spread.
 constexpr int64_t kLogSamples = 1024;
 
 quantize::Moments converted(const kernels::Moments& m) { return {m.min, m.max, m.count, m.zeros, m.nans, m.infs}; }
 
 }  // namespace
+
+int64_t log_stride(int64_t elements) { return std::max<int64_t>(1, elements / kLogSamples); }
 
 Observer::Observer(int threads, std::span<const std::string> tensors, std::span<const std::string> averaged,
                    quantize::HistogramSet& set)
@@ -130,7 +131,7 @@ kernels::Moments Observer::count(const plan::TensorDesc& desc, const float* data
 
 void Observer::add_log(const plan::TensorDesc& desc, const float* data, int64_t n, int64_t elements,
                        quantize::Histogram& histogram) {
-  const int64_t stride = std::max<int64_t>(1, elements / kLogSamples);
+  const int64_t stride = log_stride(elements);
   const int64_t first = n * elements;
   if (desc.dense()) {
     return histogram.add_log(data + first, static_cast<size_t>(elements), static_cast<size_t>(stride));

@@ -15,6 +15,10 @@
 
 namespace tfengine::detail {
 
+// Of the values of a sample, those at multiples of this are counted logarithmically: enough for percentiles, and the same ones
+// however samples are batched.
+int64_t log_stride(int64_t elements);
+
 class Observer {
  public:
   // `tensors`: names of F32 values to count, `averaged`: to sum by channel; those that a plan does not have are left out.

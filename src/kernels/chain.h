@@ -12,6 +12,7 @@
 #include "kernels/half.h"
 #include "kernels/math_f32.h"
 #include "kernels/num.h"
+#include "kernels/reduce.h"
 #include "kernels/typed.h"
 
 namespace tfengine::kernels {
@@ -57,6 +58,9 @@ struct ChainProgram {
   std::vector<ChainTensor> inputs;
   std::vector<ChainStep> steps;
   std::vector<ChainTensor> outputs;
+  // Where it is not 0, the one output (float32) holds the results of so many neighbouring values each, instead of them.
+  int64_t fold = 0;
+  ReduceKind fold_kind = ReduceKind::Sum;
 };
 
 // Null when the program can be run, else what is wrong with it: numbers out of range, a register read before it is written,
@@ -75,6 +79,7 @@ struct ChainPlan {
   std::vector<Input> inputs;
   std::vector<int> slots;   // of the registers, -1 for Direct inputs
   std::vector<bool> dense;  // of the outputs
+  bool streamed = false;    // outputs go past the caches
   int direct_output = -1;   // the output that the last step writes where it belongs
   int64_t slot_bytes = 0;   // of one register
   int64_t rows_per_block = 1;
@@ -84,9 +89,11 @@ struct ChainPlan {
   double ns = 0.0;  // rough time on one thread
 };
 ChainPlan chain_plan(ChainProgram program);
+// Scratch memory of a run: of programs that fold.
+size_t chain_workspace_bytes(const ChainPlan& plan);
 
 // src[i] and dst[i] are the memory of the program's inputs and outputs. An output may be the memory of an input that has its
-// size and strides; no two outputs of the same input.
-void chain_run(const ChainPlan& plan, const void* const* src, void* const* dst, int threads);
+// size and strides; no two outputs of the same input; none where values are folded.
+void chain_run(const ChainPlan& plan, const void* const* src, void* const* dst, int threads, void* workspace = nullptr);
 
 }  // namespace tfengine::kernels

@@ -5,6 +5,7 @@
 #include "kernels/chain.h"
 #include "kernels/chain_blocks.h"
 #include "kernels/eltwise_block.h"
+#include "kernels/stream.h"
 
 namespace tfengine::kernels {
 namespace {
@@ -168,7 +169,18 @@ const char* chain_error(const ChainProgram& program) {
     if (output.reg >= kMost || !written[output.reg]) return "an output is never written";
     if (types[output.reg] != register_type(output)) return "an output is of another type than its register";
   }
-  return nullptr;
+  if (program.fold == 0) return nullptr;
+  if (program.outputs.size() != 1 || program.outputs[0].form != Form::Plain || program.outputs[0].type != Num::F32)
+    return "what it folds are not float32 numbers of one output";
+  int64_t elements = 1;
+  for (int axis = 0; axis < program.rank; ++axis) elements *= program.dims[axis];
+  return program.fold < 0 || program.fold_kind > ReduceKind::Prod || elements % program.fold != 0
+             ? "what it folds is no part of its values"
+             : nullptr;
+}
+
+size_t chain_workspace_bytes(const ChainPlan& plan) {
+  return plan.program.fold == 0 ? 0 : static_cast<size_t>(2 * plan.blocks) * sizeof(float);
 }
 
 ChainPlan chain_plan(ChainProgram given) {
@@ -193,16 +205,18 @@ ChainPlan chain_plan(ChainProgram given) {
   }
   while (static_cast<int64_t>(plan.slots.size()) < registers_of(program)) plan.slots.push_back(slots++);
   for (const ChainTensor& output : program.outputs) plan.dense.push_back(is_dense(program, output));
-  for (size_t i = 0; i < program.outputs.size(); ++i) {
+  int64_t elements = 1, out_bytes = 0;
+  for (int axis = 0; axis < program.rank; ++axis) elements *= program.dims[axis];
+  for (const ChainTensor& output : program.outputs) out_bytes += elements * element_bytes(output);
+  plan.streamed = program.fold == 0 && out_bytes >= kStreamedBytes;
+  for (size_t i = 0; i < program.outputs.size() && !plan.streamed; ++i) {
     const ChainTensor& output = program.outputs[i];
     const bool dense = plan.dense[i] || (plan.rows_per_block == 1 && output.strides[program.rank - 1] == 1);
-    if (output.form == Form::Plain && dense && output.reg == program.steps.back().dst)
+    if (program.fold == 0 && output.form == Form::Plain && dense && output.reg == program.steps.back().dst)
       plan.direct_output = static_cast<int>(i);
   }
   double ns = 0.3;
   for (const ChainStep& step : program.steps) ns += step_ns(step);
-  int64_t elements = 1;
-  for (int axis = 0; axis < program.rank; ++axis) elements *= program.dims[axis];
   plan.ns = ns * static_cast<double>(elements);
   return plan;
 }

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "kernels/line_extreme.h"
 #include "kernels/num.h"
 #include "kernels/parallel.h"
 
@@ -60,20 +61,12 @@ void run_total(bool product, const LineShape& s, bool exclusive, bool reverse, c
 }
 
 template <class T, class Place>
-void find_extremes(bool largest, const LineShape& s, const T* src, Place* dst, int threads) {
-  for_blocks(s, 0.6, threads, [&](int64_t o, int64_t column, int64_t columns) {
+void find_extremes(Num type, bool largest, const LineShape& s, const T* src, Place* dst, int threads) {
+  for_blocks(s, s.inner == 1 ? 0.15 : 0.6, threads, [&](int64_t o, int64_t column, int64_t columns) {
     Place* places = dst + o * s.inner + column;
     const T* first = src + o * s.size * s.inner + column;
     if (columns == 1 && s.inner == 1) {
-      // In two passes, of which the first is vectors.
-      T best = first[0];
-      if (largest) {
-        for (int64_t i = 0; i < s.size; ++i) best = first[i] > best ? first[i] : best;
-      } else {
-        for (int64_t i = 0; i < s.size; ++i) best = first[i] < best ? first[i] : best;
-      }
-      const T* found = std::find(first, first + s.size, best);
-      *places = found == first + s.size ? Place(0) : static_cast<Place>(found - first);
+      *places = static_cast<Place>(extreme_of_line(type, largest, first, s.size));
       return;
     }
     T best[kColumns];
@@ -238,8 +231,8 @@ void running_total(Running kind, Num type, const LineShape& shape, bool exclusiv
 void extreme_place(bool largest, Num type, const LineShape& shape, const void* src, bool wide, void* dst, int threads) {
   with_bytes_or_num(type, [&]<class T>(T) {
     const T* x = static_cast<const T*>(src);
-    wide ? find_extremes(largest, shape, x, static_cast<int64_t*>(dst), threads)
-         : find_extremes(largest, shape, x, static_cast<int32_t*>(dst), threads);
+    wide ? find_extremes(type, largest, shape, x, static_cast<int64_t*>(dst), threads)
+         : find_extremes(type, largest, shape, x, static_cast<int32_t*>(dst), threads);
   });
 }
 

@@ -41,6 +41,8 @@ void math_block(MathOp op, int64_t n, const float* src, float* dst) {
       return map_block(n, src, dst, [](DF d, auto x) HWY_ATTR { return hn::Sin(d, x); });
     case MathOp::Cos:
       return map_block(n, src, dst, [](DF d, auto x) HWY_ATTR { return hn::Cos(d, x); });
+    case MathOp::Tan:
+      return map_block(n, src, dst, [](DF d, auto x) HWY_ATTR { return hn::Div(hn::Sin(d, x), hn::Cos(d, x)); });
     case MathOp::Asin:
       return map_block(n, src, dst, [](DF d, auto x) HWY_ATTR { return hn::Asin(d, x); });
     case MathOp::Acos:
@@ -105,6 +107,7 @@ constexpr Domain domain_of(MathOp op) {
   switch (op) {
     case MathOp::Sin:
     case MathOp::Cos:
+    case MathOp::Tan:
       return {-30000.0f, 30000.0f};
     case MathOp::Asin:
     case MathOp::Acos:

@@ -26,6 +26,13 @@ struct PoolWindow {
   int64_t image, y0, y1, x0, x1;
 };
 
+// The columns of the window of output column ox.
+inline void cut_columns(const PoolShape& s, int64_t ox, PoolWindow& w) {
+  const int64_t x = ox * s.stride_w - s.pad_left;
+  w.x0 = std::max<int64_t>(x, 0);
+  w.x1 = std::max(std::min(x + s.window_w, s.in_w), w.x0);
+}
+
 // Channels of one block of sums: 16 KiB of input rows of a 7 x 7 window stay in the first-level cache.
 inline constexpr int64_t kPoolChannels = 256;
 
@@ -133,6 +140,39 @@ void add_pixels(Elem elem, const void* src, int64_t rows, int64_t row_step, int6
   }
 }
 
+// Means of whole vectors of type D from channel c on; returns the first channel that is left.
+template <class D>
+HWY_INLINE int64_t mean_vectors(D d, const float* corner, int64_t rows, int64_t row_step, int64_t cols, int64_t step,
+                                int64_t c, int64_t channels, float factor, float* dst) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (; c + lanes <= channels; c += lanes) {
+    auto sum = hn::Zero(d);
+    for (int64_t y = 0; y < rows; ++y) {
+      const float* p = corner + y * row_step + c;
+      for (int64_t x = 0; x < cols; ++x, p += step) sum = hn::Add(sum, hn::LoadU(d, p));
+    }
+    hn::StoreU(hn::Mul(sum, hn::Set(d, factor)), d, dst + c);
+  }
+  return c;
+}
+
+// A row of results of an average pool of floats without an activation. `w` has the rows of its windows.
+void mean_row_f32(const PoolShape& s, PoolWindow w, const float* src, float* dst) {
+  const int64_t step = s.src_pixel_stride, row_step = s.in_w * step, rows = w.y1 - w.y0;
+  const float* line = src + (w.image * s.in_h + w.y0) * row_step;
+  for (int64_t x = 0; x < s.out_w; ++x, dst += s.dst_pixel_stride) {
+    cut_columns(s, x, w);
+    const int64_t cols = w.x1 - w.x0;
+    const float factor = 1.0f / static_cast<float>(std::max<int64_t>(rows * cols, 1));
+    const auto from = [&](auto d, int64_t c) HWY_ATTR {
+      return mean_vectors(d, line + w.x0 * step, rows, row_step, cols, step, c, s.channels, factor, dst);
+    };
+    int64_t c = from(hn::ScalableTag<float>(), 0);
+    c = from(hn::CappedTag<float, 4>(), c);
+    from(hn::CappedTag<float, 1>(), c);
+  }
+}
+
 // dst = act(sums * factor - the source's zero point), stored as dst's type.
 void finish_sums(const PoolEpilogue& e, int64_t n, const float* sums, float factor, void* dst) {
   Epilogue epilogue;
@@ -160,6 +200,7 @@ namespace {
 
 HWY_EXPORT(max_window);
 HWY_EXPORT(add_pixels);
+HWY_EXPORT(mean_row_f32);
 HWY_EXPORT(finish_sums);
 
 bool same_grid(const PoolEpilogue& e) {
@@ -168,9 +209,9 @@ bool same_grid(const PoolEpilogue& e) {
   return std::abs(e.src_scale * e.dst_inv_scale - 1.0f) < 9.5e-7f && e.src_zero == e.dst_zero;
 }
 
-// Calls f(window, index of the output pixel) for every output pixel.
+// Calls f(window, index of the output row) for every output row; the window has no columns yet.
 template <class F>
-void for_each_window(const PoolShape& s, double ns_per_tap, int threads, F&& f) {
+void for_each_row(const PoolShape& s, double ns_per_tap, int threads, F&& f) {
   const int64_t rows = s.batch * s.out_h;
   const double ns = ns_per_tap * static_cast<double>(rows * s.out_w * s.channels * s.window_h * s.window_w);
   parallel_ranges(rows, useful_threads(threads, ns, rows), [&](int64_t begin, int64_t end, int) {
@@ -180,12 +221,18 @@ void for_each_window(const PoolShape& s, double ns_per_tap, int threads, F&& f) 
       const int64_t y = r % s.out_h * s.stride_h - s.pad_top;
       w.y0 = std::max<int64_t>(y, 0);
       w.y1 = std::max(std::min(y + s.window_h, s.in_h), w.y0);
-      for (int64_t ox = 0; ox < s.out_w; ++ox) {
-        const int64_t x = ox * s.stride_w - s.pad_left;
-        w.x0 = std::max<int64_t>(x, 0);
-        w.x1 = std::max(std::min(x + s.window_w, s.in_w), w.x0);
-        f(w, r * s.out_w + ox);
-      }
+      f(w, r);
+    }
+  });
+}
+
+// Calls f(window, index of the output pixel) for every output pixel.
+template <class F>
+void for_each_window(const PoolShape& s, double ns_per_tap, int threads, F&& f) {
+  for_each_row(s, ns_per_tap, threads, [&](PoolWindow w, int64_t row) {
+    for (int64_t ox = 0; ox < s.out_w; ++ox) {
+      cut_columns(s, ox, w);
+      f(w, row * s.out_w + ox);
     }
   });
 }
@@ -216,6 +263,12 @@ void max_pool(const PoolShape& s, const PoolEpilogue& e, const void* src, void* 
 }
 
 void avg_pool(const PoolShape& s, const PoolEpilogue& e, const void* src, void* dst, int threads) {
+  if (same_grid(e) && e.src_elem == Elem::F32) {
+    return for_each_row(s, 0.05, threads, [&](const PoolWindow& w, int64_t row) {
+      HWY_DYNAMIC_DISPATCH(mean_row_f32)
+      (s, w, static_cast<const float*>(src), static_cast<float*>(dst) + row * s.out_w * s.dst_pixel_stride);
+    });
+  }
   for_each_window(s, 0.08, threads, [&](const PoolWindow& w, int64_t pixel) {
     const int64_t count = (w.y1 - w.y0) * (w.x1 - w.x0);
     const float factor = src_factor(e) / static_cast<float>(std::max<int64_t>(count, 1));
@@ -223,7 +276,8 @@ void avg_pool(const PoolShape& s, const PoolEpilogue& e, const void* src, void* 
     alignas(64) float sums[kPoolChannels];
     for (int64_t c = 0; c < s.channels; c += kPoolChannels) {
       const int64_t n = std::min(kPoolChannels, s.channels - c);
-      std::fill_n(sums, kPoolChannels, 0.0f);
+      // To a whole vector: what lies behind the channels is multiplied, too.
+      std::fill_n(sums, (n + 63) / 64 * 64, 0.0f);
       HWY_DYNAMIC_DISPATCH(add_pixels)
       (e.src_elem, offset(e.src_elem, src, corner + c), w.y1 - w.y0, s.in_w * s.src_pixel_stride, w.x1 - w.x0,
        s.src_pixel_stride, n, sums);

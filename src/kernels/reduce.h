@@ -18,4 +18,9 @@ struct ReduceShape {
 // element (0 for Sum, NaN for Mean, -inf for Max, +inf for Min, 1 for Prod).
 void reduce_f32(ReduceKind kind, const ReduceShape& shape, const float* src, float* dst, int threads);
 
+// What folding starts from, two results as one, and the result of n neighbours. Mean is Sum here: its factor comes last.
+float reduce_neutral(ReduceKind kind);
+float reduce_two(ReduceKind kind, float a, float b);
+float reduce_line(ReduceKind kind, const float* src, int64_t n);
+
 }  // namespace tfengine::kernels

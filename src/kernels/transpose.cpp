@@ -6,11 +6,17 @@
 
 #include <algorithm>
 
+#include "hwy/highway.h"
 #include "kernels/copy.h"
 #include "kernels/parallel.h"
+#include "kernels/stream.h"
 
+// Vectors of 16 bytes, which every instruction set has: this is compiled once.
+HWY_BEFORE_NAMESPACE();
 namespace tfengine::kernels {
 namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
 
 struct Merged {
   int rank = 0;
@@ -40,21 +46,47 @@ Merged merge_axes(const TransposeShape& s) {
   return m;
 }
 
-// dst[c * dst_step + r] = src[r * src_step + c] for a tile of rows x cols.
-template <class T>
-void tile(const T* src, int64_t src_step, int64_t rows, int64_t cols, T* dst, int64_t dst_step) {
+// A square of elements, N rows of one vector: N is what 16 bytes hold. In each of log2(N) rounds row i and row i + N / 2 are
+// riffled into rows 2 i and 2 i + 1; after the last, rows are columns.
+template <class T, class Column>
+HWY_INLINE void turn_square(const T* src, int64_t src_step, Column&& column) {
+  const hn::FixedTag<T, 16 / sizeof(T)> d;
+  constexpr int kSize = 16 / sizeof(T);
+  hn::Vec<decltype(d)> a[kSize], b[kSize];
+  for (int r = 0; r < kSize; ++r) a[r] = hn::LoadU(d, src + r * src_step);
+  for (int round = kSize; round > 1; round /= 2) {
+    for (int i = 0; i < kSize / 2; ++i) {
+      b[2 * i] = hn::InterleaveLower(d, a[i], a[i + kSize / 2]);
+      b[2 * i + 1] = hn::InterleaveUpper(d, a[i], a[i + kSize / 2]);
+    }
+    for (int i = 0; i < kSize; ++i) a[i] = b[i];
+  }
+  for (int c = 0; c < kSize; ++c) hn::StoreU(a[c], d, column(c));
+}
+
+// column(c)[r] = src[r * src_step + c] for a tile of rows x cols.
+template <class T, class Column>
+void tile(const T* src, int64_t src_step, int64_t rows, int64_t cols, Column&& column) {
+  constexpr int64_t kSize = 16 / sizeof(T);
+  const int64_t whole_rows = rows / kSize * kSize, whole_cols = cols / kSize * kSize;
+  // A line of the cache of each row at a time, which fills lines of the columns.
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t top = 0; top < whole_rows; top += kLine) {
+    for (int64_t c = 0; c < whole_cols; c += kSize) {
+      for (int64_t r = top; r < std::min(top + kLine, whole_rows); r += kSize) {
+        turn_square(src + r * src_step + c, src_step, [&](int64_t k) { return column(c + k) + r; });
+      }
+    }
+  }
   for (int64_t c = 0; c < cols; ++c) {
-    T* to = dst + c * dst_step;
-    const T* from = src + c;
-    for (int64_t r = 0; r < rows; ++r) to[r] = from[r * src_step];
+    T* to = column(c);
+    for (int64_t r = c < whole_cols ? whole_rows : 0; r < rows; ++r) to[r] = src[r * src_step + c];
   }
 }
 
 // The source's innermost axis is axis `inner` (< rank - 1) of dst; dst's innermost has src stride `strides[rank - 1]`.
 template <class T>
 void transpose_tiles(const Merged& m, int inner, const T* src, T* dst, int threads) {
-  // 32 rows of a 64-byte line each: both sides of a tile fit the first-level cache several times over.
-  constexpr int64_t kTile = 32;
   const int last = m.rank - 1;
   int64_t dst_strides[8], step = 1, outer = 1;
   for (int k = last; k >= 0; --k) {
@@ -63,15 +95,24 @@ void transpose_tiles(const Merged& m, int inner, const T* src, T* dst, int threa
     if (k != last && k != inner) outer *= m.dims[k];
   }
   const int64_t rows = m.dims[last], cols = m.dims[inner];
-  const int64_t row_tiles = (rows + kTile - 1) / kTile, col_tiles = (cols + kTile - 1) / kTile;
+  // A line of the cache of each of 256 source rows, so that results are written in long runs; where there are fewer rows,
+  // more of each.
+  const int64_t tile_rows = std::min<int64_t>(rows, 256);
+  const int64_t tile_cols =
+      std::max<int64_t>(64 / static_cast<int64_t>(sizeof(T)), 4096 / std::max<int64_t>(tile_rows, 1) / 16 * 16);
+  const int64_t row_tiles = (rows + tile_rows - 1) / tile_rows, col_tiles = (cols + tile_cols - 1) / tile_cols;
   const int64_t units = outer * row_tiles * col_tiles;
-  const double ns = 0.7 * static_cast<double>(step);
+  constexpr int64_t kMostOfTile = std::max<int64_t>(256 * 64 / sizeof(T), 4096);
+  // Runs of a few lines at least, and results that are large.
+  const bool runs = tile_rows * static_cast<int64_t>(sizeof(T)) >= 512 || dst_strides[inner] == tile_rows;
+  const bool streamed = runs && step * static_cast<int64_t>(sizeof(T)) >= kStreamedBytes;
+  const double ns = 0.3 * static_cast<double>(step);
   parallel_ranges(units, useful_threads(threads, ns, units), [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
       int64_t index = i;
-      const int64_t c = index % col_tiles * kTile;
+      const int64_t c = index % col_tiles * tile_cols;
       index /= col_tiles;
-      const int64_t r = index % row_tiles * kTile;
+      const int64_t r = index % row_tiles * tile_rows;
       index /= row_tiles;
       int64_t from = r * m.strides[last] + c, to = r + c * dst_strides[inner];
       for (int k = last; k >= 0; --k) {
@@ -80,10 +121,37 @@ void transpose_tiles(const Merged& m, int inner, const T* src, T* dst, int threa
         to += index % m.dims[k] * dst_strides[k];
         index /= m.dims[k];
       }
-      tile(src + from, m.strides[last], std::min(kTile, rows - r), std::min(kTile, cols - c), dst + to,
-           dst_strides[inner]);
+      const int64_t height = std::min(tile_rows, rows - r), width = std::min(tile_cols, cols - c);
+      if (!streamed) {
+        tile(src + from, m.strides[last], height, width, [&](int64_t k) { return dst + to + k * dst_strides[inner]; });
+        continue;
+      }
+      alignas(64) T turned[kMostOfTile];
+      tile(src + from, m.strides[last], height, width, [&](int64_t k) { return turned + k * height; });
+      // Rows of the result that follow each other are one.
+      const bool together = dst_strides[inner] == height;
+      for (int64_t k = 0; k < (together ? 1 : width); ++k) {
+        stream_copy(static_cast<size_t>((together ? width : 1) * height) * sizeof(T), turned + k * height,
+                    dst + to + k * dst_strides[inner]);
+      }
     }
+    if (streamed) finish_streams();
   });
+}
+
+// f with a value of the unsigned type of that size.
+template <class F>
+void with_unsigned(int64_t elem_bytes, F&& f) {
+  switch (elem_bytes) {
+    case 1:
+      return f(uint8_t{});
+    case 2:
+      return f(uint16_t{});
+    case 4:
+      return f(uint32_t{});
+    default:
+      return f(uint64_t{});
+  }
 }
 
 }  // namespace
@@ -108,16 +176,26 @@ void transpose(int64_t elem_bytes, const TransposeShape& shape, const void* src,
   }
   int inner = 0;
   while (m.strides[inner] != 1) ++inner;
-  switch (elem_bytes) {
-    case 1:
-      return transpose_tiles(m, inner, static_cast<const uint8_t*>(src), static_cast<uint8_t*>(dst), threads);
-    case 2:
-      return transpose_tiles(m, inner, static_cast<const uint16_t*>(src), static_cast<uint16_t*>(dst), threads);
-    case 4:
-      return transpose_tiles(m, inner, static_cast<const uint32_t*>(src), static_cast<uint32_t*>(dst), threads);
-    default:
-      return transpose_tiles(m, inner, static_cast<const uint64_t*>(src), static_cast<uint64_t*>(dst), threads);
-  }
+  with_unsigned(elem_bytes, [&]<class T>(T) {
+    transpose_tiles(m, inner, static_cast<const T*>(src), static_cast<T*>(dst), threads);
+  });
+}
+
+void take_columns(int64_t elem_bytes, int64_t rows, int64_t cols, int64_t src_step, const void* src, void* const* dst,
+                  int threads) {
+  with_unsigned(elem_bytes, [&]<class T>(T) {
+    constexpr int64_t kRows = 1024;
+    const int64_t parts = (rows + kRows - 1) / kRows;
+    const double ns = 0.3 * static_cast<double>(rows * cols);
+    parallel_ranges(parts, useful_threads(threads, ns, parts), [&](int64_t begin, int64_t end, int) {
+      for (int64_t part = begin; part < end; ++part) {
+        const int64_t first = part * kRows;
+        tile(static_cast<const T*>(src) + first * src_step, src_step, std::min(kRows, rows - first), cols,
+             [&](int64_t c) { return static_cast<T*>(dst[c]) + first; });
+      }
+    });
+  });
 }
 
 }  // namespace tfengine::kernels
+HWY_AFTER_NAMESPACE();

@@ -15,6 +15,7 @@
 #define HWY_TARGET_INCLUDE "kernels/typed.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernels/divide-inl.h"
 
 #ifndef TFENGINE_KERNELS_TYPED_ONCE
 #define TFENGINE_KERNELS_TYPED_ONCE
@@ -34,11 +35,6 @@ inline bool is_comparison(TypedOp op) { return op >= TypedOp::Equal && op <= Typ
 HWY_BEFORE_NAMESPACE();
 namespace tfengine::kernels {
 namespace HWY_NAMESPACE {
-
-// Integers as unsigned ones, which wrap where signed arithmetic is undefined.
-template <class T>
-using Wrapping = typename std::conditional_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, std::make_unsigned<T>,
-                                             std::type_identity<T>>::type;
 
 // Calls row(offsets of the operands, first, count) for runs along the innermost axis, shared by threads.
 template <int kOperands, class Row>
@@ -154,35 +150,6 @@ void clamp(const TypedShape& shape, const void* const* operands, void* dst, int 
 }
 
 template <class T>
-T truncated(T a, T b) {
-  // The quotient of the least number and -1 does not fit: it wraps to itself.
-  return b == T(-1) ? static_cast<T>(Wrapping<T>(0) - Wrapping<T>(a)) : static_cast<T>(a / b);
-}
-template <class T>
-T remainder_of(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>)
-    return std::fmod(a, b);
-  else
-    return std::is_signed_v<T> && b == T(-1) ? T(0) : static_cast<T>(a % b);
-}
-template <class T>
-T floor_mod(T a, T b) {
-  const T rest = remainder_of(a, b);
-  return rest != 0 && (rest < 0) != (b < 0) ? static_cast<T>(rest + b) : rest;
-}
-template <class T>
-T floor_div(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) {
-    return std::floor(a / b);
-  } else if constexpr (std::is_signed_v<T>) {
-    if (b == T(-1)) return truncated(a, b);
-    return static_cast<T>(a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0));
-  } else {
-    return static_cast<T>(a / b);
-  }
-}
-
-template <class T>
 void run_unary(TypedOp op, const TypedShape& s, const void* const* in, void* dst, int threads) {
   using W = Wrapping<T>;
   const double ns = typed_ns(op);
@@ -241,6 +208,14 @@ void run_real(TypedOp op, const TypedShape& s, const void* const* in, void* dst,
   }
 }
 
+template <bool kFloor>
+void remainders(const TypedShape& shape, const void* const* operands, void* dst, double ns, int threads) {
+  const auto *a = static_cast<const float*>(operands[0]), *b = static_cast<const float*>(operands[1]);
+  for_rows<2>(shape, ns, threads, [&](const int64_t* at, const int64_t* step, int64_t first, int64_t n) {
+    remainder_row<kFloor>(a + at[0], step[0], b + at[1], step[1], n, static_cast<float*>(dst) + first);
+  });
+}
+
 template <class T>
 void run_arithmetic(TypedOp op, const TypedShape& s, const void* const* in, void* dst, int threads) {
   using W = Wrapping<T>;
@@ -263,17 +238,19 @@ void run_arithmetic(TypedOp op, const TypedShape& s, const void* const* in, void
     case TypedOp::Min:
       return go([](T a, T b) { return b < a ? b : a; });
     case TypedOp::FloorDiv:
-      return go(floor_div<T>);
+      return go([](T a, T b) { return floor_div(a, b); });
     case TypedOp::FloorMod:
-      return go(floor_mod<T>);
+      if constexpr (std::is_same_v<T, float>) return remainders<true>(s, in, dst, ns, threads);
+      return go([](T a, T b) { return floor_mod(a, b); });
     case TypedOp::TruncateMod:
-      return go(remainder_of<T>);
+      if constexpr (std::is_same_v<T, float>) return remainders<false>(s, in, dst, ns, threads);
+      return go([](T a, T b) { return remainder_of(a, b); });
     case TypedOp::Div:
     case TypedOp::TruncateDiv:
       if constexpr (std::is_floating_point_v<T>) {
         if (op == TypedOp::Div) return go([](T a, T b) { return a / b; });
       } else {
-        return go(truncated<T>);
+        return go([](T a, T b) { return truncated(a, b); });
       }
       break;
     default:
@@ -366,6 +343,8 @@ bool run(TypedOp op, Num type, const TypedShape& shape, const void* const* opera
 }
 
 void cast(Num from, Num to, int64_t count, const void* src, void* dst, int threads) {
+  // Bools are bytes of 0 and 1, for which there are vectors.
+  if (from == Num::Bool) from = Num::U8;
   with_num(from, [&]<class From>(From) {
     with_num(to, [&]<class To>(To) {
       constexpr int64_t kPiece = 8192;

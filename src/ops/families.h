@@ -10,6 +10,7 @@ namespace tfengine::ops {
 
 std::vector<Op> activation_ops();
 std::vector<Op> arg_reduce_ops();
+std::vector<Op> attention_ops();
 std::vector<Op> batch_norm_ops();
 std::vector<Op> binary_ops();
 std::vector<Op> bitcast_ops();

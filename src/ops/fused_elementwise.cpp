@@ -20,6 +20,16 @@ std::vector<Tensor> evaluate_fused(const ir::Node& node, std::span<const Tensor>
 
 }  // namespace
 
+bool is_reduction(const std::string& op) {
+  return op == "Sum" || op == "Mean" || op == "Max" || op == "Min" || op == "Prod";
+}
+
+ir::NodeId final_reduction(const ir::Graph& region) {
+  if (region.outputs.size() != 1) return ir::kNone;
+  const ir::NodeId last = region.value(region.outputs[0].value).producer;
+  return last != ir::kNone && is_reduction(region.node(last).op) ? last : ir::kNone;
+}
+
 bool is_fused(const ir::Node& node) { return node.op == kFusedElementwise; }
 
 void check_fused(const ir::Node& node) {

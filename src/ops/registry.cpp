@@ -19,6 +19,7 @@ Registry make_registry() {
   constexpr std::vector<Op> (*kFamilies[])() = {
       activation_ops,
       arg_reduce_ops,
+      attention_ops,
       batch_norm_ops,
       binary_ops,
       bitcast_ops,

@@ -84,6 +84,10 @@ class RunningPlan {
 // per iteration.
 using Watch = std::function<void(const RunningPlan& running, int step, double elapsed_us)>;
 
+// Called behind every step while a run on a device is recorded (step -1: before the first): what it puts into the queue runs
+// with every replay.
+using Tap = std::function<void(const RunningPlan& running, int step, Queue& queue)>;
+
 // A tactic bound to addresses: run() looks up, hashes and allocates nothing.
 class BoundKernel {
  public:
@@ -150,6 +154,8 @@ class Backend {
   virtual std::optional<Refusal> refuses_zero_point(const ir::Graph& graph, const ir::Node& node, int input) const = 0;
   // Whether the node, of static shapes, may become a part of a FusedElementwise, which is one step then.
   virtual bool fuses(const ir::Graph& /*graph*/, const ir::Node& /*node*/) const { return false; }
+  // Whether the backend runs this reduction as the last node of a FusedElementwise that makes its input.
+  virtual bool fuses_reduction(const ir::Graph& /*graph*/, const ir::Node& /*node*/) const { return false; }
   // Whether steps may read and write channel slices (pixel_stride) for this node: inputs and outputs respectively.
   virtual bool takes_strided_input(const StepSpec& spec, int input) const = 0;
   virtual bool takes_strided_output(const StepSpec& spec) const = 0;

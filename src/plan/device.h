@@ -42,6 +42,8 @@ class Queue {
   virtual double elapsed_us(const std::function<void()>& work) = 0;
 };
 
+class TensorCounter;
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -54,6 +56,7 @@ class Device {
   // Host memory that the device copies from and to without help: page-locked.
   virtual Allocator& staging() const = 0;
   virtual std::unique_ptr<Queue> make_queue() const = 0;
+  virtual std::unique_ptr<TensorCounter> make_counter() const = 0;
 };
 
 }  // namespace tfengine::plan

@@ -4,6 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include "plugin/kernel_device.h"
+
 namespace tfengine::plugin {
 
 namespace tf = tensorflow;
@@ -28,6 +30,9 @@ void NativeSegment::run(tf::OpKernelContext* context, std::function<void()> done
   absl::Status status = library == nullptr
                             ? absl::InternalError("there is no function library to run a native segment with")
                             : instantiate(library, &handle);
+  std::vector<tf::Tensor> inputs;
+  for (int i = 0; i < context->num_inputs(); ++i) inputs.push_back(context->input(i));
+  if (status.ok()) status = integers_to_host(context, inputs);
   if (!status.ok()) {
     context->SetStatus(status);
     done();
@@ -40,13 +45,12 @@ void NativeSegment::run(tf::OpKernelContext* context, std::function<void()> done
   options.step_container = context->step_container();
   options.stats_collector = context->stats_collector();
   options.runner = context->runner();
-  std::vector<tf::Tensor> inputs;
-  for (int i = 0; i < context->num_inputs(); ++i) inputs.push_back(context->input(i));
   auto outputs = std::make_shared<std::vector<tf::Tensor>>();
   library->Run(options, handle, inputs, outputs.get(),
                [context, outputs, done = std::move(done)](const absl::Status& ran) {
-                 if (!ran.ok()) {
-                   context->SetStatus(ran);
+                 const absl::Status status = ran.ok() ? integers_to_device(context, *outputs) : ran;
+                 if (!status.ok()) {
+                   context->SetStatus(status);
                  } else {
                    for (size_t i = 0; i < outputs->size(); ++i) context->set_output(static_cast<int>(i), (*outputs)[i]);
                  }

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 
+#include "backends/list.h"
 #include "base/check.h"
 #include "base/host_memory.h"
 #include "compiler/model_impl.h"
 #include "plugin/left_calibrations.h"
 #include "plugin/runners.h"
 #include "quantize/channel_means.h"
+#include "tfengine/gpu.h"
 
 namespace tfengine::plugin {
 
@@ -26,7 +28,7 @@ std::vector<Shape> shapes_of(const std::vector<NamedTensor>& tensors) {
   return shapes;
 }
 
-// TensorFlow gives the memory for outputs before they are computed.
+// Buffers are given before the outputs are computed.
 std::vector<Shape> fixed(std::vector<Shape> shapes) {
   for (const Shape& shape : shapes) {
     if (shape.is_static()) continue;
@@ -54,8 +56,15 @@ Outcome native(std::string reason) { return {Outcome::Kind::Native, std::move(re
 
 }  // namespace
 
-OpEngine::OpEngine(OpConfig config, std::function<SegmentGraph()> segment, std::shared_ptr<Allocator> allocator)
-    : config_(std::move(config)), segment_(std::move(segment)), allocator_(std::move(allocator)) {
+OpPlace::OpPlace(std::string device_name, std::shared_ptr<Allocator> device_memory,
+                 std::shared_ptr<Allocator> host_memory)
+    : device(std::move(device_name)),
+      gpu(gpu_of_device(device)),
+      memory(std::move(device_memory)),
+      host(std::move(host_memory)) {}
+
+OpEngine::OpEngine(OpConfig config, std::function<SegmentGraph()> segment, OpPlace place)
+    : config_(std::move(config)), segment_(std::move(segment)), place_(std::move(place)) {
   if (config_.channel_means.empty()) return;
   try {
     quantize::parse_channel_means(config_.channel_means, "its channel means");
@@ -80,7 +89,8 @@ EngineOptions OpEngine::engine_options() const {
   EngineOptions options;
   options.threads = config_.threads;
   options.max_workspace_size_bytes = config_.max_workspace_size_bytes;
-  options.allocator = allocator_.get();
+  options.device = place_.device;
+  options.allocator = place_.memory.get();
   options.maximum_cached_engines = std::max(1, config_.maximum_cached_engines);
   return options;
 }
@@ -135,17 +145,23 @@ void OpEngine::run(Call call) {
   }
 }
 
-// Who waits for `done` may end the process next: the engine must not die on another thread after it.
 void OpEngine::start(std::shared_ptr<OpEngine> self, Call call) {
+  // Putting work into a stream is soon done, and keeps the caller's order when the caller's thread does it.
+  if (self->place_.on_gpu() && !self->calibrating()) return finish(std::move(self), std::move(call));
   auto shared = std::make_shared<Call>(std::move(call));  // std::function wants copies
   const int threads = self->config_.threads;
   Runners::engines().run(threads, [self = std::move(self), shared = std::move(shared)]() mutable {
-    Outcome outcome = self->answer(*shared);
-    self.reset();
-    const auto done = std::move(shared->done);
-    shared.reset();
-    done(std::move(outcome));
+    finish(std::move(self), std::move(*shared));
   });
+}
+
+// Who waits for `done` may end the process next: the engine must not die on another thread after it.
+void OpEngine::finish(std::shared_ptr<OpEngine> self, Call call) {
+  Outcome outcome = self->answer(call);
+  self.reset();
+  const auto done = std::move(call.done);
+  call = {};
+  done(std::move(outcome));
 }
 
 Outcome OpEngine::answer(const Call& call) {
@@ -167,7 +183,7 @@ Outcome OpEngine::answer(const Call& call) {
 }
 
 void OpEngine::execute(const Call& call) {
-  const HostMemoryScope memory(allocator_);
+  const HostMemoryScope memory(place_.host);
   std::shared_ptr<const Engine> engine;
   {
     const std::lock_guard lock(mutex_);
@@ -175,23 +191,43 @@ void OpEngine::execute(const Call& call) {
     ++engine_calls_;
   }
   check(engine != nullptr, "'{}' has no engine to run", config_.name);
-  const Shapes shapes = shapes_of(call.inputs);
-  engine->prepare(shapes);  // if that is refused, no other plan has made room for this one
-  engine->run_into(call.inputs, call.allocate(fixed(engine->output_shapes(shapes))));
+  if (place_.on_gpu()) {
+    engine->run_on_device(call.inputs, call.allocate, call.stream);
+  } else {
+    engine->run_into(call.inputs, call.allocate);
+  }
 }
 
 void OpEngine::calibrate(const Call& call) {
-  const HostMemoryScope memory(allocator_);
+  const HostMemoryScope memory(place_.host);
   const std::lock_guard observing(calibrating_);
   if (calibrator_ == nullptr) calibrator_ = make_calibrator();
+  if (place_.on_gpu()) return calibrate_with_copies(call);
   calibrator_->run_into(call.inputs, call.allocate(fixed(calibrator_->output_shapes(shapes_of(call.inputs)))));
+}
+
+// Samples are observed on the host, whatever device the engine will run on.
+void OpEngine::calibrate_with_copies(const Call& call) {
+  std::vector<NamedTensor> inputs;
+  for (const NamedTensor& input : call.inputs) {
+    Tensor copy(input.tensor.dtype(), input.tensor.shape());
+    gpu_download(place_.gpu, copy.mutable_data(), input.tensor.data(), copy.bytes(), call.stream);
+    inputs.push_back({input.name, std::move(copy)});
+  }
+  const std::vector<NamedTensor> outputs = calibrator_->run(inputs);
+  const std::vector<void*> addresses = call.allocate(shapes_of(outputs));
+  check(addresses.size() == outputs.size(), "'{}' was given {} buffers for {} outputs", config_.name, addresses.size(),
+        outputs.size());
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    gpu_upload(place_.gpu, addresses[i], outputs[i].tensor.data(), outputs[i].tensor.bytes(), call.stream);
+  }
 }
 
 std::unique_ptr<Calibrator> OpEngine::make_calibrator() {
   if (!calibration_failure_.empty()) fail<InvalidModel>("{}", calibration_failure_);
   CalibrateOptions options;
   options.threads = config_.threads;
-  options.allocator = allocator_.get();
+  options.allocator = place_.host.get();
   options.max_workspace_size_bytes = config_.max_workspace_size_bytes;
   try {
     return std::make_unique<Calibrator>(model_of(segment_(), config_.name), options);
@@ -205,7 +241,7 @@ std::unique_ptr<Calibrator> OpEngine::make_calibrator() {
 
 void OpEngine::build_engine(const Shapes& shapes) {
   if (config_.refuse_builds) fail<BackendFailure>("TF_TRT_ABORT_CUDA_ENGINE_BUILD is set");
-  const HostMemoryScope memory(allocator_);
+  const HostMemoryScope memory(place_.host);
   std::shared_ptr<const Engine> engine;
   std::optional<Calibration> calibration;
   {
@@ -216,7 +252,7 @@ void OpEngine::build_engine(const Shapes& shapes) {
   if (engine == nullptr) {
     ConvertOptions options;
     options.precision = config_.precision;
-    options.float_precision = "bf16";  // INT8 means INT8 and 16-bit floats in TF-TRT
+    options.float_precision = place_.on_gpu() ? "fp16" : "bf16";  // INT8 means INT8 and 16-bit floats in TF-TRT
     options.calibration_table = config_.calibration_table;
     options.channel_means = config_.channel_means;
     if (calibration) options.calibration = &*calibration;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one TRTEngineOp runs: a float plan with observers while it is to be calibrated, then one engine with a plan for each
 // set of input shapes. It decides, for each call, between engine and native segment, and counts both. It knows nothing of
-// TensorFlow: inputs, outputs, memory and the segment's bytes come through plain types and functions.
+// TensorFlow: inputs, outputs, memory and the segment's bytes come through plain types and functions. On a GPU all of that is
+// the same but where tensors lie: an engine's work goes into the caller's stream, and calibration, which is the host's, gets
+// copies.
 #pragma once
 
 #include <exception>
@@ -55,19 +57,32 @@ struct Outcome {
   std::exception_ptr error;
 };
 
+// Where an operation's tensors and engines are.
+struct OpPlace {
+  explicit OpPlace(std::shared_ptr<Allocator> host_memory) : memory(host_memory), host(std::move(host_memory)) {}
+  // `device` as EngineOptions::device; `memory`: that device's, for its engines.
+  OpPlace(std::string device_name, std::shared_ptr<Allocator> device_memory, std::shared_ptr<Allocator> host_memory);
+  std::string device;
+  int gpu = -1;  // of `device`; -1: the host
+  std::shared_ptr<Allocator> memory;
+  std::shared_ptr<Allocator> host;  // for what is read and computed while engines are made, and for calibration
+  bool on_gpu() const { return gpu >= 0; }
+};
+
 struct Call {
-  std::vector<NamedTensor> inputs;  // nameless, in order; valid until `done`
+  std::vector<NamedTensor> inputs;  // nameless, in order, of the operation's place; valid until `done`
+  Stream stream = nullptr;          // on a GPU: inputs are there, and outputs are wanted, in order with its work
   bool allow_build = true;          // false: natively, where there is no plan for these shapes
-  // Buffers for outputs of these shapes; called at most once, may throw.
+  // Buffers for outputs of these shapes, in the operation's place; called at most once, may throw.
   std::function<std::vector<void*>(const std::vector<Shape>&)> allocate;
-  // Called once, on any thread, with nothing of the call in use any more.
+  // Called once, on any thread, with nothing of the call in use any more but by what is in `stream`.
   std::function<void(Outcome)> done;
 };
 
 class OpEngine : public std::enable_shared_from_this<OpEngine> {
  public:
   // `segment` gives the segment's graph whenever it is asked, from any thread, as long as this lives.
-  OpEngine(OpConfig config, std::function<SegmentGraph()> segment, std::shared_ptr<Allocator> allocator);
+  OpEngine(OpConfig config, std::function<SegmentGraph()> segment, OpPlace place);
   // A calibration whose table nobody took is left for whoever asks later (left_calibrations.h).
   ~OpEngine();
   OpEngine(const OpEngine&) = delete;
@@ -90,7 +105,7 @@ class OpEngine : public std::enable_shared_from_this<OpEngine> {
   std::optional<Engine> engine() const;
   EngineOptions engine_options() const;
   const OpConfig& config() const { return config_; }
-  uint64_t allocated_bytes() const { return allocator_->bytes_in_use(); }
+  uint64_t allocated_bytes() const { return place_.memory->bytes_in_use(); }
   std::string status_json() const;
 
  private:
@@ -98,9 +113,11 @@ class OpEngine : public std::enable_shared_from_this<OpEngine> {
   enum class Next : uint8_t { Calibrate, Execute, Build, Wait, Native };
   Next decide(const Shapes& shapes, Call& call, std::string& reason);
   static void start(std::shared_ptr<OpEngine> self, Call call);
+  static void finish(std::shared_ptr<OpEngine> self, Call call);
   Outcome answer(const Call& call);
   void execute(const Call& call);
   void calibrate(const Call& call);
+  void calibrate_with_copies(const Call& call);
   std::unique_ptr<Calibrator> make_calibrator();
   Outcome build(const Shapes& shapes);
   // The outcome of a build that failed: the native segment, for these shapes from now on.
@@ -112,7 +129,7 @@ class OpEngine : public std::enable_shared_from_this<OpEngine> {
 
   OpConfig config_;
   std::function<SegmentGraph()> segment_;
-  std::shared_ptr<Allocator> allocator_;
+  OpPlace place_;
   mutable std::mutex mutex_;  // for moments only
   std::shared_ptr<const Engine> engine_;
   std::optional<Calibration> calibration_;

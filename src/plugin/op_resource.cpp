@@ -41,13 +41,13 @@ int64_t OpResource::MemoryUsed() const {
 }
 
 std::shared_ptr<OpEngine> OpResource::engine_for(const OpConfig& config, const std::function<SegmentGraph()>& segment,
-                                                 const std::shared_ptr<Allocator>& allocator) {
+                                                 const OpPlace& place) {
   const std::string key = key_of(config);
   const std::lock_guard lock(mutex_);
   for (const auto& [known, engine] : engines_) {
     if (known == key) return engine;
   }
-  auto engine = std::make_shared<OpEngine>(config, segment, allocator);
+  auto engine = std::make_shared<OpEngine>(config, segment, place);
   for (const EngineBytes& file : files_) {
     if (offer(file, *engine)) break;
     notice_once("other engine", "'" + file.name + "' holds an engine of another segment than that of '" + config.name +

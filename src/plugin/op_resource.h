@@ -30,7 +30,7 @@ class OpResource : public tensorflow::ResourceBase {
 
   // The OpEngine of operations with this configuration; made, with an engine file that fits, at the first call.
   std::shared_ptr<OpEngine> engine_for(const OpConfig& config, const std::function<SegmentGraph()>& segment,
-                                       const std::shared_ptr<Allocator>& allocator);
+                                       const OpPlace& place);
   void attach(const OpConfig& config, const std::shared_ptr<OpEngine>& engine);
   // The one that ran last; null before the first.
   std::shared_ptr<OpEngine> latest() const;

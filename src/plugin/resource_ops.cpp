@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The operations on what TRTEngineOps of one name share: load and save engines, take the calibration table, look inside.
+#include "plugin/resource_ops.h"
+
 #include "plugin/conversions.h"
 #include "plugin/left_calibrations.h"
 #include "plugin/op_resource.h"
@@ -175,5 +177,27 @@ TFE_CPU_KERNEL("TfengineCalibrationHistograms", CalibrationHistograms);
 TFE_CPU_KERNEL("TfengineEngineStatus", EngineStatus);
 
 }  // namespace
+
+// The engines of a GPU's operations are among the GPU's resources, and so these look for them there. Strings and handles are
+// the host's.
+void register_gpu_resource_kernels() {
+  REGISTER_KERNEL_BUILDER(Name("CreateTRTResourceHandle").Device(tf::DEVICE_GPU).HostMemory("resource_handle"),
+                          CreateTRTResourceHandle);
+  REGISTER_KERNEL_BUILDER(
+      Name("InitializeTRTResource").Device(tf::DEVICE_GPU).HostMemory("resource_handle").HostMemory("filename"),
+      InitializeTRTResource);
+  REGISTER_KERNEL_BUILDER(
+      Name("SerializeTRTResource").Device(tf::DEVICE_GPU).HostMemory("resource_name").HostMemory("filename"),
+      SerializeTRTResource);
+  REGISTER_KERNEL_BUILDER(
+      Name("GetCalibrationDataOp").Device(tf::DEVICE_GPU).HostMemory("resource_name").HostMemory("serialized_resource"),
+      GetCalibrationData);
+  REGISTER_KERNEL_BUILDER(
+      Name("TfengineCalibrationHistograms").Device(tf::DEVICE_GPU).HostMemory("resource_name").HostMemory("histograms"),
+      CalibrationHistograms);
+  REGISTER_KERNEL_BUILDER(
+      Name("TfengineEngineStatus").Device(tf::DEVICE_GPU).HostMemory("resource_name").HostMemory("status"),
+      EngineStatus);
+}
 
 }  // namespace tfengine::plugin

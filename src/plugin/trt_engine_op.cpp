@@ -5,7 +5,6 @@
 
 #include "base/host_memory.h"
 #include "compiler/graph_def/precision.h"
-#include "plugin/allocator.h"
 #include "plugin/conversions.h"
 #include "plugin/notices.h"
 #include "plugin/runners.h"
@@ -43,7 +42,7 @@ bool env_flag(const char* name, bool fallback) {
 }  // namespace
 
 TRTEngineOp::TRTEngineOp(tf::OpKernelConstruction* construction)
-    : AsyncOpKernel(construction), label_("TRTEngineOp '" + name() + "'") {
+    : AsyncOpKernel(construction), label_("TRTEngineOp '" + name() + "'"), device_(construction->device()) {
   OP_REQUIRES_OK(construction, check_version());
   OP_REQUIRES_OK(construction, guarded(label_, [&] { return read_node(construction); }));
 }
@@ -79,7 +78,7 @@ absl::Status TRTEngineOp::read_node(tf::OpKernelConstruction* construction) {
   }
   config_.name = canonical_name(name());
   config_.notice = notice_once;
-  const graphdef::EnginePrecision precision = graphdef::engine_precision(mode);
+  const graphdef::EnginePrecision precision = graphdef::engine_precision(mode, device_.on_gpu());
   if (!precision.notice.empty()) notice_once("fp16", label_ + ": " + precision.notice);
   config_.precision = precision.name;
   config_.max_workspace_size_bytes = static_cast<uint64_t>(workspace_bytes);
@@ -122,7 +121,7 @@ void TRTEngineOp::bind(tf::OpKernelContext* context) {
     resource_ = std::move(resource);
     return;
   }
-  const auto allocator = std::make_shared<DeviceAllocator>(context->device()->GetAllocator(tf::AllocatorAttributes()));
+  const OpPlace place = device_.place();
   std::function<SegmentGraph()> segment = [label = label_]() -> SegmentGraph {
     throw StatusError(absl::FailedPreconditionError(label + " has no native segment to build an engine of"));
   };
@@ -132,16 +131,16 @@ void TRTEngineOp::bind(tf::OpKernelContext* context) {
     segment = segment_source(*library, signature_for(context));
   }
   auto resource = find_or_make_resource(context->resource_manager(), config_.name);
-  auto engine = resource->engine_for(config_, segment, allocator);
+  auto engine = resource->engine_for(config_, segment, place);
   const std::string& serialized = def().attr().at("serialized_segment").s();
-  if (!serialized.empty() && !engine->engine()) {
-    const HostMemoryScope memory(allocator);
-    node_bytes_ = std::make_shared<NodeBytes>(serialized, allocator);
+  if (!serialized.empty() && !engine->engine() && device_.why_not().empty()) {
+    const HostMemoryScope memory(place.host);
+    node_bytes_ = std::make_shared<NodeBytes>(serialized, place.host);
     auto read = read_engine(serialized, node_bytes_, engine->engine_options(), label_);
     // It came with the node, so that there is no doubt whose it is.
     if (read) engine->adopt(std::move(*read), true);
   }
-  if (native_->empty() && !engine->engine()) {
+  if (native_->empty() && !engine->engine() && device_.why_not().empty()) {
     throw StatusError(absl::FailedPreconditionError(
         label_ +
         ": it has neither a native segment (segment_func) nor an engine: neither in its attribute "
@@ -152,6 +151,7 @@ void TRTEngineOp::bind(tf::OpKernelContext* context) {
 }
 
 std::string TRTEngineOp::native_reason(tf::OpKernelContext* context) const {
+  if (!device_.why_not().empty()) return device_.why_not();
   if (profiling_) return "shapes for profiles are being collected";
   const bool shapes_known = signature_.input_shapes.size() == static_cast<size_t>(context->num_inputs());
   for (int i = 0; i < context->num_inputs(); ++i) {
@@ -193,6 +193,7 @@ void TRTEngineOp::dispatch(tf::OpKernelContext* context, DoneCallback done) {
   resource_->touch(engine_);
   Call call;
   for (int i = 0; i < context->num_inputs(); ++i) call.inputs.push_back({"", view_of(context->input(i))});
+  call.stream = KernelDevice::stream(context);
   // An engine takes all that its profiles hold; a plan for it is part of the engine, even if it is made late.
   call.allow_build = allow_build_ || !profiles_.empty();
   call.allocate = [context](const std::vector<Shape>& shapes) {

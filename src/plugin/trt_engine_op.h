@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel of TRTEngineOp: reads the node, hands each call to the OpEngine that operations of this name share, and runs the
-// native segment where that says so. It holds nothing of the CPU but its registration.
+// native segment where that says so. The CPU's and the GPU's are this one class: what differs is in kernel_device.h.
 #pragma once
 
 #include <memory>
@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "plugin/kernel_device.h"
 #include "plugin/native_segment.h"
 #include "plugin/op_resource.h"
 #include "plugin/profiles.h"
@@ -34,6 +35,7 @@ class TRTEngineOp : public tensorflow::AsyncOpKernel {
   void run_native(tensorflow::OpKernelContext* context, const std::string& reason, DoneCallback done);
 
   std::string label_;  // "TRTEngineOp 'name'", for messages
+  KernelDevice device_;
   OpConfig config_;
   SegmentSignature signature_;
   std::optional<NativeSegment> native_;

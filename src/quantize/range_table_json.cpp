@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "base/json_object.h"
 #include "quantize/range_table.h"
 
 namespace tfengine::quantize {
@@ -48,15 +49,15 @@ RangeEntry entry_from(const Json& json, const std::string& name, const std::stri
 std::string to_json(const RangeTable& table) {
   Json tensors = Json::object();
   for (const auto& [name, entry] : table.entries()) {
-    tensors[name] = {{"max_abs", entry.max_abs},
-                     {"source", source_name(entry.source)},
-                     {"non_negative", entry.non_negative},
-                     {"origin", entry.origin}};
+    tensors[name] = json_object({{"max_abs", entry.max_abs},
+                                 {"source", source_name(entry.source)},
+                                 {"non_negative", entry.non_negative},
+                                 {"origin", entry.origin}});
     // JSON has no infinity.
     if (std::isfinite(entry.low)) tensors[name]["low"] = entry.low;
     if (std::isfinite(entry.high)) tensors[name]["high"] = entry.high;
   }
-  const Json document = {{"format", kFormat}, {"version", kVersion}, {"tensors", std::move(tensors)}};
+  const Json document = json_object({{"format", kFormat}, {"version", kVersion}, {"tensors", std::move(tensors)}});
   // Names of tensors come from untrusted graphs and need not be UTF-8.
   return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -331,6 +331,11 @@ void Context::run_observed(std::span<const void* const> inputs, std::span<void* 
   copy_outputs();
 }
 
+void Context::run_tapped(std::span<const void* const>, std::span<void* const>,
+                         const std::shared_ptr<const plan::Tap>&) {
+  fail<InvalidArgument>("'{}' runs on the host: there is no queue to tap", prepared_->plan.graph.name);
+}
+
 void Context::run_on_device(std::span<const void* const>, std::span<void* const>, Stream) {
   fail<InvalidArgument>("'{}' runs on the host: its tensors cannot lie on a device", prepared_->plan.graph.name);
 }

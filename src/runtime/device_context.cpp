@@ -80,10 +80,16 @@ void DeviceContext::queue_copies() {
   }
 }
 
-void DeviceContext::queue_steps() {
-  for (BoundStep& step : steps()) {
-    if (step.copy.bytes != 0) queue_->copy(step.copy.to, step.copy.from, step.copy.bytes);
-    step.kernel->run();
+void DeviceContext::queue_steps(const plan::Tap* tap) {
+  auto next = steps().begin();
+  if (tap != nullptr) (*tap)(*this, -1, *queue_);
+  for (int step = 0; step < static_cast<int>(prepared().plan.steps.size()); ++step) {
+    if (next != steps().end() && next->step == step) {
+      if (next->copy.bytes != 0) queue_->copy(next->copy.to, next->copy.from, next->copy.bytes);
+      next->kernel->run();
+      ++next;
+    }
+    if (tap != nullptr) (*tap)(*this, step, *queue_);
   }
   queue_copies();
 }
@@ -95,31 +101,54 @@ void DeviceContext::throw_failures() {
   }
 }
 
-void DeviceContext::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
+std::unique_ptr<plan::Recording> DeviceContext::record_host_run(const plan::Tap* tap) {
   const Border& to = border();
-  check(inputs.size() == to.inputs.size() && outputs.size() == to.outputs.size(),
-        "a run needs {} inputs and {} outputs", to.inputs.size(), to.outputs.size());
-  point_to(to.input_addresses, to.output_addresses);
-  if (host_run_ == nullptr) {
-    host_run_ = queue_->record([&] {
-      for (size_t i = 0; i < to.inputs.size(); ++i) {
-        queue_->upload(to.device.data() + to.inputs[i], to.staging.data() + to.inputs[i], input_bytes(i));
-      }
-      queue_steps();
-      for (size_t i = 0; i < to.outputs.size(); ++i) {
-        queue_->download(to.staging.data() + to.outputs[i], to.device.data() + to.outputs[i], output_bytes(i));
-      }
-    });
-  }
+  return queue_->record([&] {
+    for (size_t i = 0; i < to.inputs.size(); ++i) {
+      queue_->upload(to.device.data() + to.inputs[i], to.staging.data() + to.inputs[i], input_bytes(i));
+    }
+    queue_steps(tap);
+    for (size_t i = 0; i < to.outputs.size(); ++i) {
+      queue_->download(to.staging.data() + to.outputs[i], to.device.data() + to.outputs[i], output_bytes(i));
+    }
+  });
+}
+
+void DeviceContext::replay_host_run(const plan::Recording& recording, std::span<const void* const> inputs,
+                                    std::span<void* const> outputs) {
+  const Border& to = border();
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (input_bytes(i) > 0) std::memcpy(to.staging.data() + to.inputs[i], inputs[i], input_bytes(i));
   }
-  queue_->replay(*host_run_);
+  queue_->replay(recording);
   queue_->wait();
   throw_failures();
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (output_bytes(i) > 0) std::memcpy(outputs[i], to.staging.data() + to.outputs[i], output_bytes(i));
   }
+}
+
+void DeviceContext::point_to_border(size_t inputs, size_t outputs) {
+  const Border& to = border();
+  check(inputs == to.inputs.size() && outputs == to.outputs.size(), "a run needs {} inputs and {} outputs",
+        to.inputs.size(), to.outputs.size());
+  point_to(to.input_addresses, to.output_addresses);
+}
+
+void DeviceContext::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
+  point_to_border(inputs.size(), outputs.size());
+  if (host_run_ == nullptr) host_run_ = record_host_run(nullptr);
+  replay_host_run(*host_run_, inputs, outputs);
+}
+
+void DeviceContext::run_tapped(std::span<const void* const> inputs, std::span<void* const> outputs,
+                               const std::shared_ptr<const plan::Tap>& tap) {
+  point_to_border(inputs.size(), outputs.size());
+  if (tapped_run_ == nullptr || tap_ != tap) {
+    tapped_run_ = record_host_run(tap.get());
+    tap_ = tap;
+  }
+  replay_host_run(*tapped_run_, inputs, outputs);
 }
 
 const plan::Recording& DeviceContext::recorded(std::span<const void* const> inputs, std::span<void* const> outputs) {

@@ -18,6 +18,8 @@ class DeviceContext : public Context {
   // Steps run and are waited for one by one.
   void run_observed(std::span<const void* const> inputs, std::span<void* const> outputs,
                     const plan::Watch& watch) override;
+  void run_tapped(std::span<const void* const> inputs, std::span<void* const> outputs,
+                  const std::shared_ptr<const plan::Tap>& tap) override;
   void run_on_device(std::span<const void* const> inputs, std::span<void* const> outputs, Stream stream) override;
 
  private:
@@ -37,15 +39,22 @@ class DeviceContext : public Context {
   const Border& border();
   size_t input_bytes(size_t index) const;
   size_t output_bytes(size_t index) const;
-  void queue_steps();
+  void queue_steps(const plan::Tap* tap = nullptr);
   void queue_copies();
   void throw_failures();
+  void point_to_border(size_t inputs, size_t outputs);
+  // A run from and to staging memory.
+  std::unique_ptr<plan::Recording> record_host_run(const plan::Tap* tap);
+  void replay_host_run(const plan::Recording& recording, std::span<const void* const> inputs,
+                       std::span<void* const> outputs);
   const plan::Recording& recorded(std::span<const void* const> inputs, std::span<void* const> outputs);
 
   Allocator& allocator_;
   std::unique_ptr<plan::Queue> queue_;
   std::unique_ptr<Border> border_;
   std::unique_ptr<plan::Recording> host_run_;
+  std::shared_ptr<const plan::Tap> tap_;
+  std::unique_ptr<plan::Recording> tapped_run_;  // with tap_
   std::vector<Buffer> constant_outputs_;
   std::vector<const void*> constant_sources_;  // by output copy; null: not a constant
   std::list<Recorded> recorded_;               // most recently used first

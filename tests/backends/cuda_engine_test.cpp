@@ -241,5 +241,36 @@ TEST_F(CudaTensors, ThreadsShareTheWeights) {
   EXPECT_EQ(gpu_memory_stats(0).in_use_bytes[0], engine.memory().weights_bytes);
 }
 
+TEST(CudaSeveralGpus, EachRunsAnEngineOfItsOwn) {
+  if (!gpu_absence().empty()) GTEST_SKIP() << gpu_absence();
+  const size_t count = gpus().size();
+  if (count < 2) GTEST_SKIP() << "this machine has one GPU";
+  const Model model = Model::load(kDigits + "cnn.pb");
+  const auto images = test_images(16);
+  std::vector<Engine> engines;
+  std::vector<uint64_t> before;
+  for (size_t i = 0; i < count; ++i) {
+    const int index = static_cast<int>(i);
+    before.push_back(gpu_memory_stats(index).total_in_use_bytes);
+    engines.push_back(convert(model, options_for("cuda:" + std::to_string(index), "fp32", nullptr)));
+    EXPECT_EQ(engines.back().device(), "cuda:" + std::to_string(index));
+  }
+  const Tensor want = engines[0].run(images)[0].tensor;
+  std::vector<std::thread> threads;
+  std::vector<double> worst(count, 1e9);
+  for (size_t i = 0; i < count; ++i) {
+    threads.emplace_back([&, i] {
+      for (int run = 0; run < 20; ++run) {
+        worst[i] = std::min(worst[i], signal_to_noise_db(want, engines[i].run(images)[0].tensor));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (size_t i = 0; i < count; ++i) {
+    EXPECT_GE(worst[i], 60.0) << "GPU " << i;
+    EXPECT_EQ(gpu_memory_stats(static_cast<int>(i)).total_in_use_bytes - before[i], engines[i].memory().peak_bytes);
+  }
+}
+
 }  // namespace
 }  // namespace tfengine

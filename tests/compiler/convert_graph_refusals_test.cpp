@@ -165,19 +165,19 @@ TEST(Refusals, SegmentsOfConstants) {
 }
 
 // An op that the reference backend alone runs.
-void add_band(GraphDefBuilder& graph) {
-  graph.ints("width", {1});
-  graph.node("MatrixBandPart", "band", {"a", "width", "width"}, {{"T", type_attr(1)}, {"Tindex", type_attr(3)}});
+void add_sums(GraphDefBuilder& graph) {
+  graph.ints("axis", {1});
+  graph.node("CumulativeLogsumexp", "sums", {"a", "axis"}, {{"T", type_attr(1)}, {"Tidx", type_attr(3)}});
 }
 
 TEST(Refusals, WhatOnlyTheReferenceBackendRuns) {
   GraphDefBuilder graph = chain();
-  add_band(graph);
-  graph.conv("b", "band", 4, 4);
+  add_sums(graph);
+  graph.conv("b", "sums", 4, 4);
   const auto result = convert_graph_def(graph.bytes(), {"b"}, params());
   EXPECT_EQ(result.engines.size(), 2u);
   EXPECT_EQ(refusals(result),
-            "band: MatrixBandPart has no fast form here; nothing has to be done: TensorFlow runs it\n");
+            "sums: CumulativeLogsumexp has no fast form here; nothing has to be done: TensorFlow runs it\n");
 }
 
 TEST(Refusals, WeightsFromOutside) {
@@ -329,13 +329,13 @@ TEST(Refusals, NodesThatTensorFlowWouldRefuseToo) {
 
 TEST(Report, AsText) {
   GraphDefBuilder graph = chain();
-  add_band(graph);
-  EXPECT_EQ(
-      convert_graph_def(graph.bytes(), {"band"}, params()).report_text(),
-      "3 of 5 nodes are in 1 engine\n"
-      "  TRTEngineOp_000_000: 3 nodes, 1 inputs, 1 outputs: 1 BiasAdd, 1 Conv2D, 1 Relu\n"
-      "1 nodes stay in TensorFlow:\n"
-      "  MatrixBandPart 'band': MatrixBandPart has no fast form here; nothing has to be done: TensorFlow runs it\n");
+  add_sums(graph);
+  EXPECT_EQ(convert_graph_def(graph.bytes(), {"sums"}, params()).report_text(),
+            "3 of 5 nodes are in 1 engine\n"
+            "  TRTEngineOp_000_000: 3 nodes, 1 inputs, 1 outputs: 1 BiasAdd, 1 Conv2D, 1 Relu\n"
+            "1 nodes stay in TensorFlow:\n"
+            "  CumulativeLogsumexp 'sums': CumulativeLogsumexp has no fast form here; nothing has to be done: "
+            "TensorFlow runs it\n");
 }
 
 }  // namespace

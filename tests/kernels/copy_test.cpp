@@ -120,6 +120,27 @@ TEST(Transpose, RandomPermutations) {
   }
 }
 
+TEST(Transpose, ColumnsToPlacesOfTheirOwn) {
+  Rng rng(7);
+  for (int64_t bytes : {1, 2, 4, 8}) {
+    for (int64_t cols : {1, 2, 3, 4, 7, 16, 33}) {
+      for (int64_t rows : {1, 5, 16, 1023, 2050}) {
+        const int64_t step = cols + int64_t(rng() % 3);
+        const std::vector<uint8_t> src = random_bytes(rng, rows * step * bytes);
+        std::vector<std::vector<uint8_t>> columns(static_cast<size_t>(cols),
+                                                  std::vector<uint8_t>(size_t(rows * bytes)));
+        std::vector<void*> dst;
+        for (auto& column : columns) dst.push_back(column.data());
+        take_columns(bytes, rows, cols, step, src.data(), dst.data(), 2);
+        for (int64_t c = 0; c < cols; ++c) {
+          for (int64_t r = 0; r < rows; ++r)
+            ASSERT_TRUE(same_bytes(columns[size_t(c)], r, src, r * step + c, bytes)) << cols << " " << rows;
+        }
+      }
+    }
+  }
+}
+
 TEST(Gather, IndicesInsideAndOutside) {
   Rng rng(2);
   const std::vector<uint8_t> src = random_bytes(rng, 3 * 10 * 7);

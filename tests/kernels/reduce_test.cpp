@@ -69,8 +69,31 @@ TEST(Reduce, LongRuns) {
       check(rng, kind, {2, {3, 100003}, {false, true}});
       check(rng, kind, {2, {1003, 2050}, {true, false}});
       check(rng, kind, {4, {2, 7, 7, 1280}, {false, true, true, false}});
+      // Few results of much: in chunks.
+      check(rng, kind, {2, {1, 500009}, {false, true}});
+      check(rng, kind, {3, {301, 5, 311}, {true, false, true}});
+      check(rng, kind, {2, {60013, 3}, {true, false}});
+      check(rng, kind, {2, {20011, 21}, {true, false}});
+      check(rng, kind, {4, {70, 3, 90, 65}, {true, false, true, false}});
+    }
+    for (int64_t columns = 1; columns < 40; ++columns) {
+      for (int64_t rows : {1, 3, 4, 7, 9}) check(rng, ReduceKind::Sum, {2, {rows, columns}, {true, false}});
+      check(rng, ReduceKind::Prod, {2, {5, 260 + columns}, {true, false}});
     }
   });
+}
+
+// The result does not depend on how many threads there are.
+TEST(Reduce, SameWithAnyThreads) {
+  Rng rng(5);
+  const std::vector<float> src = random_floats(rng, 700000, -1, 1);
+  for (const ReduceShape& s : {ReduceShape{1, {700000}, {true}}, ReduceShape{2, {100000, 7}, {true, false}},
+                               ReduceShape{2, {7, 100000}, {false, true}}}) {
+    float one[7] = {}, three[7] = {};
+    reduce_f32(ReduceKind::Sum, s, src.data(), one, 1);
+    reduce_f32(ReduceKind::Sum, s, src.data(), three, 3);
+    for (int i = 0; i < 7; ++i) EXPECT_EQ(one[i], three[i]);
+  }
 }
 
 TEST(Reduce, Empty) {

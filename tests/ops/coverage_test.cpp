@@ -17,9 +17,9 @@ namespace {
 
 // Made by rewrites of this library, so TensorFlow has no results of theirs; tests/passes and the conformance runner do.
 const std::set<std::string> kOwn = {
-    "BatchNormAffine", "Clip",         "Dequantize",  "FusedElementwise", "Gelu",      "HardSigmoid", "ListLength",
-    "ListPopBack",     "ListPushBack", "ListReserve", "ListSetItem",      "HardSwish", "LayerNorm",   "Quantize",
-    "Requantize",      "Swish"};
+    "Attention",  "BatchNormAffine", "Clip",         "Dequantize",  "FusedElementwise", "Gelu",      "HardSigmoid",
+    "ListLength", "ListPopBack",     "ListPushBack", "ListReserve", "ListSetItem",      "HardSwish", "LayerNorm",
+    "Quantize",   "Requantize",      "Swish"};
 
 // They run graphs, which no archive of one op can hold: tests/plan/regions_test.cpp, python/tests/test_control_flow.py.
 const std::set<std::string> kRegions = {"Case", "If", "While"};

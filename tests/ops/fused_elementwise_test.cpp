@@ -13,6 +13,7 @@
 #include "ops/fused_elementwise.h"
 #include "ops/op.h"
 #include "passes/fuse_elementwise.h"
+#include "passes/fuse_reductions.h"
 #include "support/compare.h"
 #include "support/conformance.h"
 #include "support/random.h"
@@ -40,6 +41,7 @@ class Grower {
     std::set<ValueId> outputs = {all_.back().id};
     for (int64_t i = random_.integer(0, 3); i > 0; --i) outputs.insert(any(real_).id);
     for (const ValueId id : outputs) graph_.outputs.push_back({graph_.value(id).name, id});
+    if (random_.chance(0.5)) outputs_of_reductions();
     ops::infer_graph(graph_);
     graph_.remove_dead();
     return graph_.compacted();
@@ -88,6 +90,28 @@ class Grower {
     graph_.value(graph_.output(id)).dtype = made;
     graph_.value(graph_.output(id)).shape = Shape(shape_);
     all_.push_back({graph_.output(id), made, exact});
+  }
+
+  // Of the last axes mostly, and of values that nobody else needs: those end chains. The others stay nodes by themselves.
+  void outputs_of_reductions() {
+    for (int64_t i = random_.integer(1, 2); i > 0; --i) {
+      std::vector<int32_t> axes;
+      for (auto axis = static_cast<int32_t>(shape_.size()); axis-- > 0 && random_.chance(0.8);)
+        axes.push_back(random_.chance(0.5) ? axis : axis - static_cast<int32_t>(shape_.size()));
+      if (random_.chance(0.1) && !shape_.empty()) axes = {0};
+      Tensor constant(DType::S32, {static_cast<int64_t>(axes.size())});
+      std::copy(axes.begin(), axes.end(), constant.mutable_as<int32_t>());
+      const ValueId named = graph_.add_constant("axes" + std::to_string(graph_.value_count()), constant);
+      const std::string op = random_.one_of<const char*>({"Sum", "Mean", "Max", "Min"});
+      if (random_.chance(0.8)) {
+        const Known x = any(real_);
+        node(random_.one_of<const char*>({"Abs", "Square"}), {x.id}, real_, x.exact);
+      }
+      const ir::NodeId id = graph_.add_node(op, "n" + std::to_string(graph_.node_count()),
+                                            {all_.back().dtype == real_ ? all_.back().id : any(real_).id, named},
+                                            {{"keep_dims", random_.chance(0.5)}});
+      graph_.outputs.push_back({"r" + std::to_string(id), graph_.output(id)});
+    }
   }
 
   void grow_node() {
@@ -145,7 +169,7 @@ int count_fused(const ir::Graph& graph) {
 TEST(FusedElementwise, RandomGraphsStayWhatTheyCompute) {
   const char* rounds = std::getenv("TFE_TEST_ROUNDS");
   const plan::Backend& backend = *backends_by_name("onednn").front();
-  int fused_nodes = 0, tactics = 0;
+  int fused_nodes = 0, tactics = 0, reductions = 0;
   for (uint64_t seed = 1; seed <= (rounds == nullptr ? 200 : std::strtoull(rounds, nullptr, 10)); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);
@@ -153,6 +177,9 @@ TEST(FusedElementwise, RandomGraphsStayWhatTheyCompute) {
     ir::Graph fused = graph;
     passes::fuse_elementwise(
         fused, [&](const ir::Graph& within, const ir::Node& node) { return backend.fuses(within, node); });
+    reductions += passes::fuse_reductions(
+        fused, [&](const ir::Graph& within, const ir::Node& node) { return backend.fuses(within, node); },
+        [&](const ir::Graph& within, const ir::Node& node) { return backend.fuses_reduction(within, node); });
     ASSERT_NO_THROW(ir::verify(fused));
     fused_nodes += count_fused(fused);
     const auto inputs = testing::random_inputs(random, graph);
@@ -173,6 +200,7 @@ TEST(FusedElementwise, RandomGraphsStayWhatTheyCompute) {
   }
   EXPECT_GT(fused_nodes, 100);
   EXPECT_GT(tactics, fused_nodes);
+  EXPECT_GT(reductions, 10);
 }
 
 // What a file may hold.

@@ -153,6 +153,18 @@ TEST(Reductions, Infer) {
   EXPECT_EQ(inferred("%x: f32[?,10]", "%a = const s32[] [1] %y = ArgMax(%x, %a)"), "s64[?]");
 }
 
+TEST(Attention, Infer) {
+  const std::string kv = ", %k: f32[?,7,3,8], %v: f32[?,7,3,5]";
+  EXPECT_EQ(inferred("%q: f32[2,4,3,8]" + kv, "%y = Attention(%q, %k, %v) {scale=1.0}"), "f32[2,4,3,5]");
+  EXPECT_EQ(inferred("%q: f32[?,?,?,8]" + kv + ", %m: f32[?,1,1,7]", "%y = Attention(%q, %k, %v, %m)"), "f32[?,?,3,5]");
+  EXPECT_EQ(inference_error("%q: f32[2,4,3,9]" + kv, "%y = Attention(%q, %k, %v)"),
+            "Attention 'y': the keys' depth is 8, expected 9");
+  EXPECT_EQ(inference_error("%q: f32[2,4,2,8]" + kv, "%y = Attention(%q, %k, %v)"),
+            "Attention 'y': the keys' heads is 3, expected 2");
+  EXPECT_EQ(inference_error("%q: f32[2,1,3,8]" + kv + ", %m: f32[1,1,4,7]", "%y = Attention(%q, %k, %v, %m)"),
+            "Attention 'y': its mask has shape [1,1,4,7], expected one that broadcasts to [2,3,1,7]");
+}
+
 TEST(Tables, AreHandChecked) {
   const char* cases[] = {
       "%i = const s32[2] [1, 3] %d = const s32[] [3] %on = const f32[] [2.0] %off = const f32[] [-1.0]"
@@ -167,6 +179,10 @@ TEST(Tables, AreHandChecked) {
       "%y = BatchNormAffine(%x, %s, %o) %e = const f32[2,2] [2.0, -1.0, 6.0, -3.0]",
       "%x = const f32[1,2] [1.0, 3.0] %g = const f32[2] [2.0, 2.0] %b = const f32[2] [0.0, 1.0]"
       "%y = LayerNorm(%x, %g, %b) {epsilon=0.0} %e = const f32[1,2] [-2.0, 3.0]",
+      // The second key is masked, the scores of the others are 0 and ln 3.
+      "%q = const f32[1,1,1,1] [2.0] %k = const f32[1,3,1,1] [0.0, 5.0, 1.0986123]"
+      "%v = const f32[1,3,1,2] [4.0, 8.0, 100.0, 100.0, 0.0, 4.0] %m = const f32[1,1,1,3] [0.0, -1e30, 0.0]"
+      "%y = Attention(%q, %k, %v, %m) {scale=0.5} %e = const f32[1,1,1,2] [1.0, 5.0]",
       "%a = const f32[2,2] [1.0, 2.0, 3.0, 4.0] %b = const f32[2] [1.0, 10.0]"
       "%y = Einsum(%a, %b) {equation=\"ij,j->i\"} %e = const f32[2] [21.0, 43.0]",
       "%start = const s32[] [3] %limit = const s32[] [-2] %delta = const s32[] [-2]"

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reshapes, transposes, dense layers on feature maps and sequences, and static shapes.
+#include <fmt/core.h>
+
 #include "base/check.h"
 #include "ir/parser.h"
 #include "ops/op.h"
@@ -189,6 +191,53 @@ TEST(SinkReshapes, BiasAndActivationMeetTheirMatMul) {
   EXPECT_EQ(result.nodes,
             "%m = MatMul(%x, %v)\n%a/flat = Add(%b/flat, %m) name(\"a\")\n"
             "%y/flat = Gelu(%a/flat) {approximate=true} name(\"y\")\n%y = Reshape(%y/flat, %map) name(\"n\")\n");
+}
+
+TEST(SinkReshapes, BiasOfHeadsMeetsItsMatMul) {
+  const Rewritten result = rewrite(R"(graph @g(%x: f32[14,3]) {
+    %map = const s32[4] [-1, 7, 2, 5]
+    %v = const f32[3,10] uniform(1, -1.0, 1.0)
+    %b = const f32[2,5] uniform(2, -1.0, 1.0)
+    %m = MatMul(%x, %v)
+    %n = Reshape(%m, %map)
+    %y = Add(%n, %b)
+    return %y
+  })",
+                                   {{"sink_reshapes", sink_reshapes}});
+  EXPECT_EQ(result.nodes,
+            "%m = MatMul(%x, %v)\n%y/flat = Add(%m, %b/flat) name(\"y\")\n%y = Reshape(%y/flat, %map) name(\"n\")\n");
+}
+
+TEST(SinkReshapes, NotWhatIsNoBiasOfTheChannels) {
+  for (const char* constant : {"f32[7,2,5]", "f32[7,1,5]", "f32[2,1]"}) {
+    const Rewritten result = rewrite(fmt::format(R"(graph @g(%x: f32[14,3]) {{
+      %map = const s32[4] [-1, 7, 2, 5]
+      %v = const f32[3,10] uniform(1, -1.0, 1.0)
+      %b = const {} uniform(2, -1.0, 1.0)
+      %m = MatMul(%x, %v)
+      %n = Reshape(%m, %map)
+      %y = Add(%n, %b)
+      return %y
+    }})",
+                                                 constant),
+                                     {{"sink_reshapes", sink_reshapes}});
+    EXPECT_EQ(result.rewrites, 0) << constant;
+  }
+}
+
+TEST(SinkReshapes, SumWithAnotherTensorMeetsItsMatMul) {
+  const Rewritten result = rewrite(R"(graph @g(%x: f32[14,3], %z: f32[2,7,5]) {
+    %map = const s32[3] [-1, 7, 5]
+    %v = const f32[3,5] uniform(1, -1.0, 1.0)
+    %m = MatMul(%x, %v)
+    %n = Reshape(%m, %map)
+    %y = Add(%z, %n)
+    return %y
+  })",
+                                   {{"sink_reshapes", sink_reshapes}});
+  EXPECT_EQ(result.nodes,
+            "%m = MatMul(%x, %v)\n%y/rows = Reshape(%z, %y/rows_shape)\n"
+            "%y/flat = Add(%y/rows, %m) name(\"y\")\n%y = Reshape(%y/flat, %map) name(\"n\")\n");
 }
 
 TEST(Specialize, LeavesNoShapeArithmetic) {

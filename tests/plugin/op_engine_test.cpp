@@ -50,7 +50,7 @@ SegmentGraph digits() {
 std::shared_ptr<OpEngine> make(OpConfig config = {}, std::shared_ptr<Allocator> memory = std::make_shared<Memory>(),
                                std::function<SegmentGraph()> segment = digits) {
   config.name = "op";
-  return std::make_shared<OpEngine>(config, std::move(segment), std::move(memory));
+  return std::make_shared<OpEngine>(config, std::move(segment), OpPlace(std::move(memory)));
 }
 
 Tensor images(int64_t count, uint32_t seed = 1) {

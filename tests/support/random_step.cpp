@@ -47,6 +47,26 @@ ir::Graph matmul_step(StepBuilder& b) {
   return b.finish();
 }
 
+// Of two matrices that are both computed at run time, batched as attention's are, or not.
+ir::Graph run_time_product_step(StepBuilder& b) {
+  Random& random = b.random();
+  const auto size = [&] { return random.chance(0.3) ? random.integer(60, 140) : random.integer(1, 40); };
+  const int64_t m = size(), n = size(), k = size();
+  const bool a_turned = random.chance(0.3), b_turned = random.chance(0.4);
+  Shape x = a_turned ? Shape{k, m} : Shape{m, k}, y = b_turned ? Shape{n, k} : Shape{k, n};
+  if (random.chance(0.2)) {
+    b.node("MatMul", {b.data(x), b.data(y)}, {{"transpose_a", a_turned}, {"transpose_b", b_turned}});
+    return b.finish();
+  }
+  for (int64_t i = random.integer(1, 2); i > 0; --i) {
+    const int64_t count = random.integer(1, 3);
+    x.dims().insert(x.dims().begin(), random.chance(0.2) ? 1 : count);
+    if (i == 1 || random.chance(0.8)) y.dims().insert(y.dims().begin(), random.chance(0.2) ? 1 : count);
+  }
+  b.node("BatchMatMulV2", {b.data(x), b.data(y)}, {{"adj_x", a_turned}, {"adj_y", b_turned}});
+  return b.finish();
+}
+
 ir::Graph binary_step(StepBuilder& b) {
   Random& random = b.random();
   const Shape shape = image(random, channel_count(random));
@@ -123,6 +143,17 @@ ir::Graph layer_norm_step(StepBuilder& b) {
   return b.finish();
 }
 
+ir::Graph attention_step(StepBuilder& b) {
+  Random& random = b.random();
+  const int64_t batch = random.integer(1, 2), heads = random.integer(1, 3), depth = random.integer(1, 40);
+  const int64_t rows = random.integer(1, 60), columns = random.integer(1, 70);
+  std::vector<ValueId> inputs = {b.data({batch, rows, heads, depth}), b.data({batch, columns, heads, depth}),
+                                 b.data({batch, columns, heads, random.integer(1, 70)})};
+  if (random.chance(0.5)) inputs.push_back(b.data({random.chance(0.5) ? batch : 1, 1, 1, columns}));
+  b.node("Attention", inputs, {{"scale", 0.3f}});
+  return b.finish();
+}
+
 ir::Graph affine_step(StepBuilder& b) {
   const Shape shape = image(b.random(), channel_count(b.random()));
   const ValueId x = b.data(shape);
@@ -139,6 +170,7 @@ struct Kind {
 constexpr Kind kKinds[] = {
     {"Activation", activation_step, true},
     {"Affine", affine_step, true},
+    {"Attention", attention_step, false},
     {"AveragePool", average_pool_step, true},
     {"Binary", binary_step, true},
     {"Concat", concat_step, true},
@@ -150,6 +182,7 @@ constexpr Kind kKinds[] = {
     {"MaxPool", max_pool_step, true},
     {"Mean", mean_step, true},
     {"Movement", movement_step, true},
+    {"RunTimeProduct", run_time_product_step, false},
     {"Softmax", softmax_step, false},
     {"Typed", typed_step, false},
     {"Volume", volume_step, false},

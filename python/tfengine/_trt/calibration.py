@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfengine import _core
 from tfengine.tensorflow import ops
 
-from .nodes import canonical_name, engine_nodes
+from .nodes import canonical_name, device_of, engine_nodes
 from .params import logger
 
 
@@ -101,7 +101,7 @@ def read_eagerly(nodes: Iterable) -> dict[str, EngineCalibration]:
     results = {}
     for node in nodes:
         name = canonical_name(node.name)
-        with tf.device(node.device or None):
+        with device_of(node):
             table = ops.get_calibration_data_op(resource_name=name)
             histograms = ops.tfengine_calibration_histograms(resource_name=name)
         results[node.name] = EngineCalibration(table.numpy(), histograms.numpy())

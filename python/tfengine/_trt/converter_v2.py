@@ -15,7 +15,7 @@ from . import functions
 from .calibration import EngineCalibration, as_arguments, read_eagerly, store, write_calibration
 from .engine_resource import EngineResource, engine_shapes
 from .engines import convert_frozen
-from .nodes import canonical_name, engine_nodes, main_engine_nodes, node_of, without_native_segments
+from .nodes import canonical_name, device_of, engine_nodes, main_engine_nodes, node_of, without_native_segments
 from .params import (
     DEFAULT_TRT_MAX_WORKSPACE_SIZE_BYTES,
     PROFILE_STRATEGY_RANGE,
@@ -285,7 +285,7 @@ class TrtGraphConverterV2:
                 continue
             filename = os.path.join(folder, f"trt-serialized-engine.{name}")
             try:
-                with tf.device(node.device or None):
+                with device_of(node):
                     ops.serialize_trt_resource(
                         resource_name=name,
                         filename=filename,
@@ -295,7 +295,7 @@ class TrtGraphConverterV2:
             except tf.errors.NotFoundError:
                 logger.info("%s has not run yet: its engine will be built where the model is served", name)
                 continue
-            resources[name] = EngineResource(name, filename, self._engines_kept, node.device or "CPU")
+            resources[name] = EngineResource(name, filename, self._engines_kept, node.device)
         return resources
 
     def _signatures(self, root: tf.Module, converted) -> dict:

@@ -3,19 +3,20 @@ put into the op's cache on loading."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import tensorflow as tf
 
 from tfengine.tensorflow import engine_status, ops
 
-from .nodes import canonical_name
+from .nodes import canonical_name, device_of
 
 
 def engine_shapes(node) -> list[list[list[int]]]:
     """Input shapes of the engines that the node's op keeps; none if it never ran."""
     try:
-        with tf.device(node.device or None):
+        with device_of(node):
             return [engine["input_shapes"] for engine in engine_status(canonical_name(node.name))["engines"]]
     except tf.errors.NotFoundError:
         return []
@@ -36,8 +37,12 @@ class EngineResource(tf.saved_model.experimental.TrackableResource):
         """False: the file is empty, and the engine is to be built where the model is served."""
         return self._has_engine
 
+    def _device(self) -> contextlib.AbstractContextManager:
+        """Of the op: where it names none, TensorFlow chooses for both, by the kernels and devices of the process."""
+        return tf.device(self._device_name) if self._device_name else contextlib.nullcontext()
+
     def _create_resource(self):
-        with tf.device(self._device_name):
+        with self._device():
             return ops.create_trt_resource_handle(resource_name=self._name)
 
     def _initialize(self) -> None:
@@ -47,7 +52,7 @@ class EngineResource(tf.saved_model.experimental.TrackableResource):
 
     def _destroy_resource(self) -> None:
         handle = self._create_resource()
-        with tf.device(self._device_name):
+        with self._device():
             tf.raw_ops.DestroyResourceOp(resource=handle, ignore_lookup_error=True)
 
     def __del__(self) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from collections.abc import Iterable, Iterator
+
+import tensorflow as tf
 
 ENGINE_OP = "TRTEngineOp"
 
@@ -23,6 +26,12 @@ def engine_nodes(graph_def) -> Iterator:
 def main_engine_nodes(graph_def) -> list:
     """Those of the graph alone: they run at each call."""
     return [node for node in graph_def.node if node.op == ENGINE_OP]
+
+
+def device_of(node) -> contextlib.AbstractContextManager:
+    """Where the node runs, and with it what its engines are among: the device that it names, or else the one that TensorFlow
+    chooses now as it does for the node."""
+    return tf.device(node.device) if node.device else contextlib.nullcontext()
 
 
 def rename_functions_with_engines(graph_def) -> None:

@@ -472,7 +472,6 @@ Tactics conv_tactics(const StepSpec& spec, CompiledPlans& plans, FloatStorage fl
   if (!spec.constants[1].defined()) return Refusal{"its weights are computed at run time; they must be constant"};
   if (spec.constants[0].defined()) return Refusal{"its input is a constant"};
   const bool matrix = spec.node->op == "MatMul";
-  if (matrix && spec.node->attr_or<bool>("transpose_a", false)) return Refusal{"transpose_a with constant weights"};
   if (!matrix && spec.inputs[0].shape.rank() != 4) return Refusal{"its input is not of rank 4"};
   if (spec.inputs[0].shape.elements() == 0 || spec.constants[1].elements() == 0) {
     return Refusal{"its input or its weights are empty"};

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include "backends/cuda/counter.h"
 #include "backends/cuda/error.h"
 
 namespace tfengine::cuda {
@@ -56,15 +57,18 @@ class StreamQueue : public plan::Queue {
   }
   void upload_rows(void* device, size_t pitch, const void* host, size_t row_bytes, size_t rows) override {
     if (row_bytes * rows == 0) return;
+    const UseGpu use(gpu_);
     check_cuda(cudaMemcpy2DAsync(device, pitch, host, row_bytes, row_bytes, rows, cudaMemcpyHostToDevice, stream_),
                "copying to the GPU");
   }
   void download_rows(void* host, const void* device, size_t pitch, size_t row_bytes, size_t rows) override {
     if (row_bytes * rows == 0) return;
+    const UseGpu use(gpu_);
     check_cuda(cudaMemcpy2DAsync(host, row_bytes, device, pitch, row_bytes, rows, cudaMemcpyDeviceToHost, stream_),
                "copying from the GPU");
   }
   void fill_zero(void* device, size_t bytes) override {
+    const UseGpu use(gpu_);
     if (bytes > 0) check_cuda(cudaMemsetAsync(device, 0, bytes, stream_), "clearing memory of the GPU");
   }
   void call(void (*function)(void*), void* state) override {
@@ -117,6 +121,7 @@ class StreamQueue : public plan::Queue {
 
  private:
   void move(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, const char* what) {
+    const UseGpu use(gpu_);  // memory of a pool is copied on its own GPU alone
     if (bytes > 0) check_cuda(cudaMemcpyAsync(to, from, bytes, kind, stream_), what);
   }
 
@@ -140,5 +145,7 @@ Gpu::Gpu(int index, const std::string& libraries) : index_(index), memory_(index
 std::string Gpu::name() const { return fmt::format("cuda:{}", index_); }
 
 std::unique_ptr<plan::Queue> Gpu::make_queue() const { return std::make_unique<StreamQueue>(index_); }
+
+std::unique_ptr<plan::TensorCounter> Gpu::make_counter() const { return make_tensor_counter(*this); }
 
 }  // namespace tfengine::cuda

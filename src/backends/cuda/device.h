@@ -20,6 +20,7 @@ class Gpu : public plan::Device {
   Allocator& memory() const override { return memory_; }
   Allocator& staging() const override { return staging_; }
   std::unique_ptr<plan::Queue> make_queue() const override;
+  std::unique_ptr<plan::TensorCounter> make_counter() const override;
 
   int index() const { return index_; }
   int multiprocessors() const { return multiprocessors_; }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "backends/cuda/numbers.h"
 #include "ops/op.h"
 
 namespace tfengine::cuda {
@@ -130,6 +131,7 @@ bool is_unary(const std::string& op) { return find(kUnary, op) != nullptr; }
 bool is_binary(const std::string& op) { return find(kBinary, op) != nullptr; }
 
 Tactics unary_tactics(const StepSpec& spec) {
+  if (has_other_numbers(spec)) return number_tactics(spec);
   const auto a = Operand::make(spec, 0);
   auto step = step_of(spec, 1);
   if (!a || !step || integer_tensors(spec)) return Refusal{"only float and INT8 tensors are lowered"};
@@ -143,6 +145,7 @@ Tactics unary_tactics(const StepSpec& spec) {
 }
 
 Tactics binary_tactics(const StepSpec& spec) {
+  if (has_other_numbers(spec)) return number_tactics(spec);
   const auto a = Operand::make(spec, 0), b = Operand::make(spec, 1);
   auto step = step_of(spec, 2);
   if (!a || !b || !step || integer_tensors(spec)) return Refusal{"only float and INT8 tensors are lowered"};

@@ -11,6 +11,8 @@
 #include "backends/cuda/eltwise.h"
 #include "backends/cuda/error.h"
 #include "backends/cuda/layout.h"
+#include "backends/cuda/matmul.h"
+#include "backends/cuda/numbers.h"
 #include "backends/cuda/simple.h"
 #include "backends/cuda/storage.h"
 #include "base/check.h"
@@ -21,7 +23,7 @@ namespace {
 
 struct Lowering {
   const char* op;
-  Tactics (*tactics)(const StepSpec&);  // null: a convolution
+  Tactics (*tactics)(const StepSpec&);  // null: a convolution or product
   bool int8;                            // has an INT8 form
 };
 
@@ -29,6 +31,7 @@ constexpr Lowering kLowerings[] = {
     {"Conv2D", nullptr, true},
     {"DepthwiseConv2dNative", nullptr, true},
     {"MatMul", nullptr, true},
+    {"BatchMatMulV2", nullptr, false},
     {"MaxPool", pool_tactics, true},
     {"AvgPool", pool_tactics, true},
     {"Mean", reduce_tactics, true},
@@ -58,17 +61,27 @@ constexpr Lowering kLowerings[] = {
     {"ResizeNearestNeighbor", resize_tactics, true},
     {"ResizeBilinear", resize_tactics, true},
     {"GatherV2", gather_tactics, true},
+    {"Fill", fill_tactics, false},
 };
 
 const Lowering* find(const std::string& op) {
+  static constexpr Lowering kNumbers{"", number_tactics, false};
   static constexpr Lowering kUnary{"", unary_tactics, true};
   static constexpr Lowering kBinary{"", binary_tactics, true};
   const auto* found =
       std::find_if(std::begin(kLowerings), std::end(kLowerings), [&](const Lowering& row) { return op == row.op; });
   if (found != std::end(kLowerings)) return found;
+  if (is_number_op(op)) return &kNumbers;
   if (is_unary(op)) return &kUnary;
   if (is_binary(op)) return &kBinary;
   return nullptr;
+}
+
+// Not one of rows with constant weights, which is a convolution of 1 x 1.
+bool is_general_product(const StepSpec& spec) {
+  if (spec.node->op == "BatchMatMulV2") return true;
+  return spec.node->op == "MatMul" && (!spec.constants[1].defined() || spec.constants[0].defined() ||
+                                       spec.node->attr_or<bool>("transpose_a", false));
 }
 
 bool has_unsigned(const StepSpec& spec) {
@@ -91,7 +104,8 @@ class CudaBackend : public plan::Backend {
     if (lowering == nullptr) return Refusal{fmt::format("{} has no form on the GPU", spec.node->op)};
     if (spec.outputs[0].shape.elements() == 0) return Refusal{"its output is empty"};
     if (has_unsigned(spec)) return Refusal{"its tensors are unsigned 8-bit integers, which the GPU has no products of"};
-    return lowering->tactics == nullptr ? conv_tactics(spec, plans_, floats_) : lowering->tactics(spec);
+    if (lowering->tactics != nullptr) return lowering->tactics(spec);
+    return is_general_product(spec) ? matmul_tactics(spec, floats_) : conv_tactics(spec, plans_, floats_);
   }
 
   std::optional<Refusal> refuses(const ir::Graph&, const ir::Node& node) const override {

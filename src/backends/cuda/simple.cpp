@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "backends/cuda/numbers.h"
 #include "ops/geometry.h"
 
 namespace tfengine::cuda {
@@ -36,6 +37,7 @@ bool float_or_s8(Elem elem) { return elem != Elem::S32; }
 }  // namespace
 
 Tactics convert_tactics(const StepSpec& spec) {
+  if (spec.node->op == "Cast" && has_other_numbers(spec)) return number_tactics(spec);
   const auto step = plain(spec);
   if (!step || step->act.kind != ActKind::None) return Refusal{"only float and INT8 tensors are lowered"};
   const bool cast = spec.node->op == "Cast";

@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "backends/onednn/attention.h"
 #include "backends/onednn/concat.h"
 #include "backends/onednn/conv.h"
 #include "backends/onednn/counters.h"
@@ -55,6 +56,7 @@ constexpr Lowering kLowerings[] = {
     {"Softmax", softmax_tactics, false, true, true},
     {"LogSoftmax", softmax_tactics, false, true, true},
     {"LayerNorm", layer_norm_tactics, false, true, true},
+    {"Attention", attention_tactics, false, false, false},
     {"Quantize", convert_tactics, true, true, true},
     {"Dequantize", convert_tactics, true, true, true},
     {"Requantize", convert_tactics, true, true, true},
@@ -97,6 +99,7 @@ constexpr Lowering kLowerings[] = {
     {"RFFT", rfft_tactics, false, false, false},
     {"ComplexAbs", complex_abs_tactics, false, false, false},
     {"GatherNd", gather_nd_tactics, true, false, false},
+    {"MatrixBandPart", band_tactics, true, false, false},
     {"ExtractImagePatches", patches_tactics, true, false, false},
     {"LRN", lrn_tactics, false, false, false},
     {"L2Loss", l2_loss_tactics, false, false, false},
@@ -216,6 +219,10 @@ class OnednnBackend : public plan::Backend {
 
   bool fuses(const ir::Graph& graph, const ir::Node& node) const override { return can_fuse(graph, node); }
 
+  bool fuses_reduction(const ir::Graph& graph, const ir::Node& node) const override {
+    return can_end_chain(graph, node);
+  }
+
   bool takes_strided_input(const StepSpec& spec, int input) const override {
     const Lowering* lowering = find(spec.node->op);
     if (lowering == nullptr || spec.node->denylisted) return false;
@@ -233,6 +240,7 @@ class OnednnBackend : public plan::Backend {
     if (lowering == nullptr || spec.node->denylisted) return false;
     if (spec.node->op == "ConcatV2") return last_axis(spec);
     if (is_binary(spec.node->op)) return same_or_channel(spec);
+    if (ops::is_fused(*spec.node)) return ops::final_reduction(spec.node->regions[0]) == ir::kNone;
     return own_convolution(spec) || lowering->strided_output;
   }
 

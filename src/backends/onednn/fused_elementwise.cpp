@@ -7,9 +7,12 @@
 #include <fmt/core.h>
 
 #include "backends/onednn/eltwise.h"
+#include "backends/onednn/pool.h"
 #include "backends/onednn/typed.h"
 #include "kernels/chain.h"
+#include "kernels/stream.h"
 #include "ops/fused_elementwise.h"
+#include "ops/numeric.h"
 #include "ops/op.h"
 
 namespace tfengine::onednn {
@@ -119,12 +122,15 @@ ChainTensor tensor_of(const TensorDesc& desc, size_t rank) {
 // Writes the region's nodes as steps. Registers of values that nobody needs any more are used again.
 class ChainWriter {
  public:
-  explicit ChainWriter(const ir::Graph& region) : region_(region), order_(region.order()) {
+  // `end`: a reduction behind all nodes, which is no step.
+  ChainWriter(const ir::Graph& region, ir::NodeId end) : region_(region), order_(region.order()) {
+    if (end != ir::kNone) order_.erase(std::find(order_.begin(), order_.end(), end));
     last_use_.assign(static_cast<size_t>(region.value_count()), -1);
     for (size_t i = 0; i < order_.size(); ++i) {
       for (const ir::ValueId input : region.node(order_[i]).inputs) last_use_[at(input)] = static_cast<int>(i);
     }
-    for (const ir::GraphOutput& out : region.outputs) last_use_[at(out.value)] = static_cast<int>(order_.size());
+    const auto keep = [&](ir::ValueId id) { last_use_[at(id)] = static_cast<int>(order_.size()); };
+    for (const ir::GraphOutput& out : region.outputs) keep(end == ir::kNone ? out.value : region.node(end).inputs[0]);
   }
 
   // Registers of the inputs, in the order of the program's.
@@ -267,8 +273,12 @@ class ChainWriter {
   std::vector<ChainStep> steps_;
 };
 
+// Results that are folded are finished when values of them have been read by others.
+bool folds(const StepSpec& spec) { return ops::final_reduction(spec.node->regions[0]) != ir::kNone; }
+
 uint64_t overwrites(const StepSpec& spec) {
   uint64_t bits = 0;
+  if (folds(spec)) return bits;
   for (size_t i = 0; i < spec.inputs.size() && i < 64; ++i) {
     if (may_share_memory(spec.inputs[i], spec.outputs[0])) bits |= uint64_t{1} << i;
   }
@@ -277,7 +287,7 @@ uint64_t overwrites(const StepSpec& spec) {
 
 int carried(const StepSpec& spec) {
   size_t count = 0;
-  while (count < spec.inputs.size() && count < spec.outputs.size() &&
+  while (!folds(spec) && count < spec.inputs.size() && count < spec.outputs.size() &&
          may_share_memory(spec.inputs[count], spec.outputs[count])) {
     ++count;
   }
@@ -292,14 +302,15 @@ struct Chain {
 
 std::variant<Chain, Refusal> chain_of(const StepSpec& spec) {
   const ir::Graph& region = spec.node->regions[0];
-  const Shape& shape = spec.outputs[0].shape;
+  const ir::NodeId end = ops::final_reduction(region);
+  const Shape& shape = end == ir::kNone ? spec.outputs[0].shape : region.input_value(region.node(end), 0).shape;
   const size_t rank = shape.rank();
   if (rank > kernels::kMaxAxes) return Refusal{"its rank is above 8"};
   Chain chain;
   ChainProgram program;
   program.rank = static_cast<int>(rank);
   std::copy(shape.begin(), shape.end(), program.dims);
-  ChainWriter writer(region);
+  ChainWriter writer(region, end);
   for (size_t i = 0; i < spec.inputs.size(); ++i) {
     if (!register_num(spec.inputs[i].dtype) || spec.inputs[i].quant.defined() || spec.inputs[i].shape.rank() > rank)
       return Refusal{"its numbers are of a type that has no fast form"};
@@ -308,7 +319,7 @@ std::variant<Chain, Refusal> chain_of(const StepSpec& spec) {
   }
   for (ir::ValueId id = 0; id < region.value_count(); ++id) {
     const ir::Value& value = region.value(id);
-    if (!value.is_constant()) continue;
+    if (!value.is_constant() || (end != ir::kNone && region.node(end).inputs[1] == id)) continue;
     if (value.constant.elements() != 1 || !register_num(value.dtype)) return Refusal{"a constant of it is no number"};
     program.inputs.push_back(tensor_of({value.dtype, {}, {}, 1}, rank));
     chain.constants.push_back(value.constant);
@@ -317,7 +328,15 @@ std::variant<Chain, Refusal> chain_of(const StepSpec& spec) {
   if (program.inputs.size() > ChainProgram::kMaxRegisters || !writer.write())
     return Refusal{"a node of it has no fast form"};
   program.steps = writer.take_steps();
-  for (size_t i = 0; i < spec.outputs.size(); ++i) {
+  if (end != ir::kNone) {
+    if (!can_end_chain(region, region.node(end)) || !spec.outputs[0].dense() || shape.elements() == 0)
+      return Refusal{"its reduction has no fast form"};
+    program.fold = shape.elements() / std::max<int64_t>(spec.outputs[0].shape.elements(), 1);
+    program.fold_kind = *reduce_kind(region.node(end).op);
+    program.outputs.push_back(tensor_of({DType::F32, shape, {}, shape.rank() == 0 ? 1 : shape.back()}, rank));
+    program.outputs.back().reg = writer.register_of(region.node(end).inputs[0]);
+  }
+  for (size_t i = 0; end == ir::kNone && i < spec.outputs.size(); ++i) {
     if (spec.outputs[i].shape != shape) return Refusal{"its outputs have several shapes"};
     if (!register_num(spec.outputs[i].dtype) || spec.outputs[i].quant.defined())
       return Refusal{"its results are of a type that has no fast form"};
@@ -358,10 +377,34 @@ bool can_fuse(const ir::Graph& graph, const ir::Node& node) {
   return own == operands;
 }
 
+bool can_end_chain(const ir::Graph& graph, const ir::Node& node) {
+  if (node.denylisted || !reduce_kind(node.op) || node.inputs.size() != 2 || node.outputs.size() != 1) return false;
+  const ir::Value &src = graph.input_value(node, 0), &dst = graph.value(node.outputs[0]);
+  const ir::Value& axes = graph.input_value(node, 1);
+  const auto plain = [](const ir::Value& value) { return value.dtype == DType::F32 && is_plain_type(value); };
+  if (!plain(src) || !plain(dst) || !axes.is_constant() || !node.epilogue.empty()) return false;
+  const auto rank = static_cast<int64_t>(src.shape.rank());
+  std::vector<bool> reduced(src.shape.rank(), false);
+  for (const int64_t axis : ops::as_ints(axes.constant)) {
+    if (axis < -rank || axis >= rank) return false;
+    reduced[static_cast<size_t>(axis < 0 ? axis + rank : axis)] = true;
+  }
+  // The last axes; those of one element count as either.
+  bool folding = false;
+  for (size_t i = 0; i < reduced.size(); ++i) {
+    if (src.shape[i] == 1) continue;
+    if (folding && !reduced[i]) return false;
+    folding = folding || reduced[i];
+  }
+  return folding && src.shape.elements() > 0;
+}
+
 bool better_as_chain(const StepSpec& spec) {
   const bool halves = half_of(spec.outputs[0].dtype).has_value() && spec.node->op != "Cast";
   const bool floats = spec.outputs[0].dtype == DType::F32 && two_steps(spec.node->op);
-  return (halves || floats) && can_fuse(*spec.graph, *spec.node);
+  // What a chain writes past the caches.
+  const bool large = spec.outputs[0].bytes() >= static_cast<size_t>(kernels::kStreamedBytes);
+  return (halves || floats || large) && can_fuse(*spec.graph, *spec.node);
 }
 
 Tactics chain_of_one_tactics(const StepSpec& spec) {
@@ -390,12 +433,15 @@ Tactics fused_elementwise_tactics(const StepSpec& spec) {
   if (const Refusal* refusal = std::get_if<Refusal>(&answer)) return *refusal;
   const auto chain = std::make_shared<const Chain>(std::move(std::get<Chain>(answer)));
   const int threads = spec.threads;
-  Tactic tactic = plain_tactic("own:chain", [chain, threads](const StepArgs& args) {
-    const void* src[ChainProgram::kMaxRegisters];
-    std::copy(args.src.begin(), args.src.end(), src);
-    for (size_t i = 0; i < chain->constants.size(); ++i) src[args.src.size() + i] = chain->constants[i].data();
-    kernels::chain_run(chain->plan, src, args.dst.data(), threads);
-  });
+  Tactic tactic = plain_tactic(
+      "own:chain",
+      [chain, threads](const StepArgs& args) {
+        const void* src[ChainProgram::kMaxRegisters];
+        std::copy(args.src.begin(), args.src.end(), src);
+        for (size_t i = 0; i < chain->constants.size(); ++i) src[args.src.size() + i] = chain->constants[i].data();
+        kernels::chain_run(chain->plan, src, args.dst.data(), threads, args.workspace);
+      },
+      kernels::chain_workspace_bytes(chain->plan));
   tactic.may_overwrite = overwrites(spec);
   tactic.carried = carried(spec);
   return std::vector<Tactic>{std::move(tactic)};

@@ -71,6 +71,26 @@ std::optional<plan::View> view_of(const kernels::CopyShape& box, size_t input, i
   return std::nullopt;
 }
 
+// Boxes that are neighbouring columns of rows, one element of each row: then the rows and their distance.
+std::optional<std::pair<int64_t, int64_t>> columns_of(const std::vector<kernels::CopyShape>& boxes,
+                                                      const std::vector<int64_t>& bases) {
+  std::optional<std::pair<int64_t, int64_t>> rows;
+  for (size_t i = 0; i < boxes.size(); ++i) {
+    std::pair<int64_t, int64_t> own{1, 0};
+    for (int k = 0; k < boxes[i].rank; ++k) {
+      if (boxes[i].dims[k] == 1) continue;
+      // Several axes of rows at one distance are one.
+      if (own.first > 1 && own.second != boxes[i].dims[k] * boxes[i].src_strides[k]) return std::nullopt;
+      own = {own.first * boxes[i].dims[k], boxes[i].src_strides[k]};
+    }
+    if (rows && *rows != own) return std::nullopt;
+    if (bases[i] != bases[0] + static_cast<int64_t>(i)) return std::nullopt;
+    rows = own;
+  }
+  const bool apart = rows && boxes.size() > 1 && rows->second >= static_cast<int64_t>(boxes.size());
+  return apart ? rows : std::nullopt;
+}
+
 Tactics pick(const StepSpec& spec, size_t data_input, const char* name) {
   std::vector<int64_t> bases;
   const TensorDesc& src = spec.inputs[data_input];
@@ -80,7 +100,13 @@ Tactics pick(const StepSpec& spec, size_t data_input, const char* name) {
   if (!boxes) return Refusal{"its bounds are computed at run time; they must be constant"};
   const auto bytes = static_cast<int64_t>(dtype_bytes(src.dtype));
   const int threads = spec.threads;
+  const auto columns = columns_of(*boxes, bases);
   Tactic tactic = plain_tactic(name, [=, boxes = *boxes](const StepArgs& args) {
+    if (columns) {
+      const auto* from = static_cast<const std::byte*>(args.src[data_input]) + bases[0] * bytes;
+      return kernels::take_columns(bytes, columns->first, static_cast<int64_t>(boxes.size()), columns->second, from,
+                                   args.dst.data(), threads);
+    }
     for (size_t i = 0; i < boxes.size(); ++i) {
       const auto* from = static_cast<const std::byte*>(args.src[data_input]) + bases[i] * bytes;
       kernels::copy_strided(bytes, boxes[i], from, args.dst[i], threads);

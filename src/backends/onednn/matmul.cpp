@@ -8,6 +8,7 @@
 
 #include "backends/onednn/int8_conv.h"
 #include "backends/onednn/weighted.h"
+#include "kernels/matmul_f32.h"
 
 namespace tfengine::onednn {
 
@@ -17,6 +18,7 @@ using dnnl::memory;
 using From = DnnlArg::From;
 
 constexpr int kMaxImplementations = 3;
+constexpr int64_t kOwnLeastRows = 8;
 
 memory::desc given_weights(const MatrixProblem& p, DType dtype) {
   return memory::desc({p.k, p.n}, dnnl_type(dtype), p.weights_transposed ? memory::dims{1, p.k} : memory::dims{p.n, 1});
@@ -54,6 +56,41 @@ void add_own_int8(const StepSpec& spec, const MatrixProblem& p, std::vector<Tact
   std::vector<float> scales = spec.inputs[1].quant.scales;
   for (float& scale : scales) scale *= scale_of(spec.inputs[0]);
   add_int8_conv_tactics(spec, shape, untransposed(spec.constants[1], p), scales, tactics);
+}
+
+// A few rows have too little to do for each weight that is read: oneDNN has kernels for these. Few columns would be packed
+// with as many zeros.
+bool own_is_likely(const MatrixProblem& p) {
+  const int64_t padded = kernels::matmul_f32_packed_columns(p.n);
+  return p.m >= kOwnLeastRows && padded - p.n <= p.n / 8;
+}
+
+void add_own_f32(const StepSpec& spec, const MatrixProblem& p, std::vector<Tactic>& tactics) {
+  const auto fused = FusedEpilogue::make(spec, {}, p.n);
+  if (!fused || spec.inputs[0].dtype != DType::F32 || spec.inputs[1].dtype != DType::F32) return;
+  const kernels::MatmulShape shape{p.m, p.n, p.k, spec.inputs[0].pixel_stride, spec.outputs[0].pixel_stride};
+  const int threads = spec.threads;
+  Tactic tactic;
+  tactic.name = "own:matmul_f32";
+  tactic.may_overwrite = fused->overwrites_residual();
+  tactic.workspace_bytes = kernels::matmul_f32_workspace_bytes(threads);
+  tactic.prepare = [=, weights = spec.constants[1], transposed = p.weights_transposed](PackedStore& store) {
+    FusedEpilogue epilogue = *fused;
+    epilogue.pack(store);
+    const size_t bytes = kernels::matmul_f32_packed_bytes(shape);
+    const auto packed = store.get(weights, transposed ? "matmul_f32:turned" : "matmul_f32", bytes, [&](void* to) {
+      kernels::matmul_f32_pack(shape, weights.as<float>(), transposed, static_cast<float*>(to));
+    });
+    return plan::function_kernel(
+        [=](const StepArgs& args) {
+          kernels::matmul_f32_run(shape, static_cast<const float*>(args.src[0]),
+                                  static_cast<const float*>(packed.get()), epilogue.bound(args), args.dst[0],
+                                  args.workspace, threads,
+                                  {args.ahead.data(), static_cast<int64_t>(args.ahead.size())});
+        },
+        {1}, {static_cast<const std::byte*>(packed.get()), bytes});
+  };
+  tactics.push_back(std::move(tactic));
 }
 
 // The plain float product of two run-time matrices, batched over leading dimensions that match or are 1.
@@ -125,6 +162,7 @@ Tactics matmul_tactics(const StepSpec& spec) {
   std::vector<Tactic> tactics;
   if (is_int8(spec.inputs[0].dtype)) add_own_int8(spec, p, tactics);
   add_dnnl_matmul(spec, p, tactics);
+  if (own_is_likely(p)) add_own_f32(spec, p, tactics);
   if (tactics.empty()) return Refusal{"no implementation takes this matrix product"};
   return tactics;
 }

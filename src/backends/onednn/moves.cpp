@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/band.h"
 #include "kernels/copy.h"
 #include "ops/patches.h"
 
@@ -307,6 +308,24 @@ Tactics patches_tactics(const StepSpec& spec) {
                {in[3], 1, 1}});
   }
   return boxes.tactic(spec, "own:patches", true);
+}
+
+Tactics band_tactics(const StepSpec& spec) {
+  if (auto refusal = moves_refusal(spec, 0)) return *refusal;
+  const auto lower = constant_ints(spec, 1), upper = constant_ints(spec, 2);
+  if (!lower || !upper || lower->size() != 1 || upper->size() != 1) return not_constant();
+  if (spec.outputs[0].quant.zero_point != 0) return Refusal{"its zero is not all zero bits"};
+  const Shape& shape = spec.outputs[0].shape;
+  const int64_t rows = shape[shape.rank() - 2], columns = shape.back();
+  const int64_t matrices = shape.elements() / std::max<int64_t>(rows * columns, 1);
+  const auto bytes = static_cast<int64_t>(dtype_bytes(spec.outputs[0].dtype));
+  const int threads = spec.threads;
+  Tactic tactic = plain_tactic("own:band", [=, band = kernels::BandShape{matrices, rows, columns}, low = lower->front(),
+                                            high = upper->front()](const StepArgs& args) {
+    kernels::keep_band(bytes, band, low, high, args.src[0], args.dst[0], threads);
+  });
+  tactic.may_overwrite = 1;
+  return std::vector<Tactic>{std::move(tactic)};
 }
 
 }  // namespace tfengine::onednn

@@ -19,5 +19,6 @@ Tactics mirror_pad_tactics(const StepSpec& spec);
 Tactics depth_space_tactics(const StepSpec& spec);
 Tactics space_batch_tactics(const StepSpec& spec);
 Tactics patches_tactics(const StepSpec& spec);
+Tactics band_tactics(const StepSpec& spec);
 
 }  // namespace tfengine::onednn

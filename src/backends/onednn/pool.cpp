@@ -36,7 +36,9 @@ bool is_global(const Shape& src, const std::vector<int64_t>& axes) {
   return low == 1 && high == 2;
 }
 
-std::optional<kernels::ReduceKind> kind_of(const std::string& op) {
+}  // namespace
+
+std::optional<kernels::ReduceKind> reduce_kind(const std::string& op) {
   using kernels::ReduceKind;
   if (op == "Mean") return ReduceKind::Mean;
   if (op == "Sum") return ReduceKind::Sum;
@@ -45,8 +47,6 @@ std::optional<kernels::ReduceKind> kind_of(const std::string& op) {
   if (op == "Prod") return ReduceKind::Prod;
   return std::nullopt;
 }
-
-}  // namespace
 
 Tactics pool_tactics(const StepSpec& spec) {
   const auto epilogue = epilogue_of(spec);
@@ -67,7 +67,7 @@ Tactics pool_tactics(const StepSpec& spec) {
 Tactics reduce_tactics(const StepSpec& spec) {
   const auto axes = constant_ints(spec, 1);
   const auto epilogue = epilogue_of(spec);
-  const auto kind = kind_of(spec.node->op);
+  const auto kind = reduce_kind(spec.node->op);
   if (!axes || !epilogue || !kind) return Refusal{"only float and INT8 tensors and constant axes are lowered"};
   const TensorDesc& src = spec.inputs[0];
   const int threads = spec.threads;

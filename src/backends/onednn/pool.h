@@ -3,8 +3,12 @@
 #pragma once
 
 #include "backends/onednn/support.h"
+#include "kernels/reduce.h"
 
 namespace tfengine::onednn {
+
+// Of Mean, Sum, Max, Min, Prod.
+std::optional<kernels::ReduceKind> reduce_kind(const std::string& op);
 
 Tactics pool_tactics(const StepSpec& spec);
 // Mean, Sum, Max, Min, Prod over constant axes.

@@ -15,7 +15,7 @@ struct EnginePrecision {
   std::string notice;  // where the engine computes in another precision than was asked for
 };
 
-// `mode`: FP32, FP16 or INT8, in either case; InvalidArgument for another.
-EnginePrecision engine_precision(std::string_view mode);
+// `mode`: FP32, FP16 or INT8, in either case; InvalidArgument for another. `on_gpu`: of engines that a GPU runs.
+EnginePrecision engine_precision(std::string_view mode, bool on_gpu = false);
 
 }  // namespace tfengine::graphdef

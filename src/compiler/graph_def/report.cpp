@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/json_object.h"
 #include "tfgraph/dtype.h"
 
 namespace tfengine {
@@ -42,19 +43,19 @@ GraphDefEngine describe(const GraphView& view, const GraphTypes& types, const Se
 json to_json(const std::vector<TensorSpec>& specs) {
   json list = json::array();
   for (const TensorSpec& spec : specs) {
-    list.push_back({{"name", spec.name}, {"dtype", dtype_name(spec.dtype)}, {"shape", spec.shape.str()}});
+    list.push_back(json_object({{"name", spec.name}, {"dtype", dtype_name(spec.dtype)}, {"shape", spec.shape.str()}}));
   }
   return list;
 }
 
 json to_json(const GraphDefEngine& engine) {
-  return {{"name", engine.name},
-          {"device", engine.device},
-          {"nodes", engine.nodes},
-          {"inputs", to_json(engine.inputs)},
-          {"outputs", to_json(engine.outputs)},
-          {"ops", engine.ops},
-          {"built", engine.built}};
+  return json_object({{"name", engine.name},
+                      {"device", engine.device},
+                      {"nodes", engine.nodes},
+                      {"inputs", to_json(engine.inputs)},
+                      {"outputs", to_json(engine.outputs)},
+                      {"ops", engine.ops},
+                      {"built", engine.built}});
 }
 
 }  // namespace
@@ -76,17 +77,17 @@ GraphDefConversion make_conversion(const GraphView& view, const GraphTypes& type
   }
   json refusals = json::array();
   for (const segment::RefusedNode& refused : found.refusals) {
-    refusals.push_back(
-        {{"node", refused.node}, {"op", refused.op}, {"reason", refused.reason}, {"remedy", refused.remedy}});
+    refusals.push_back(json_object(
+        {{"node", refused.node}, {"op", refused.op}, {"reason", refused.reason}, {"remedy", refused.remedy}}));
   }
-  const json report = {{"nodes_total", result.nodes_total},
-                       {"nodes_converted", result.nodes_converted},
-                       {"nodes_not_needed", pruned},
-                       {"shared_constants", emitted.shared_constants},
-                       {"shared_constant_bytes", emitted.shared_constant_bytes},
-                       {"engines", std::move(list)},
-                       {"refusals", std::move(refusals)},
-                       {"notes", found.notes}};
+  const json report = json_object({{"nodes_total", result.nodes_total},
+                                   {"nodes_converted", result.nodes_converted},
+                                   {"nodes_not_needed", pruned},
+                                   {"shared_constants", emitted.shared_constants},
+                                   {"shared_constant_bytes", emitted.shared_constant_bytes},
+                                   {"engines", std::move(list)},
+                                   {"refusals", std::move(refusals)},
+                                   {"notes", found.notes}});
   // Names are bytes of the file: what is no UTF-8 is replaced.
   result.report_json = report.dump(-1, ' ', false, json::error_handler_t::replace);
   return result;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "base/json_object.h"
 #include "onnx_runtime_generated.h"
 
 namespace tfengine::quantize {
@@ -68,7 +69,7 @@ void add_entry(RangeTable& table, const std::string& name, const Json& entry, co
   fail<InvalidModel>("{}: tensor '{}' has no 'lowest' and 'highest'", what, name);
 }
 
-Json numpy_number(float value) { return {{"data", value}, {"dtype", "float32"}, {"CLS", "numpy.array"}}; }
+Json numpy_number(float value) { return json_object({{"data", value}, {"dtype", "float32"}, {"CLS", "numpy.array"}}); }
 
 }  // namespace
 
@@ -126,13 +127,14 @@ RangeTable parse_onnx_runtime_flatbuffer(std::string_view bytes, const std::stri
 std::string format_onnx_runtime_json(const RangeTable& table) {
   Json data = Json::object();
   for (const auto& [name, entry] : table.entries()) {
-    data[name] = {{"CLS", "TensorData"},
-                  {"lowest", numpy_number(entry.non_negative ? 0.0f : std::max(entry.low, -entry.max_abs))},
-                  {"highest", numpy_number(std::min(entry.high, entry.max_abs))}};
+    data[name] = json_object({{"CLS", "TensorData"},
+                              {"lowest", numpy_number(entry.non_negative ? 0.0f : std::max(entry.low, -entry.max_abs))},
+                              {"highest", numpy_number(std::min(entry.high, entry.max_abs))}});
   }
-  const Json document = {{"CLS", "TensorsData"},
-                         {"data", std::move(data)},
-                         {"calibration_method", {{"CLS", "CalibrationMethod"}, {"value", "CalibrationMethod.MinMax"}}}};
+  const Json document = json_object(
+      {{"CLS", "TensorsData"},
+       {"data", std::move(data)},
+       {"calibration_method", json_object({{"CLS", "CalibrationMethod"}, {"value", "CalibrationMethod.MinMax"}})}});
   // Names of tensors come from untrusted graphs and need not be UTF-8.
   return document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -133,6 +133,19 @@ void eltwise(cudaStream_t stream, const Eltwise& step, const View& a, const View
 void affine(cudaStream_t stream, const View& src, const float* scale, const float* offset, const Act& act,
             const Target& dst, int64_t rows, int64_t channels);
 
+// C = A * B for each matrix of a batch, whose operands may be broadcast by strides of 0. The rows of a matrix as it lies in memory
+// are its view's pitch apart; `m`, `n` and `k` are of the product.
+struct MatmulShape {
+  int64_t m = 1, n = 1, k = 1;
+  bool a_transposed = false, b_transposed = false;
+  int batch_rank = 0;
+  int64_t batch_dims[kMaxDims] = {}, a_batch_strides[kMaxDims] = {}, b_batch_strides[kMaxDims] = {};
+};
+// Multiplies halves, to which floats are rounded, or TF32. Sums are floats: those of 8-bit integers are exact as halves up to
+// 1040 products.
+void matmul(cudaStream_t stream, const MatmulShape& shape, const View& a, const View& b, bool halves,
+            const ConvEpilogue& epilogue, const Target& dst);
+
 void softmax(cudaStream_t stream, const View& src, const Target& dst, int64_t rows, int64_t channels, bool log);
 void layer_norm(cudaStream_t stream, const View& src, const float* gamma, const float* beta, float epsilon,
                 const Target& dst, int64_t rows, int64_t channels);

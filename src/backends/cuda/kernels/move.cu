@@ -8,17 +8,20 @@ namespace {
 
 constexpr int kThreads = 256;
 
-template <typename T>
+// `Count`: wide enough for the number of elements; 64-bit divisions take several times as long as 32-bit ones.
+template <typename T, typename Count>
 __global__ void __launch_bounds__(kThreads)
-    copy_elements(StridedCopy copy, const T* __restrict__ src, T* __restrict__ dst, int64_t count) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+    copy_elements(StridedCopy copy, const T* __restrict__ src, T* __restrict__ dst, Count count) {
+  const auto i = static_cast<Count>(blockIdx.x) * kThreads + threadIdx.x;
   if (i >= count) return;
-  int64_t rest = i, from = 0, to = 0;
+  Count rest = i;
+  int64_t from = 0, to = 0;
 #pragma unroll
   for (int d = kMaxDims - 1; d >= 0; --d) {
     if (d >= copy.rank) continue;
-    const int64_t index = rest % copy.dims[d];
-    rest /= copy.dims[d];
+    const auto dim = static_cast<Count>(copy.dims[d]);
+    const auto index = static_cast<int64_t>(rest % dim);
+    rest /= dim;
     from += index * copy.src_strides[d];
     to += index * copy.dst_strides[d];
   }
@@ -79,38 +82,76 @@ __global__ void __launch_bounds__(kThreads) resize_blends(ResizeShape s, View sr
   store(dst.data, dst.elem, pixel * dst.pitch + c, dst.elem == Elem::S8 ? r * dst.inv_scale : r);
 }
 
-template <typename Index>
+// Rows of `row_units` units.
+template <typename Index, typename Unit>
 __global__ void __launch_bounds__(kThreads)
-    gather(const char* __restrict__ table, int64_t table_rows, const Index* __restrict__ indices, int64_t row_bytes,
-           char* __restrict__ dst, int64_t count) {
+    gather(const Unit* __restrict__ table, int64_t table_rows, const Index* __restrict__ indices, int64_t row_units,
+           Unit* __restrict__ dst, int64_t count) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i >= count) return;
-  const int64_t row = i / row_bytes, byte = i - row * row_bytes;
+  const int64_t row = i / row_units, unit = i - row * row_units;
   const int64_t from = static_cast<int64_t>(indices[row]);
-  dst[i] = from >= 0 && from < table_rows ? table[from * row_bytes + byte] : char{0};
+  dst[i] = from >= 0 && from < table_rows ? table[from * row_units + unit] : Unit{};
+}
+
+bool aligned(const void* pointer, int64_t bytes) { return reinterpret_cast<uintptr_t>(pointer) % bytes == 0; }
+
+// The same copy in elements of up to 16 bytes, as far as neighbours lie side by side on both sides.
+StridedCopy widened(StridedCopy copy, const void* src, const void* dst) {
+  constexpr int kWidest = 16;
+  const int last = copy.rank - 1;
+  if (copy.rank == 0 || copy.src_strides[last] != 1 || copy.dst_strides[last] != 1) return copy;
+  const auto doubles = [&] {
+    bool even = copy.dims[last] % 2 == 0;
+    for (int d = 0; d < last; ++d) even = even && copy.src_strides[d] % 2 == 0 && copy.dst_strides[d] % 2 == 0;
+    return even && aligned(src, 2 * copy.element_bytes) && aligned(dst, 2 * copy.element_bytes);
+  };
+  while (copy.element_bytes < kWidest && doubles()) {
+    copy.element_bytes *= 2;
+    copy.dims[last] /= 2;
+    for (int d = 0; d < last; ++d) {
+      copy.src_strides[d] /= 2;
+      copy.dst_strides[d] /= 2;
+    }
+  }
+  return copy;
 }
 
 int64_t count_of(const ResizeShape& s) { return static_cast<int64_t>(s.batch) * s.out_h * s.out_w * s.channels; }
 
 }  // namespace
 
-void strided_copy(cudaStream_t stream, const StridedCopy& copy, const void* src, void* dst) {
+void strided_copy(cudaStream_t stream, const StridedCopy& given, const void* src, void* dst) {
+  const StridedCopy copy = widened(given, src, dst);
   int64_t count = 1;
   for (int d = 0; d < copy.rank; ++d) count *= copy.dims[d];
   if (count == 0) return;
   const auto launch = [&](auto element) {
     using T = decltype(element);
-    copy_elements<T><<<blocks_for(count, kThreads), kThreads, 0, stream>>>(copy, static_cast<const T*>(src),
-                                                                           static_cast<T*>(dst), count);
+    const auto* from = static_cast<const T*>(src);
+    auto* to = static_cast<T*>(dst);
+    const unsigned blocks = blocks_for(count, kThreads);
+    if (count <= INT32_MAX) {
+      copy_elements<T><<<blocks, kThreads, 0, stream>>>(copy, from, to, static_cast<uint32_t>(count));
+    } else {
+      copy_elements<T><<<blocks, kThreads, 0, stream>>>(copy, from, to, static_cast<uint64_t>(count));
+    }
   };
-  if (copy.element_bytes == 1) {
-    launch(uint8_t{});
-  } else if (copy.element_bytes == 2) {
-    launch(uint16_t{});
-  } else if (copy.element_bytes == 4) {
-    launch(uint32_t{});
-  } else {
-    launch(uint64_t{});
+  switch (copy.element_bytes) {
+    case 1:
+      launch(uint8_t{});
+      break;
+    case 2:
+      launch(uint16_t{});
+      break;
+    case 4:
+      launch(uint32_t{});
+      break;
+    case 8:
+      launch(uint2{});
+      break;
+    default:
+      launch(uint4{});
   }
   check_launch("strided_copy");
 }
@@ -129,16 +170,29 @@ void resize_bilinear(cudaStream_t stream, const ResizeShape& shape, const View& 
 
 void gather_rows(cudaStream_t stream, const void* table, int64_t table_rows, const void* indices, int index_bytes,
                  int64_t count, int64_t row_bytes, void* dst) {
-  const int64_t bytes = count * row_bytes;
-  if (bytes == 0) return;
-  if (index_bytes == 4) {
-    gather<<<blocks_for(bytes, kThreads), kThreads, 0, stream>>>(static_cast<const char*>(table), table_rows,
-                                                                 static_cast<const int32_t*>(indices), row_bytes,
-                                                                 static_cast<char*>(dst), bytes);
+  if (count * row_bytes == 0) return;
+  const auto launch = [&](auto unit) {
+    using Unit = decltype(unit);
+    const int64_t row_units = row_bytes / static_cast<int64_t>(sizeof(Unit)), units = count * row_units;
+    const auto run = [&](const auto* picked) {
+      gather<<<blocks_for(units, kThreads), kThreads, 0, stream>>>(static_cast<const Unit*>(table), table_rows, picked,
+                                                                   row_units, static_cast<Unit*>(dst), units);
+    };
+    if (index_bytes == 4) {
+      run(static_cast<const int32_t*>(indices));
+    } else {
+      run(static_cast<const int64_t*>(indices));
+    }
+  };
+  const auto in_units_of = [&](int64_t bytes) {
+    return row_bytes % bytes == 0 && aligned(table, bytes) && aligned(dst, bytes);
+  };
+  if (in_units_of(sizeof(uint4))) {
+    launch(uint4{});
+  } else if (in_units_of(sizeof(uint32_t))) {
+    launch(uint32_t{});
   } else {
-    gather<<<blocks_for(bytes, kThreads), kThreads, 0, stream>>>(static_cast<const char*>(table), table_rows,
-                                                                 static_cast<const int64_t*>(indices), row_bytes,
-                                                                 static_cast<char*>(dst), bytes);
+    launch(uint8_t{});
   }
   check_launch("gather");
 }
