@@ -44,7 +44,7 @@ TEST(Rfft, EqualsThePlainSums) {
 // Squares that overflow, squares that vanish, and what is no number, beside numbers of usual sizes.
 TEST(Rfft, MagnitudesOfAllSizes) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  for_each_target([] {
+  for_each_target([&] {
     for (const size_t count : {1, 7, 16, 1023, 1025, 5000}) {
       for (const float scale : {1.0f, 1e-25f, 1e25f, 3e-42f}) {
         Guarded<std::complex<float>> src(count);
