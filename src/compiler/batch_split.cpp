@@ -153,6 +153,7 @@ class Splitter {
     if (node.op == "BatchMatMulV2") {
       return whole_.value(node.outputs[0]).shape.rank() >= 3 ? std::nullopt : sums(node);
     }
+    if (node.op == "Attention") return attends_apart(node) ? std::nullopt : sums(node);
     if (node.op == "Transpose") return first_is_zero(node, 1);
     if (node.op == "Pad" || node.op == "PadV2" || node.op == "MirrorPad") {
       const ir::Value& pads = whole_.input_value(node, 1);
@@ -168,6 +169,7 @@ class Splitter {
           std::all_of(node.inputs.begin(), node.inputs.end() - 1, [&](ir::ValueId id) { return batched(id); });
       return all ? axis_apart(static_cast<int>(node.inputs.size()) - 1) : sums(node);
     }
+    if (node.op == "GatherV2") return looks_up(node) ? std::nullopt : sums(node);
     if (node.op == "Split") return axis_apart(0);
     if (node.op == "SplitV") return axis_apart(2);
     if (node.op == "Slice") return std::nullopt;  // of all samples: visit() looks at that
@@ -198,6 +200,21 @@ class Splitter {
       }
     }
     return std::nullopt;
+  }
+
+  // A table that is the same for all samples, with rows for each of them.
+  bool looks_up(const ir::Node& node) const {
+    return !batched(node.inputs[0]) && batched(node.inputs[1]) && node.attr_or<int64_t>("batch_dims", 0) == 0 &&
+           node.inputs.size() > 2 && constant_int(whole_.input_value(node, 2)) == 0;
+  }
+
+  // Each sample has its own queries, keys and values; a mask is of all of them, or has a part for each.
+  bool attends_apart(const ir::Node& node) const {
+    if (!std::all_of(node.inputs.begin(), node.inputs.begin() + 3, [&](ir::ValueId id) { return batched(id); }))
+      return false;
+    if (node.inputs.size() < 4) return true;
+    const Shape& mask = whole_.input_value(node, 3).shape;
+    return batched(node.inputs[3]) ? mask.rank() == 4 : mask.rank() < 4 || mask[0] == 1;
   }
 
   bool only_data_is_batched(const ir::Node& node) const {

@@ -63,6 +63,35 @@ TEST(BatchSplit, AttentionAndMovedElements) {
             "");
 }
 
+// The attention of a transformer over embedded tokens, in the form that the passes give it.
+TEST(BatchSplit, AnEncoder) {
+  const auto encoder = [](const std::string& mask, const std::string& keys = "h") {
+    return refusal("%ids: s32[?,4], %m: f32[?,1,1,4]", R"(
+  %table = const f32[10,6] uniform(1, -1, 1)
+  %axis = const s32[] [0]
+  %w = const f32[6,6] uniform(2, -1, 1)
+  %rows = const s32[2] [-1,6]
+  %heads = const s32[4] [-1,4,2,3]
+  %fixed = const f32[6,4,2,3] uniform(3, -1, 1)
+  %one = const f32[1,1,4,4] uniform(4, -1, 1)
+  %six = const f32[6,1,4,4] uniform(5, -1, 1)
+  %few = const f32[4,4] uniform(6, -1, 1)
+  %e = GatherV2(%table, %ids, %axis)
+  %r = Reshape(%e, %rows)
+  %p = MatMul(%r, %w)
+  %h = Reshape(%p, %heads)
+  %a = Attention(%h, %)" + keys + ", %h" + mask + R"() {scale=0.5}
+  return %a
+)");
+  };
+  for (const char* mask : {"", ", %m", ", %one", ", %few"}) EXPECT_EQ(encoder(mask), "") << mask;
+  EXPECT_EQ(encoder(", %six"), "Attention 'a' mixes the samples of a batch");
+  EXPECT_EQ(encoder("", "fixed"), "Attention 'a' mixes the samples of a batch");
+  EXPECT_EQ(refusal("%x: f32[?,4], %ids: s32[?]",
+                    "  %axis = const s32[] [0]\n  %y = GatherV2(%x, %ids, %axis)\n  return %y\n"),
+            "GatherV2 'y' mixes the samples of a batch");
+}
+
 TEST(BatchSplit, SamplesThatMeetAreNamed) {
   EXPECT_EQ(
       refusal("%x: f32[?,4]", "  %axes = const s32[1] [0]\n  %y = Mean(%x, %axes) {keep_dims=true}\n  return %y\n"),
