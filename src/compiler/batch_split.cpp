@@ -66,7 +66,7 @@ bool same_but_first(const Shape& a, const Shape& b) {
 class Splitter {
  public:
   Splitter(const ir::Graph& whole, const ir::Graph& part)
-      : whole_(whole), part_(part), batched_(static_cast<size_t>(whole.value_count()), false) {}
+      : whole_(whole), part_(part), rows_(static_cast<size_t>(whole.value_count()), 0) {}
 
   std::optional<Refusal> run() {
     if (whole_.inputs.empty()) return Refusal{"it has no inputs"};
@@ -78,21 +78,22 @@ class Splitter {
         return Refusal{
             fmt::format("input '{}' has {} samples, another one {}", whole_.value(id).name, shape[0], samples_)};
       }
-      batched_[static_cast<size_t>(id)] = true;
+      rows_[static_cast<size_t>(id)] = 1;
     }
     for (const ir::NodeId id : whole_.order()) {
       if (auto refusal = visit(whole_.node(id))) return refusal;
     }
     for (const ir::GraphOutput& out : whole_.outputs) {
       const Shape& shape = whole_.value(out.value).shape;
-      if (!batched(out.value) || shape.rank() == 0 || shape[0] != samples_)
+      if (rows_of(out.value) != 1 || shape[0] != samples_)
         return Refusal{fmt::format("output '{}' has no first dimension of {} samples", out.name, samples_)};
     }
     return same_arithmetic();
   }
 
  private:
-  bool batched(ir::ValueId id) const { return batched_[static_cast<size_t>(id)]; }
+  int64_t rows_of(ir::ValueId id) const { return rows_[static_cast<size_t>(id)]; }
+  bool batched(ir::ValueId id) const { return rows_of(id) > 0; }
 
   static Refusal refuse(const ir::Node& node, std::string_view why) {
     return Refusal{fmt::format("{} '{}' {}", node.op, node.name, why)};
@@ -127,10 +128,17 @@ class Splitter {
     const bool any = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId id) { return batched(id); });
     if (!any) return std::nullopt;  // the same for every sample
     if (auto refusal = meets_samples(node)) return refusal;
+    int64_t rows = 0;
+    for (const ir::ValueId id : node.inputs) {
+      if (rows > 0 && batched(id) && rows_of(id) != rows) return sums(node);
+      rows = std::max(rows, rows_of(id));
+    }
     for (const ir::ValueId id : node.outputs) {
       const Shape& shape = whole_.value(id).shape;
-      if (shape.rank() == 0 || shape[0] != samples_) return refuse(node, "does not keep the samples apart");
-      batched_[static_cast<size_t>(id)] = true;
+      const bool apart = shape.rank() > 0 && samples_ > 0 &&
+                         (keeps_order(node.op) ? shape[0] % samples_ == 0 : shape[0] == samples_ * rows);
+      if (!apart || shape[0] == 0) return refuse(node, "does not keep the samples apart");
+      rows_[static_cast<size_t>(id)] = shape[0] / samples_;
     }
     return std::nullopt;
   }
@@ -213,8 +221,7 @@ class Splitter {
     if (!std::all_of(node.inputs.begin(), node.inputs.begin() + 3, [&](ir::ValueId id) { return batched(id); }))
       return false;
     if (node.inputs.size() < 4) return true;
-    const Shape& mask = whole_.input_value(node, 3).shape;
-    return batched(node.inputs[3]) ? mask.rank() == 4 : mask.rank() < 4 || mask[0] == 1;
+    return batched(node.inputs[3]) || whole_.input_value(node, 3).shape[0] == 1;
   }
 
   bool only_data_is_batched(const ir::Node& node) const {
@@ -244,7 +251,9 @@ class Splitter {
 
   const ir::Graph& whole_;
   const ir::Graph& part_;
-  std::vector<bool> batched_;
+  // By value: how many entries of the first dimension each sample has, one sample's behind the other's. 0: none, the value is
+  // the same for all samples.
+  std::vector<int64_t> rows_;
   int64_t samples_ = 0;
 };
 
