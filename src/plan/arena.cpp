@@ -114,7 +114,8 @@ class Packer {
       occupied_.clear();
       for (const size_t other : item.neighbours) {
         const int64_t from = packing.offsets[other];
-        if (from >= 0) occupied_.push_back({from, from + items_[other].bytes_beside(item), item.bytes_beside(items_[other])});
+        if (from >= 0)
+          occupied_.push_back({from, from + items_[other].bytes_beside(item), item.bytes_beside(items_[other])});
       }
       packing.offsets[index] = item.shrinks() ? lowest_offset() : best_offset(item.bytes);
       bytes = std::max(bytes, packing.offsets[index] + item.bytes);

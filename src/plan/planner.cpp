@@ -362,7 +362,7 @@ class Planner {
 
   Plan plan_;
   std::vector<const Backend*> backends_;
-  std::vector<Choice> rejected_;  // of the step that is being looked at
+  std::vector<Choice> rejected_;       // of the step that is being looked at
   std::map<ir::NodeId, Step> leaner_;  // the steps' next best tactics that need less memory
   bool cold_weights_ = false;
   bool inner_ = false;  // plans a region

@@ -83,9 +83,8 @@ TEST(FuseAttention, WithAMaskThatChooses) {
 
 // Nodes that are added move the graph's values at one moment or another.
 TEST(FuseAttention, WhereverTheGraphGrows) {
-  const ir::Graph graph = parse_and_infer(
-      attention("%zero = const f32[] [0.0] %c = Greater(%n, %zero) %s = SelectV2(%c, %p, %lowest)", true,
-                ", %n: f32[5,6]"));
+  const ir::Graph graph = parse_and_infer(attention(
+      "%zero = const f32[] [0.0] %c = Greater(%n, %zero) %s = SelectV2(%c, %p, %lowest)", true, ", %n: f32[5,6]"));
   for (int more = 0; more < 40; ++more) {
     ir::Graph grown = graph;
     for (int i = 0; i < more; ++i) grown.add_value(fmt::format("unused{}", i), DType::F32, Shape{});

@@ -169,8 +169,8 @@ std::string difference_of(const plan::StepSpec& spec, const std::vector<Tensor>&
       continue;
     }
     const bool integers = ops::is_integer(expected[i].dtype());
-    const auto verdict = integers ? within_steps(expected[i], results[i], 1)
-                                  : tensors_near(expected[i], results[i], tolerance_of(spec));
+    const auto verdict =
+        integers ? within_steps(expected[i], results[i], 1) : tensors_near(expected[i], results[i], tolerance_of(spec));
     if (!verdict) return verdict.message();
   }
   return "";

@@ -186,8 +186,8 @@ class BandedKernel : public plan::Kernel {
 };
 
 const Tactic* find_tactic(const Form& form, const std::string& name) {
-  const auto found = std::find_if(form.tactics.begin(), form.tactics.end(),
-                                  [&](const Tactic& tactic) { return tactic.name == name; });
+  const auto found =
+      std::find_if(form.tactics.begin(), form.tactics.end(), [&](const Tactic& tactic) { return tactic.name == name; });
   return found == form.tactics.end() || found->inplace_input != ir::kNone ? nullptr : &*found;
 }
 

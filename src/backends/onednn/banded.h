@@ -17,7 +17,6 @@ using ListTactics = std::function<void(const StepSpec&, std::vector<Tactic>&)>;
 
 // A tactic "NAME:bands" for each one that `list` gives for the bands of the step; none where the step does not fit over its
 // source, or its source is too small for that to matter. `list` is asked for steps with explicit paddings.
-void add_banded(const StepSpec& spec, const ops::Window& window, const ListTactics& list,
-                std::vector<Tactic>& tactics);
+void add_banded(const StepSpec& spec, const ops::Window& window, const ListTactics& list, std::vector<Tactic>& tactics);
 
 }  // namespace tfengine::onednn
