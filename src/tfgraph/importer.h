@@ -36,7 +36,7 @@ class Importer {
   struct Argument {
     enum class Kind : uint8_t { Value, Variable, Handle };
     Kind kind = Kind::Value;
-    int variable = -1;  // flat node of the main graph
+    int variable = -1;   // flat node of the main graph
     bool grows = false;  // of a handle
   };
   // `prefix` goes before the names of the function's nodes.

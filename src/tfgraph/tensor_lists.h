@@ -23,7 +23,7 @@ struct ListContext {
   int id;                                          // the flat node
   std::string name;                                // of the node to be
   std::function<ir::ValueId(size_t input)> value;  // of an input
-  std::function<bool(size_t input)> grows;  // the handle at an input is one of an array that grows
+  std::function<bool(size_t input)> grows;         // the handle at an input is one of an array that grows
   std::function<std::string(std::string)> unique;
   ConstantBudget& budget;
 };
