@@ -170,7 +170,8 @@ TEST(Chain, RandomShapes) {
 
 // Results of float32, 16-bit and 8-bit numbers past the caches, in rows that fill lines of the cache and in rows that do not.
 TEST(Chain, LargeResultsArePastTheCaches) {
-  Rng rng(7);
+  TFE_TRACE_SEED();
+  Rng rng(test_seed());
   for (const bool dense : {true, false}) {
     const int64_t rows = 4099, columns = kStreamedBytes / 4 / 4096 - 3, wide = dense ? columns : columns + 7;
     ChainProgram program = sum_times({rows, columns});
