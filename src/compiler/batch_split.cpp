@@ -66,7 +66,7 @@ bool same_but_first(const Shape& a, const Shape& b) {
 class Splitter {
  public:
   Splitter(const ir::Graph& whole, const ir::Graph& part)
-      : whole_(whole), part_(part), batched_(static_cast<size_t>(whole.value_count()), false) {}
+      : whole_(whole), part_(part), rows_(static_cast<size_t>(whole.value_count()), 0) {}
 
   std::optional<Refusal> run() {
     if (whole_.inputs.empty()) return Refusal{"it has no inputs"};
@@ -78,21 +78,22 @@ class Splitter {
         return Refusal{
             fmt::format("input '{}' has {} samples, another one {}", whole_.value(id).name, shape[0], samples_)};
       }
-      batched_[static_cast<size_t>(id)] = true;
+      rows_[static_cast<size_t>(id)] = 1;
     }
     for (const ir::NodeId id : whole_.order()) {
       if (auto refusal = visit(whole_.node(id))) return refusal;
     }
     for (const ir::GraphOutput& out : whole_.outputs) {
       const Shape& shape = whole_.value(out.value).shape;
-      if (!batched(out.value) || shape.rank() == 0 || shape[0] != samples_)
+      if (rows_of(out.value) != 1 || shape[0] != samples_)
         return Refusal{fmt::format("output '{}' has no first dimension of {} samples", out.name, samples_)};
     }
     return same_arithmetic();
   }
 
  private:
-  bool batched(ir::ValueId id) const { return batched_[static_cast<size_t>(id)]; }
+  int64_t rows_of(ir::ValueId id) const { return rows_[static_cast<size_t>(id)]; }
+  bool batched(ir::ValueId id) const { return rows_of(id) > 0; }
 
   static Refusal refuse(const ir::Node& node, std::string_view why) {
     return Refusal{fmt::format("{} '{}' {}", node.op, node.name, why)};
@@ -127,10 +128,17 @@ class Splitter {
     const bool any = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId id) { return batched(id); });
     if (!any) return std::nullopt;  // the same for every sample
     if (auto refusal = meets_samples(node)) return refusal;
+    int64_t rows = 0;
+    for (const ir::ValueId id : node.inputs) {
+      if (rows > 0 && batched(id) && rows_of(id) != rows) return sums(node);
+      rows = std::max(rows, rows_of(id));
+    }
     for (const ir::ValueId id : node.outputs) {
       const Shape& shape = whole_.value(id).shape;
-      if (shape.rank() == 0 || shape[0] != samples_) return refuse(node, "does not keep the samples apart");
-      batched_[static_cast<size_t>(id)] = true;
+      const bool apart = shape.rank() > 0 && samples_ > 0 &&
+                         (keeps_order(node.op) ? shape[0] % samples_ == 0 : shape[0] == samples_ * rows);
+      if (!apart || shape[0] == 0) return refuse(node, "does not keep the samples apart");
+      rows_[static_cast<size_t>(id)] = shape[0] / samples_;
     }
     return std::nullopt;
   }
@@ -153,6 +161,7 @@ class Splitter {
     if (node.op == "BatchMatMulV2") {
       return whole_.value(node.outputs[0]).shape.rank() >= 3 ? std::nullopt : sums(node);
     }
+    if (node.op == "Attention") return attends_apart(node) ? std::nullopt : sums(node);
     if (node.op == "Transpose") return first_is_zero(node, 1);
     if (node.op == "Pad" || node.op == "PadV2" || node.op == "MirrorPad") {
       const ir::Value& pads = whole_.input_value(node, 1);
@@ -168,6 +177,7 @@ class Splitter {
           std::all_of(node.inputs.begin(), node.inputs.end() - 1, [&](ir::ValueId id) { return batched(id); });
       return all ? axis_apart(static_cast<int>(node.inputs.size()) - 1) : sums(node);
     }
+    if (node.op == "GatherV2") return looks_up(node) ? std::nullopt : sums(node);
     if (node.op == "Split") return axis_apart(0);
     if (node.op == "SplitV") return axis_apart(2);
     if (node.op == "Slice") return std::nullopt;  // of all samples: visit() looks at that
@@ -200,6 +210,20 @@ class Splitter {
     return std::nullopt;
   }
 
+  // A table that is the same for all samples, with rows for each of them.
+  bool looks_up(const ir::Node& node) const {
+    return !batched(node.inputs[0]) && batched(node.inputs[1]) && node.attr_or<int64_t>("batch_dims", 0) == 0 &&
+           node.inputs.size() > 2 && constant_int(whole_.input_value(node, 2)) == 0;
+  }
+
+  // Each sample has its own queries, keys and values; a mask is of all of them, or has a part for each.
+  bool attends_apart(const ir::Node& node) const {
+    if (!std::all_of(node.inputs.begin(), node.inputs.begin() + 3, [&](ir::ValueId id) { return batched(id); }))
+      return false;
+    if (node.inputs.size() < 4) return true;
+    return batched(node.inputs[3]) || whole_.input_value(node, 3).shape[0] == 1;
+  }
+
   bool only_data_is_batched(const ir::Node& node) const {
     for (int i = 1; i < static_cast<int>(node.inputs.size()); ++i) {
       if (i != node.epilogue.residual && batched(node.inputs[static_cast<size_t>(i)])) return false;
@@ -227,7 +251,9 @@ class Splitter {
 
   const ir::Graph& whole_;
   const ir::Graph& part_;
-  std::vector<bool> batched_;
+  // By value: how many entries of the first dimension each sample has, one sample's behind the other's. 0: none, the value is
+  // the same for all samples.
+  std::vector<int64_t> rows_;
   int64_t samples_ = 0;
 };
 

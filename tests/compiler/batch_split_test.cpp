@@ -63,6 +63,30 @@ TEST(BatchSplit, AttentionAndMovedElements) {
             "");
 }
 
+// The attention of a transformer over embedded tokens, in the form that the passes give it.
+TEST(BatchSplit, AnEncoder) {
+  const auto encoder = [](const std::string& mask) {
+    return refusal("%ids: s32[?,4], %m: f32[?,1,1,4]", R"(
+  %table = const f32[10,6] uniform(1, -1, 1)
+  %axis = const s32[] [0]
+  %w = const f32[6,6] uniform(2, -1, 1)
+  %rows = const s32[2] [-1,6]
+  %heads = const s32[4] [-1,4,2,3]
+  %one = const f32[1,1,4,4] uniform(4, -1, 1)
+  %e = GatherV2(%table, %ids, %axis)
+  %r = Reshape(%e, %rows)
+  %p = MatMul(%r, %w)
+  %h = Reshape(%p, %heads)
+  %a = Attention(%h, %h, %h)" + mask + R"() {scale=0.5}
+  return %a
+)");
+  };
+  for (const char* mask : {"", ", %m", ", %one"}) EXPECT_EQ(encoder(mask), "") << mask;
+  EXPECT_EQ(refusal("%x: f32[?,4], %ids: s32[?]",
+                    "  %axis = const s32[] [0]\n  %y = GatherV2(%x, %ids, %axis)\n  return %y\n"),
+            "GatherV2 'y' mixes the samples of a batch");
+}
+
 TEST(BatchSplit, SamplesThatMeetAreNamed) {
   EXPECT_EQ(
       refusal("%x: f32[?,4]", "  %axes = const s32[1] [0]\n  %y = Mean(%x, %axes) {keep_dims=true}\n  return %y\n"),
@@ -74,10 +98,36 @@ TEST(BatchSplit, SamplesThatMeetAreNamed) {
   EXPECT_EQ(refusal("%x: f32[?,4]", "  %axis = const s32[] [0]\n  %y = ConcatV2(%x, %x, %axis) {N=2}\n  return %y\n"),
             "ConcatV2 'y' mixes the samples of a batch");
   EXPECT_EQ(refusal("%x: f32[?,4]", "  %shape = const s32[2] [-1,2]\n  %y = Reshape(%x, %shape)\n  return %y\n"),
-            "Reshape 'y' does not keep the samples apart");
+            "output 'y' has no first dimension of 6 samples");
   EXPECT_EQ(refusal("%x: f32[?,4]", "  %axes = const s32[1] [0]\n  %y = ExpandDims(%x, %axes)\n  return %y\n"),
             "ExpandDims 'y' does not keep the samples apart");
   EXPECT_EQ(refusal("%x: f32[?]", "  %y = Softmax(%x)\n  return %y\n"), "Softmax 'y' mixes the samples of a batch");
+}
+
+// Rows of all samples side by side, as products of transformers have them.
+TEST(BatchSplit, RowsOfSamples) {
+  const auto rows = [](const std::string& body) {
+    return refusal("%x: f32[?,4,6]", "  %rows = const s32[2] [-1,6]\n  %back = const s32[3] [-1,4,6]\n" + body);
+  };
+  EXPECT_EQ(rows(R"(
+  %w = const f32[6,6] uniform(2, -1, 1)
+  %r = Reshape(%x, %rows)
+  %p = MatMul(%r, %w)
+  %s = Add(%p, %r)
+  %y = Reshape(%s, %back)
+  return %y
+)"),
+            "");
+  EXPECT_EQ(rows("  %r = Reshape(%x, %rows)\n  return %r\n"), "output 'r' has no first dimension of 6 samples");
+  // As many rows as there are samples, of the first one and a half.
+  EXPECT_EQ(rows(R"(
+  %r = Reshape(%x, %rows)
+  %begin = const s32[2] [0,0]
+  %size = const s32[2] [6,6]
+  %y = Slice(%r, %begin, %size)
+  return %y
+)"),
+            "Slice 'y' does not keep the samples apart");
 }
 
 TEST(BatchSplit, TensorsAlongTheSamplesAreNamed) {
