@@ -227,3 +227,40 @@ def test_frames_and_arrays_of_tensorflow_1(tmp_path):
     results = engine.run({"x": value})
     for name, wanted in zip(("state", "results"), expected):
         np.testing.assert_allclose(results[name], wanted, rtol=1e-6, atol=1e-6)
+
+
+def test_an_array_of_tensorflow_1_that_grows(tmp_path):
+    v1 = tf.compat.v1
+    was = v1.control_flow_v2_enabled()
+    v1.disable_control_flow_v2()
+    try:
+        with tf.Graph().as_default() as graph:
+            x = v1.placeholder(tf.float32, (2,), name="x")
+            n = v1.placeholder(tf.int32, (), name="n")
+            grown = tf.TensorArray(tf.float32, size=0, dynamic_size=True, element_shape=(2,))
+
+            def body(i, grown):
+                return i + 1, grown.write(i, x * tf.cast(i, tf.float32))
+
+            _, grown = v1.while_loop(lambda i, _: i < n, body, (0, grown))
+            tf.identity(grown.stack(), name="rows")
+            tf.identity(grown.size(), name="count")
+            with v1.Session(graph=graph) as session:
+                value = np.array([1.5, -2.0], np.float32)
+                names = ["rows", "count"]
+                expected = {
+                    count: session.run([f"{name}:0" for name in names], {"x:0": value, "n:0": count})
+                    for count in (1, 7)
+                }
+            definition = graph.as_graph_def()
+    finally:
+        if was:
+            v1.enable_control_flow_v2()
+    assert "TensorArrayV3" in {node.op for node in definition.node}
+    (tmp_path / "graph.pb").write_bytes(definition.SerializeToString())
+    model = tfengine.load_model(tmp_path / "graph.pb", outputs=names)
+    engine = tfengine.convert(model, time_tactics=False)
+    for count, wanted in expected.items():
+        results = engine.run({"x": value, "n": np.int32(count)})
+        for name, array in zip(names, wanted):
+            np.testing.assert_array_equal(results[name], array)

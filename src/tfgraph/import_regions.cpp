@@ -66,12 +66,12 @@ ir::Graph Importer::run_region(std::string name, const std::vector<size_t>& inpu
   return std::move(graph_);
 }
 
-Importer::Argument Importer::binding(Ref ref) const {
+Importer::Argument Importer::binding(Ref ref) {
   while (!flat_.is_cut(ref)) {
     const NodeDef& def = *flat_.node(ref.node).def;
     const auto index = static_cast<size_t>(ref.node);
     if (function_ != nullptr && index < arguments_.size()) return arguments_[index];
-    if (makes_handle(def, ref.output)) return {Argument::Kind::Handle};
+    if (makes_handle(def, ref.output)) return {Argument::Kind::Handle, -1, handle_grows(def, budget_)};
     if (is_variable_op(def.op) && caller_ == nullptr) return {Argument::Kind::Variable, ref.node};
     const std::vector<Ref>& inputs = flat_.node(ref.node).inputs;
     if (!is_loop_op(def.op) || static_cast<size_t>(ref.output) >= inputs.size()) break;
@@ -89,6 +89,7 @@ bool Importer::add_list_op(int id, const NodeDef& def) {
       id,
       name,
       [&](size_t input) { return value_of(flat_.node(id).inputs[input], fmt::format("{} '{}'", def.op, def.name)); },
+      [&](size_t input) { return binding(flat_.node(id).inputs[input]).grows; },
       [&](std::string wanted) { return unique(std::move(wanted)); },
       budget_};
   const auto outputs = lower_list_op(context);
@@ -110,7 +111,7 @@ const FunctionDef& Importer::function_of(const NodeDef& def, std::string_view na
   return found->second;
 }
 
-std::vector<Importer::Argument> Importer::arguments_of(const std::vector<Ref>& inputs, size_t first) const {
+std::vector<Importer::Argument> Importer::arguments_of(const std::vector<Ref>& inputs, size_t first) {
   std::vector<Argument> arguments;
   for (size_t i = first; i < inputs.size(); ++i) arguments.push_back(binding(inputs[i]));
   return arguments;

@@ -37,6 +37,7 @@ class Importer {
     enum class Kind : uint8_t { Value, Variable, Handle };
     Kind kind = Kind::Value;
     int variable = -1;  // flat node of the main graph
+    bool grows = false;  // of a handle
   };
   // `prefix` goes before the names of the function's nodes.
   Importer(Importer& caller, const FunctionDef& function, std::vector<Argument> arguments, std::string prefix);
@@ -64,7 +65,7 @@ class Importer {
   std::string full_name(int id) const { return prefix_ + flat_.full_name(id); }
 
   // What a reference is: most are tensors.
-  Argument binding(Ref ref) const;
+  Argument binding(Ref ref);
   ir::ValueId value_of(Ref ref, std::string_view user);
 
   // An input that cuts the graph here stays.
@@ -73,7 +74,7 @@ class Importer {
   void add(int id);
   bool add_list_op(int id, const NodeDef& def);
   const FunctionDef& function_of(const NodeDef& def, std::string_view name) const;
-  std::vector<Argument> arguments_of(const std::vector<Ref>& inputs, size_t first) const;
+  std::vector<Argument> arguments_of(const std::vector<Ref>& inputs, size_t first);
 
   // TensorFlow's loop hands everything through; the IR's has states, which change, before what stays.
   void add_loop(int id, const NodeDef& def);

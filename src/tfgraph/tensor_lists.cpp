@@ -52,8 +52,8 @@ DType element_dtype(const ListContext& context, const char* key) {
   return *dtype;
 }
 
-bool flag(const ListContext& context, const char* key) {
-  const ir::Attrs attrs = read_attrs(def_of(context), context.budget);
+bool flag(const NodeDef& def, const char* key, ConstantBudget& budget) {
+  const ir::Attrs attrs = read_attrs(def, budget);
   const auto found = attrs.find(key);
   const bool* value = found == attrs.end() ? nullptr : std::get_if<bool>(&found->second);
   return value != nullptr && *value;
@@ -119,7 +119,7 @@ std::optional<std::vector<ValueId>> lower_tensor_list(const ListContext& context
   if (op == "TensorListSetItem") {
     require_inputs(context, 3);
     ir::Attrs attrs;
-    if (flag(context, "resize_if_index_out_of_bounds")) attrs["resize"] = true;
+    if (flag(def_of(context), "resize_if_index_out_of_bounds", context.budget)) attrs["resize"] = true;
     return made(context, "ListSetItem", {context.value(0), context.value(1), context.value(2)}, std::move(attrs));
   }
   return std::nullopt;
@@ -148,7 +148,9 @@ std::optional<std::vector<ValueId>> lower_tensor_array(const ListContext& contex
   }
   if (op == "TensorArrayWriteV3") {
     require_inputs(context, 4);
-    return made(context, "ListSetItem", {context.value(3), context.value(1), context.value(2)}, {});
+    ir::Attrs attrs;
+    if (context.grows(0)) attrs["resize"] = true;
+    return made(context, "ListSetItem", {context.value(3), context.value(1), context.value(2)}, std::move(attrs));
   }
   if (op == "TensorArrayScatterV3") {
     require_inputs(context, 4);
@@ -169,6 +171,8 @@ std::optional<std::vector<ValueId>> lower_tensor_array(const ListContext& contex
 }  // namespace
 
 bool makes_handle(const NodeDef& def, int output) { return def.op == "TensorArrayV3" && output == 0; }
+
+bool handle_grows(const NodeDef& def, ConstantBudget& budget) { return flag(def, "dynamic_size", budget); }
 
 std::optional<std::vector<ValueId>> lower_list_op(const ListContext& context) {
   const std::string_view op = def_of(context).op;

@@ -14,6 +14,8 @@ namespace tfengine::tfgraph {
 
 // A handle says nothing that its flow does not say: it becomes no value.
 bool makes_handle(const NodeDef& def, int output);
+// Of a node that makes one: writing behind the array's end makes it longer.
+bool handle_grows(const NodeDef& def, ConstantBudget& budget);
 
 struct ListContext {
   ir::Graph& graph;
@@ -21,6 +23,7 @@ struct ListContext {
   int id;                                          // the flat node
   std::string name;                                // of the node to be
   std::function<ir::ValueId(size_t input)> value;  // of an input
+  std::function<bool(size_t input)> grows;  // the handle at an input is one of an array that grows
   std::function<std::string(std::string)> unique;
   ConstantBudget& budget;
 };
