@@ -99,7 +99,10 @@ class Planner {
     check_static();
     plan_.descs = describe_values(plan_.graph);
     backends_[0]->lay_out(plan_.graph, plan_.descs);
-    const bool share = options_.share_memory && !options_.keep_all;
+    const Sharing sharing = options_.keep_all       ? Sharing::Nothing
+                            : options_.share_memory ? Sharing::Operands
+                                                    : Sharing::DeadMemory;
+    const bool share = sharing == Sharing::Operands;
     Storage storage(plan_.graph);
     if (share) storage.place_concat_views(order, plan_.descs, strided_input(), strided_output());
     int done = 0;
@@ -110,7 +113,7 @@ class Planner {
         options_.progress(++done, static_cast<int>(order.size()), plan_.graph.node(id).name);
       }
     }
-    arrange(storage, share);
+    arrange(storage, sharing);
     drop_elided_from_survey();
     for (const Step& step : plan_.steps) {
       if (!step.elided) plan_.workspace_bytes = std::max<uint64_t>(plan_.workspace_bytes, step.tactic.workspace_bytes);
@@ -150,21 +153,21 @@ class Planner {
 
   // The graph's own order of steps, which neighbours in memory and in time are used to, unless another one saves more than
   // a little.
-  void arrange(const Storage& storage, bool share) {
+  void arrange(const Storage& storage, Sharing sharing) {
     // Tactics of regions point into the regions' graphs: those must not be copied with their steps.
     std::map<ir::NodeId, std::vector<Plan>> regions;
     for (Step& step : plan_.steps) {
       if (!step.regions.plans.empty()) regions[step.node] = std::move(step.regions.plans);
     }
-    Placement best = storage.place(plan_.steps, plan_.descs, share);
+    Placement best = storage.place(plan_.steps, plan_.descs, sharing);
     plan_.own_order_arena_bytes = best.arena_bytes;
-    if (share && options_.reorder) {
+    if (sharing == Sharing::Operands && options_.reorder) {
       const StepOrder found = find_step_order(storage.order_problem(plan_.steps, plan_.descs));
       plan_.any_order_bound_bytes = found.bound_bytes;
       if (found.peak_bytes < found.own_peak_bytes) {
         std::vector<Step> steps;
         for (const int at : found.order) steps.push_back(plan_.steps[static_cast<size_t>(at)]);
-        Placement other = storage.place(std::move(steps), plan_.descs, share);
+        Placement other = storage.place(std::move(steps), plan_.descs, sharing);
         const bool copies_no_more = other.copied_bytes <= best.copied_bytes;
         if (copies_no_more && other.arena_bytes < best.arena_bytes - best.arena_bytes / kLeastGain) {
           best = std::move(other);
