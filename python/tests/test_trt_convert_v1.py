@@ -263,7 +263,7 @@ def test_custom_ranges_need_no_calibration(frozen, images, test_split):
     assert program.status()["precision"] == "int8" and program.status()["native_calls"] == {}
 
 
-def test_custom_ranges_are_obeyed(frozen, images, untimed):
+def test_custom_ranges_are_obeyed(frozen, images):
     """A range that is far too small clips, as in TensorFlow's simulation."""
     exact = Program(frozen)(images)
     clipped = Program(converter(with_ranges(frozen, 0.1), precision_mode="INT8", use_calibration=False).convert())

@@ -2,6 +2,7 @@
 #include "compiler/int8_stage.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/check.h"
 #include "compiler/gains.h"
@@ -139,9 +140,18 @@ void Int8Stage::note_ranges(const quantize::RewriteReport& rewritten) {
                             ". Ranges come of calibration data, a calibration table, or a FakeQuantWithMinMaxVars or "
                             "QuantizeAndDequantizeV2 node behind the tensor; strict_ranges makes this an error");
   }
-  if (!rewritten.unused.empty()) {
-    report_.notes.push_back(fmt::format("given ranges without effect, since these tensors are float: {}",
-                                        fmt::join(rewritten.unused, ", ")));
+  const std::set<std::string> bounded(rewritten.bounded.begin(), rewritten.bounded.end());
+  std::vector<std::string> without_effect;
+  std::copy_if(rewritten.unused.begin(), rewritten.unused.end(), std::back_inserter(without_effect),
+               [&](const std::string& name) { return bounded.count(name) == 0; });
+  if (!without_effect.empty()) {
+    report_.notes.push_back(
+        fmt::format("given ranges without effect, since these tensors are float: {}", fmt::join(without_effect, ", ")));
+  }
+  if (!bounded.empty()) {
+    report_.notes.push_back(
+        fmt::format("given ranges that limit their tensors without rounding them, since these are faster in float: {}",
+                    fmt::join(bounded, ", ")));
   }
 }
 

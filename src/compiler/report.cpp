@@ -60,6 +60,7 @@ json rewrite_json(const quantize::RewriteReport& report) {
                       {"tensors", tensors},
                       {"ignored_ranges", report.ignored},
                       {"unused_ranges", report.unused},
+                      {"bounded_ranges", report.bounded},
                       {"missing_ranges", report.missing},
                       {"quantize_nodes", report.quantize_nodes},
                       {"dequantize_nodes", report.dequantize_nodes},

@@ -119,6 +119,7 @@ void cut_into_blocks(ChainPlan& plan, int64_t most) {
   const int64_t run = program.dims[program.rank - 1];
   int64_t rows = 1;
   for (int axis = 0; axis + 1 < program.rank; ++axis) rows *= program.dims[axis];
+  if (rows * run == 0) return;  // no blocks
   if (program.rank == 1 || 2 * run > most) {
     plan.pieces = (run + most - 1) / most;
     const int64_t piece = (run + plan.pieces - 1) / plan.pieces;

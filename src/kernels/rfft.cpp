@@ -19,6 +19,9 @@ namespace tfengine::kernels {
 // Rows that are transformed together, side by side: every loop over them is vectors.
 inline constexpr int64_t kRows = 16;
 
+// Between the parts, which would lie on the same lines of the cache, and whose stores would be taken for each other's loads.
+inline constexpr int64_t kApart = 80;
+
 // Real and imaginary parts of the rows' complex numbers, number k of row r at k * kRows + r.
 struct Parts {
   float* re;
@@ -122,15 +125,22 @@ void split(const RfftPlan& plan, int64_t rows, Parts z, std::complex<float>* dst
 // `count` rows (at most kRows) with four parts of scratch memory.
 void rfft_rows(const RfftPlan& plan, int64_t count, int64_t size, const float* src, float* scratch,
                std::complex<float>* dst) {
-  const int64_t part = plan.length / 2 * kRows;
+  const int64_t part = plan.length / 2 * kRows + kApart;
   const Parts first{scratch, scratch + part}, second{scratch + 2 * part, scratch + 3 * part};
   load(plan, count, size, src, first);
   split(plan, count, transform(plan, first, second), dst);
 }
 
 void abs_block(int64_t n, const float* x, float* dst) {
+  int32_t tame = 1;
   for (int64_t i = 0; i < n; ++i) {
-    // In double, whose squares of floats do not overflow.
+    const float re = x[2 * i], im = x[2 * i + 1], square = re * re + im * im;
+    tame &= static_cast<int32_t>(square > 1e-30f) & static_cast<int32_t>(square < 1e30f);
+    dst[i] = std::sqrt(square);
+  }
+  if (tame != 0) return;
+  for (int64_t i = 0; i < n; ++i) {
+    // In double, whose squares of floats do not overflow or vanish.
     const double re = x[2 * i], im = x[2 * i + 1];
     dst[i] = static_cast<float>(std::sqrt(re * re + im * im));
   }
@@ -148,7 +158,7 @@ namespace {
 HWY_EXPORT(rfft_rows);
 HWY_EXPORT(abs_block);
 
-int64_t scratch_floats(const RfftPlan& plan) { return 4 * plan.length / 2 * kRows; }
+int64_t scratch_floats(const RfftPlan& plan) { return 4 * (plan.length / 2 * kRows + kApart); }
 
 }  // namespace
 
@@ -185,13 +195,14 @@ void rfft(const RfftPlan& plan, int64_t rows, int64_t size, const float* src, st
 }
 
 void complex_abs(int64_t count, const std::complex<float>* src, float* dst, int threads) {
-  constexpr int64_t kPiece = 4096;
+  constexpr int64_t kPiece = 1024;
   const int64_t pieces = (count + kPiece - 1) / kPiece;
   parallel_ranges(pieces, useful_threads(threads, static_cast<double>(count), pieces),
                   [&](int64_t begin, int64_t end, int) {
-                    const int64_t first = begin * kPiece, last = std::min(end * kPiece, count);
-                    HWY_DYNAMIC_DISPATCH(abs_block)
-                    (last - first, reinterpret_cast<const float*>(src) + 2 * first, dst + first);
+                    for (int64_t piece = begin; piece < end; ++piece) {
+                      const int64_t first = piece * kPiece, n = std::min(kPiece, count - first);
+                      HWY_DYNAMIC_DISPATCH(abs_block)(n, reinterpret_cast<const float*>(src) + 2 * first, dst + first);
+                    }
                   });
 }
 

@@ -6,17 +6,13 @@
 
 #include <algorithm>
 
-#include "hwy/highway.h"
 #include "kernels/copy.h"
 #include "kernels/parallel.h"
 #include "kernels/stream.h"
+#include "kernels/turn.h"
 
-// Vectors of 16 bytes, which every instruction set has: this is compiled once.
-HWY_BEFORE_NAMESPACE();
 namespace tfengine::kernels {
 namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 struct Merged {
   int rank = 0;
@@ -44,44 +40,6 @@ Merged merge_axes(const TransposeShape& s) {
   }
   if (m.rank == 0) m.rank = 1, m.dims[0] = 1, m.strides[0] = 1;
   return m;
-}
-
-// A square of elements, N rows of one vector: N is what 16 bytes hold. In each of log2(N) rounds row i and row i + N / 2 are
-// riffled into rows 2 i and 2 i + 1; after the last, rows are columns.
-template <class T, class Column>
-HWY_INLINE void turn_square(const T* src, int64_t src_step, Column&& column) {
-  const hn::FixedTag<T, 16 / sizeof(T)> d;
-  constexpr int kSize = 16 / sizeof(T);
-  hn::Vec<decltype(d)> a[kSize], b[kSize];
-  for (int r = 0; r < kSize; ++r) a[r] = hn::LoadU(d, src + r * src_step);
-  for (int round = kSize; round > 1; round /= 2) {
-    for (int i = 0; i < kSize / 2; ++i) {
-      b[2 * i] = hn::InterleaveLower(d, a[i], a[i + kSize / 2]);
-      b[2 * i + 1] = hn::InterleaveUpper(d, a[i], a[i + kSize / 2]);
-    }
-    for (int i = 0; i < kSize; ++i) a[i] = b[i];
-  }
-  for (int c = 0; c < kSize; ++c) hn::StoreU(a[c], d, column(c));
-}
-
-// column(c)[r] = src[r * src_step + c] for a tile of rows x cols.
-template <class T, class Column>
-void tile(const T* src, int64_t src_step, int64_t rows, int64_t cols, Column&& column) {
-  constexpr int64_t kSize = 16 / sizeof(T);
-  const int64_t whole_rows = rows / kSize * kSize, whole_cols = cols / kSize * kSize;
-  // A line of the cache of each row at a time, which fills lines of the columns.
-  constexpr int64_t kLine = 64 / sizeof(T);
-  for (int64_t top = 0; top < whole_rows; top += kLine) {
-    for (int64_t c = 0; c < whole_cols; c += kSize) {
-      for (int64_t r = top; r < std::min(top + kLine, whole_rows); r += kSize) {
-        turn_square(src + r * src_step + c, src_step, [&](int64_t k) { return column(c + k) + r; });
-      }
-    }
-  }
-  for (int64_t c = 0; c < cols; ++c) {
-    T* to = column(c);
-    for (int64_t r = c < whole_cols ? whole_rows : 0; r < rows; ++r) to[r] = src[r * src_step + c];
-  }
 }
 
 // The source's innermost axis is axis `inner` (< rank - 1) of dst; dst's innermost has src stride `strides[rank - 1]`.
@@ -123,11 +81,11 @@ void transpose_tiles(const Merged& m, int inner, const T* src, T* dst, int threa
       }
       const int64_t height = std::min(tile_rows, rows - r), width = std::min(tile_cols, cols - c);
       if (!streamed) {
-        tile(src + from, m.strides[last], height, width, [&](int64_t k) { return dst + to + k * dst_strides[inner]; });
+        turn_tile(sizeof(T), src + from, m.strides[last], height, width, {nullptr, dst + to, dst_strides[inner]});
         continue;
       }
       alignas(64) T turned[kMostOfTile];
-      tile(src + from, m.strides[last], height, width, [&](int64_t k) { return turned + k * height; });
+      turn_tile(sizeof(T), src + from, m.strides[last], height, width, {nullptr, turned, height});
       // Rows of the result that follow each other are one.
       const bool together = dst_strides[inner] == height;
       for (int64_t k = 0; k < (together ? 1 : width); ++k) {
@@ -190,12 +148,11 @@ void take_columns(int64_t elem_bytes, int64_t rows, int64_t cols, int64_t src_st
     parallel_ranges(parts, useful_threads(threads, ns, parts), [&](int64_t begin, int64_t end, int) {
       for (int64_t part = begin; part < end; ++part) {
         const int64_t first = part * kRows;
-        tile(static_cast<const T*>(src) + first * src_step, src_step, std::min(kRows, rows - first), cols,
-             [&](int64_t c) { return static_cast<T*>(dst[c]) + first; });
+        turn_tile(elem_bytes, static_cast<const T*>(src) + first * src_step, src_step, std::min(kRows, rows - first),
+                  cols, {dst, nullptr, 0, first});
       }
     });
   });
 }
 
 }  // namespace tfengine::kernels
-HWY_AFTER_NAMESPACE();

@@ -82,13 +82,31 @@ void unary(const TypedShape& shape, const void* const* operands, void* dst, doub
   });
 }
 
+template <class T>
+bool has_zero(const T* x, int64_t step, int64_t n) {
+  if (step == 0) n = std::min<int64_t>(n, 1);
+  int32_t zeros = 0;
+  if (step == 1) {
+    for (int64_t i = 0; i < n; ++i) zeros |= static_cast<int32_t>(x[i] == T(0));
+  } else {
+    for (int64_t i = 0; i < n; ++i) zeros |= static_cast<int32_t>(x[i * step] == T(0));
+  }
+  return zeros != 0;
+}
+
+// `zero`: set where an element of the second operand is 0; such runs are left out.
 template <class T, class R, class F>
-void binary(const TypedShape& shape, const void* const* operands, void* dst, double ns, int threads, F f) {
+void binary(const TypedShape& shape, const void* const* operands, void* dst, double ns, int threads, F f,
+            std::atomic<bool>* zero = nullptr) {
   const T *a = static_cast<const T*>(operands[0]), *b = static_cast<const T*>(operands[1]);
   R* y = static_cast<R*>(dst);
   for_rows<2>(shape, ns, threads, [&](const int64_t* at, const int64_t* step, int64_t first, int64_t n) {
     const T *l = a + at[0], *r = b + at[1];
     R* to = y + first;
+    if (zero != nullptr && has_zero(r, step[1], n)) {
+      *zero = true;
+      return;
+    }
     if (step[0] == 1 && step[1] == 1) {
       for (int64_t i = 0; i < n; ++i) to[i] = static_cast<R>(f(l[i], r[i]));
     } else if (step[0] == 1 && step[1] == 0) {
@@ -217,10 +235,11 @@ void remainders(const TypedShape& shape, const void* const* operands, void* dst,
 }
 
 template <class T>
-void run_arithmetic(TypedOp op, const TypedShape& s, const void* const* in, void* dst, int threads) {
+void run_arithmetic(TypedOp op, const TypedShape& s, const void* const* in, void* dst, int threads,
+                    std::atomic<bool>* zero) {
   using W = Wrapping<T>;
   const double ns = typed_ns(op);
-  const auto go = [&](auto f) { binary<T, T>(s, in, dst, ns, threads, f); };
+  const auto go = [&](auto f) { binary<T, T>(s, in, dst, ns, threads, f, zero); };
   switch (op) {
     case TypedOp::Add:
       return go([](T a, T b) { return static_cast<T>(W(a) + W(b)); });
@@ -284,20 +303,6 @@ void run_comparison(TypedOp op, const TypedShape& s, const void* const* in, void
   }
 }
 
-template <class T>
-bool has_zero(const TypedShape& shape, const void* divisors, int threads) {
-  TypedShape s = shape;
-  std::copy(std::begin(s.strides[1]), std::end(s.strides[1]), std::begin(s.strides[0]));
-  std::atomic<bool> found = false;
-  for_rows<1>(s, 0.2, threads, [&](const int64_t* at, const int64_t* step, int64_t, int64_t n) {
-    const T* x = static_cast<const T*>(divisors) + at[0];
-    bool zero = false;
-    for (int64_t i = 0; i < n; ++i) zero |= x[i * step[0]] == T(0);
-    if (zero) found = true;
-  });
-  return found;
-}
-
 template <class From, class To>
 To cast_one(From x) {
   if constexpr (std::is_same_v<To, bool>) {
@@ -322,11 +327,11 @@ To cast_one(From x) {
 
 bool run(TypedOp op, Num type, const TypedShape& shape, const void* const* operands, void* dst, int threads) {
   if (type == Num::Bool && op != TypedOp::Not) type = Num::U8;
-  return with_num(type, [&]<class T>(T) {
+  std::atomic<bool> zero = false;
+  with_num(type, [&]<class T>(T) {
     if constexpr (std::is_same_v<T, bool>) {
       run_unary<uint8_t>(op, shape, operands, dst, threads);
     } else {
-      if (std::is_integral_v<T> && divides(op) && has_zero<T>(shape, operands[1], threads)) return false;
       if (op == TypedOp::Select)
         select<T>(shape, operands, dst, threads);
       else if (op == TypedOp::Clamp)
@@ -336,10 +341,10 @@ bool run(TypedOp op, Num type, const TypedShape& shape, const void* const* opera
       else if (is_comparison(op))
         run_comparison<T>(op, shape, operands, dst, threads);
       else
-        run_arithmetic<T>(op, shape, operands, dst, threads);
+        run_arithmetic<T>(op, shape, operands, dst, threads, typed_may_fail(op, type) ? &zero : nullptr);
     }
-    return true;
   });
+  return !zero;
 }
 
 void cast(Num from, Num to, int64_t count, const void* src, void* dst, int threads) {

@@ -221,12 +221,12 @@ class Rewriter {
     if (!fresh) return made->second;
     const NodesBeside beside(graph_, found.second);
     ValueId value = mask.value;
+    // A copy: adding nodes moves the values.
+    Shape shape = graph_.value(value == kNone ? mask.condition : value).shape;
     if (value == kNone) {
       const ValueId zero = beside.constant("open", Tensor(DType::F32, Shape{}));
-      value = typed(beside.add("SelectV2", "mask", {mask.condition, zero, mask.masked}),
-                    graph_.value(mask.condition).shape);
+      value = typed(beside.add("SelectV2", "mask", {mask.condition, zero, mask.masked}), shape);
     }
-    Shape shape = graph_.value(value).shape;
     if (shape.rank() < 4) {
       shape.dims().insert(shape.dims().begin(), 4 - shape.rank(), 1);
       value = typed(beside.add("Reshape", "mask4", {value, beside.ints("mask4_shape", shape.dims())}), shape);

@@ -24,10 +24,16 @@ bool overlap(const Lifetime& a, const Lifetime& b) {
 struct Item {
   size_t index;  // into the lifetimes
   int64_t bytes;
+  int64_t rest_bytes;  // behind shrink_step
   int first_step;
   int last_step;
+  int shrink_step;
   uint64_t busiest = 0;              // most bytes alive in one of its steps
   std::vector<size_t> neighbours{};  // items that live at the same time
+
+  bool shrinks() const { return shrink_step < last_step; }
+  // The most that it needs while the other one lives.
+  int64_t bytes_beside(const Item& other) const { return other.first_step > shrink_step ? rest_bytes : bytes; }
 };
 
 struct Packing {
@@ -39,9 +45,12 @@ class Packer {
  public:
   explicit Packer(const std::vector<Lifetime>& lifetimes) {
     for (size_t i = 0; i < lifetimes.size(); ++i) {
-      if (lifetimes[i].bytes == 0) continue;
-      items_.push_back(
-          {i, static_cast<int64_t>(arena_bytes(lifetimes[i].bytes)), lifetimes[i].first_step, lifetimes[i].last_step});
+      const Lifetime& life = lifetimes[i];
+      if (life.bytes == 0) continue;
+      const bool shrinks = life.shrink_step >= 0;
+      items_.push_back({i, static_cast<int64_t>(arena_bytes(life.bytes)),
+                        static_cast<int64_t>(arena_bytes(shrinks ? life.rest_bytes : life.bytes)), life.first_step,
+                        life.last_step, shrinks ? life.shrink_step : life.last_step});
     }
     for (size_t a = 0; a < items_.size(); ++a) {
       for (size_t b = 0; b < items_.size(); ++b) {
@@ -105,9 +114,10 @@ class Packer {
       occupied_.clear();
       for (const size_t other : item.neighbours) {
         const int64_t from = packing.offsets[other];
-        if (from >= 0) occupied_.emplace_back(from, from + items_[other].bytes);
+        if (from >= 0)
+          occupied_.push_back({from, from + items_[other].bytes_beside(item), item.bytes_beside(items_[other])});
       }
-      packing.offsets[index] = best_offset(item.bytes);
+      packing.offsets[index] = item.shrinks() ? lowest_offset() : best_offset(item.bytes);
       bytes = std::max(bytes, packing.offsets[index] + item.bytes);
       if (bytes >= most) return packing;
     }
@@ -121,7 +131,7 @@ class Packer {
     int64_t best = -1;
     int64_t best_gap = INT64_MAX;
     int64_t end = 0;
-    for (const auto& [from, to] : occupied_) {
+    for (const auto& [from, to, needed] : occupied_) {
       const int64_t gap = from - end;
       if (gap >= bytes && gap < best_gap) {
         best = end;
@@ -130,6 +140,19 @@ class Packer {
       end = std::max(end, to);
     }
     return best >= 0 ? best : end;
+  }
+
+  // The lowest place for what needs more beside some of its neighbours than beside others.
+  int64_t lowest_offset() {
+    std::sort(occupied_.begin(), occupied_.end());
+    int64_t offset = 0;
+    for (size_t i = 0; i < occupied_.size();) {
+      const Occupied& other = occupied_[i++];
+      if (other.to <= offset || offset + other.needed <= other.from) continue;
+      offset = other.to;
+      i = 0;  // the higher place may be in the way of what begins earlier
+    }
+    return offset;
   }
 
   // Moves one of the tensors that reach the block's end, or a neighbour of it, further to the front. Equal results are
@@ -164,8 +187,14 @@ class Packer {
     return static_cast<size_t>(std::find(order.begin(), order.end(), item) - order.begin());
   }
 
+  // Where a neighbour lies, and what the item needs beside it.
+  struct Occupied {
+    int64_t from, to, needed;
+    auto operator<=>(const Occupied&) const = default;
+  };
+
   std::vector<Item> items_;
-  std::vector<std::pair<int64_t, int64_t>> occupied_;
+  std::vector<Occupied> occupied_;
   Packing best_;
   size_t comparisons_ = 0;  // of one packing
 };
@@ -180,7 +209,7 @@ ArenaLayout pack_arena(const std::vector<Lifetime>& lifetimes) {
   std::vector<uint64_t> live(static_cast<size_t>(last) + 1, 0);
   for (const Lifetime& item : lifetimes) {
     for (int step = item.first_step; step <= item.last_step; ++step) {
-      live[static_cast<size_t>(step)] += arena_bytes(item.bytes);
+      live[static_cast<size_t>(step)] += arena_bytes(item.bytes_at(step));
     }
   }
   const auto peak = std::max_element(live.begin(), live.end());

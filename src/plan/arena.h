@@ -14,6 +14,11 @@ struct Lifetime {
   uint64_t bytes = 0;
   int first_step = 0;
   int last_step = 0;
+  // Behind this step only the first `rest_bytes` are needed: a smaller result lies over its operand; -1: all to the end.
+  int shrink_step = -1;
+  uint64_t rest_bytes = 0;
+
+  uint64_t bytes_at(int step) const { return shrink_step >= 0 && step > shrink_step ? rest_bytes : bytes; }
 };
 
 struct ArenaLayout {

@@ -127,6 +127,8 @@ struct Tactic {
   int inplace_input = ir::kNone;
   // The output may share this input's memory at no cost (elementwise); bit i for input i.
   uint64_t may_overwrite = 0;
+  // As may_overwrite, where the output is smaller: it may lie at the start of this input.
+  uint64_t may_overwrite_start = 0;
   // The first outputs, so many, may each share the memory of the input of the same index (states of loops).
   int carried = 0;
   // Copying nothing: the output is the same bytes as input 0 (Reshape, Squeeze).

@@ -10,48 +10,18 @@
 #include "base/check.h"
 #include "base/host_memory.h"
 #include "ops/fused_elementwise.h"
+#include "plan/arrange.h"
 #include "plan/host_step.h"
 #include "plan/measure.h"
 #include "plan/regions.h"
-#include "plan/storage.h"
 
 namespace tfengine::plan {
-
-std::vector<TensorDesc> describe_values(const ir::Graph& graph) {
-  std::vector<TensorDesc> descs(static_cast<size_t>(graph.value_count()));
-  for (ir::ValueId id = 0; id < graph.value_count(); ++id) {
-    const ir::Value& value = graph.value(id);
-    TensorDesc& desc = descs[static_cast<size_t>(id)];
-    desc.dtype = value.dtype;
-    desc.shape = value.shape;
-    desc.quant = value.quant;
-    desc.pixel_stride = value.shape.rank() == 0 ? 1 : value.shape.back();
-  }
-  return descs;
-}
-
-StepSpec step_spec(const ir::Graph& graph, const ir::Node& node, std::span<const TensorDesc> descs, int threads) {
-  StepSpec spec;
-  spec.graph = &graph;
-  spec.node = &node;
-  spec.threads = threads;
-  for (const ir::ValueId id : node.inputs) {
-    spec.inputs.push_back(descs[static_cast<size_t>(id)]);
-    spec.constants.push_back(graph.value(id).constant);
-    spec.input_names.push_back(graph.value(id).name);
-  }
-  for (const ir::ValueId id : node.outputs) spec.outputs.push_back(descs[static_cast<size_t>(id)]);
-  return spec;
-}
 
 namespace {
 
 // Weights of a network beyond this come from memory in each run: the last-level caches of CPUs are of 16 to 64 MiB, and
 // what a machine runs beside takes its share.
 constexpr size_t kMostCachedBytes = size_t{12} << 20;
-
-// An order of steps other than the graph's has to save one part in so many of the arena.
-constexpr uint64_t kLeastGain = 64;
 
 size_t constant_bytes(const ir::Graph& whole) {
   size_t bytes = 0;
@@ -113,7 +83,7 @@ class Planner {
         options_.progress(++done, static_cast<int>(order.size()), plan_.graph.node(id).name);
       }
     }
-    arrange(storage, sharing);
+    arrange_steps(storage, sharing);
     drop_elided_from_survey();
     for (const Step& step : plan_.steps) {
       if (!step.elided) plan_.workspace_bytes = std::max<uint64_t>(plan_.workspace_bytes, step.tactic.workspace_bytes);
@@ -151,29 +121,17 @@ class Planner {
     };
   }
 
-  // The graph's own order of steps, which neighbours in memory and in time are used to, unless another one saves more than
-  // a little.
-  void arrange(const Storage& storage, Sharing sharing) {
+  void arrange_steps(const Storage& storage, Sharing sharing) {
     // Tactics of regions point into the regions' graphs: those must not be copied with their steps.
     std::map<ir::NodeId, std::vector<Plan>> regions;
     for (Step& step : plan_.steps) {
       if (!step.regions.plans.empty()) regions[step.node] = std::move(step.regions.plans);
     }
-    Placement best = storage.place(plan_.steps, plan_.descs, sharing);
-    plan_.own_order_arena_bytes = best.arena_bytes;
-    if (sharing == Sharing::Operands && options_.reorder) {
-      const StepOrder found = find_step_order(storage.order_problem(plan_.steps, plan_.descs));
-      plan_.any_order_bound_bytes = found.bound_bytes;
-      if (found.peak_bytes < found.own_peak_bytes) {
-        std::vector<Step> steps;
-        for (const int at : found.order) steps.push_back(plan_.steps[static_cast<size_t>(at)]);
-        Placement other = storage.place(std::move(steps), plan_.descs, sharing);
-        const bool copies_no_more = other.copied_bytes <= best.copied_bytes;
-        if (copies_no_more && other.arena_bytes < best.arena_bytes - best.arena_bytes / kLeastGain) {
-          best = std::move(other);
-        }
-      }
-    }
+    Arrangement arranged =
+        arrange(storage, std::move(plan_.steps), std::move(leaner_), plan_.descs, {sharing, options_.reorder});
+    Placement& best = arranged.placement;
+    plan_.own_order_arena_bytes = arranged.own_order_arena_bytes;
+    plan_.any_order_bound_bytes = arranged.any_order_bound_bytes;
     plan_.steps = std::move(best.steps);
     for (Step& step : plan_.steps) {
       const auto own = regions.find(step.node);
@@ -302,13 +260,30 @@ class Planner {
       }
     }
     if (options_.survey != nullptr) options_.survey->push_back(options_of(node, choices));
+    // An earlier plan has decided.
+    if (Choice* leaner = earlier ? nullptr : leaner_than(*best, choices)) leaner_.emplace(id, made_step(id, *leaner));
+    return made_step(id, *best);
+  }
+
+  Step made_step(ir::NodeId id, Choice& choice) const {
     Step step;
     step.node = id;
-    step.backend = best->backend->name();
-    step.tactic = std::move(best->tactic);
-    step.time_us = best->time_us;
-    step.on_host = best->backend->device() != plan_.device;
+    step.backend = choice.backend->name();
+    step.tactic = std::move(choice.tactic);
+    step.time_us = choice.time_us;
+    step.on_host = choice.backend->device() != plan_.device;
     return step;
+  }
+
+  // The fastest one whose result may lie over its operand where that of `best` may not; null: there is none.
+  static Choice* leaner_than(const Choice& best, std::vector<Choice>& choices) {
+    if (best.tactic.may_overwrite_start != 0) return nullptr;
+    Choice* leaner = nullptr;
+    for (Choice& choice : choices) {
+      const bool better = leaner == nullptr || (choice.time_us > 0.0 && choice.time_us < leaner->time_us);
+      if (choice.tactic.may_overwrite_start != 0 && better) leaner = &choice;
+    }
+    return leaner;
   }
 
   StepOptions options_of(const ir::Node& node, const std::vector<Choice>& choices) const {
@@ -318,8 +293,8 @@ class Planner {
       const double time_us = options_.measure ? choice.time_us : static_cast<double>(step.options.size());
       PackedStore alone(plan_.device == nullptr ? scratch_allocator() : plan_.device->memory(), plan_.device);
       const std::shared_ptr<const Kernel> kernel = choice.tactic.prepare(alone);
-      const bool overwrites =
-          choice.tactic.inplace_input != ir::kNone || choice.tactic.may_overwrite != 0 || choice.tactic.alias;
+      const bool overwrites = choice.tactic.inplace_input != ir::kNone || choice.tactic.may_overwrite != 0 ||
+                              choice.tactic.may_overwrite_start != 0 || choice.tactic.alias;
       step.options.push_back({choice.backend->name(), choice.tactic.name, time_us, choice.tactic.workspace_bytes,
                               alone.bytes(), overwrites});
     }
@@ -390,7 +365,8 @@ class Planner {
 
   Plan plan_;
   std::vector<const Backend*> backends_;
-  std::vector<Choice> rejected_;  // of the step that is being looked at
+  std::vector<Choice> rejected_;       // of the step that is being looked at
+  std::map<ir::NodeId, Step> leaner_;  // the steps' next best tactics that need less memory
   bool cold_weights_ = false;
   bool inner_ = false;  // plans a region
   PackedStore& packed_;

@@ -169,6 +169,23 @@ bool Storage::may_overwrite(const ir::Node& node, int input, int output, const s
   return free_or_whole(out, to.bytes()) && std::count(node.inputs.begin(), node.inputs.end(), source) == 1;
 }
 
+// The operand has its memory for itself, and the result is smaller. As far as the order of steps does not matter.
+bool Storage::may_overwrite_start(const ir::Node& node, int input, const std::vector<TensorDesc>& descs) const {
+  const ir::ValueId source = node.inputs[static_cast<size_t>(input)];
+  const ir::ValueId out = node.outputs[0];
+  const TensorDesc& from = descs[static_cast<size_t>(source)];
+  const TensorDesc& to = descs[static_cast<size_t>(out)];
+  if (!from.dense() || !to.dense() || from.bytes() <= to.bytes() || slot(out).group >= 0) return false;
+  if (slot(source).group >= 0) {
+    const Group& group = group_of(source);
+    if (group.place != Place::Arena || slot(source).offset != 0 || group.bytes != from.bytes() ||
+        group.rest != ir::kNone) {
+      return false;
+    }
+  }
+  return std::count(node.inputs.begin(), node.inputs.end(), source) == 1;
+}
+
 bool Storage::is_view(const Step& step, const std::vector<TensorDesc>& descs) const {
   const ir::Node& node = graph_->node(step.node);
   const TensorDesc& from = descs[static_cast<size_t>(node.inputs[0])];
@@ -190,6 +207,22 @@ bool Storage::try_overwrite(const Step& step, int input, int output, int step_in
   });
   if (read_twice) return false;
   move_into(out, where);
+  return true;
+}
+
+bool Storage::try_overwrite_start(const Step& step, int input, int step_index, const std::vector<TensorDesc>& descs) {
+  const ir::Node& node = graph_->node(step.node);
+  const ir::ValueId source = node.inputs[static_cast<size_t>(input)];
+  if (slot(source).group < 0 || !may_overwrite_start(node, input, descs) || !dies_here(source, step_index)) {
+    return false;
+  }
+  const auto& members = group_of(source).values;
+  const bool read_twice = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId other) {
+    return other != source && std::find(members.begin(), members.end(), other) != members.end();
+  });
+  if (read_twice) return false;
+  put(node.outputs[0], slot(source).group, 0);
+  group_of(source).rest = node.outputs[0];
   return true;
 }
 
@@ -217,6 +250,10 @@ void Storage::share_step(Step& step, int index, const std::vector<TensorDesc>& d
   } else if (share_memory) {
     for (int input = 0; input < static_cast<int>(std::min<size_t>(node.inputs.size(), 64)); ++input) {
       if ((step.tactic.may_overwrite >> input & 1) != 0 && try_overwrite(step, input, 0, index, descs)) break;
+    }
+    for (int input = 0; input < static_cast<int>(std::min<size_t>(node.inputs.size(), 64)); ++input) {
+      if (slot(node.outputs[0]).group >= 0) break;
+      if ((step.tactic.may_overwrite_start >> input & 1) != 0) try_overwrite_start(step, input, index, descs);
     }
     for (int state = 0; state < step.tactic.carried; ++state) try_overwrite(step, state, state, index, descs);
   }
@@ -251,6 +288,10 @@ void Storage::pack(Placement& placement, const std::vector<TensorDesc>& descs, b
     lifetime_of[g] = static_cast<int>(lifetimes.size());
     const int last = until_end ? steps - 1 : last_use(group);
     lifetimes.push_back({group.bytes, first, std::max(first, last)});
+    if (group.rest != ir::kNone && !until_end) {
+      lifetimes.back().shrink_step = step_of_node_[static_cast<size_t>(graph_->value(group.rest).producer)];
+      lifetimes.back().rest_bytes = descs[static_cast<size_t>(group.rest)].bytes();
+    }
     for (const ir::ValueId id : group.values) placement.naive_bytes += descs[static_cast<size_t>(id)].bytes();
   }
   const auto first_scratch = lifetimes.size();
@@ -277,8 +318,13 @@ void Storage::pack(Placement& placement, const std::vector<TensorDesc>& descs, b
     if (lifetime_of[g] < 0) continue;
     const size_t index = static_cast<size_t>(lifetime_of[g]);
     const Lifetime& life = lifetimes[index];
-    placement.arena.push_back({groups_[g].values[0], static_cast<uint64_t>(layout.offsets[index]), life.bytes,
-                               life.first_step, life.last_step});
+    const auto offset = static_cast<uint64_t>(layout.offsets[index]);
+    const bool shrinks = life.shrink_step >= 0 && life.shrink_step < life.last_step;
+    placement.arena.push_back(
+        {groups_[g].values[0], offset, life.bytes, life.first_step, shrinks ? life.shrink_step : life.last_step});
+    if (shrinks) {
+      placement.arena.push_back({groups_[g].rest, offset, life.rest_bytes, life.shrink_step + 1, life.last_step});
+    }
   }
   placement.locations.assign(static_cast<size_t>(graph_->value_count()), {});
   for (ir::ValueId id = 0; id < graph_->value_count(); ++id) {
@@ -349,9 +395,15 @@ OrderProblem Storage::order_problem(const std::vector<Step>& steps, const std::v
       if (from >= 0 && to >= 0 && from != to && may_overwrite(node, input, 0, descs))
         what.overwrites.push_back({from, to});
     };
+    const auto overwrite_start = [&](int input) {
+      const int from = block(node.inputs[static_cast<size_t>(input)]), to = block(node.outputs[0]);
+      if (from >= 0 && to >= 0 && from != to && may_overwrite_start(node, input, descs))
+        what.overwrites.push_back({from, to});
+    };
     if (step.tactic.inplace_input != ir::kNone) overwrite(step.tactic.inplace_input);
     for (int input = 0; input < static_cast<int>(std::min<size_t>(node.inputs.size(), 64)); ++input) {
       if ((step.tactic.may_overwrite >> input & 1) != 0) overwrite(input);
+      if ((step.tactic.may_overwrite_start >> input & 1) != 0) overwrite_start(input);
     }
     problem.steps.push_back(std::move(what));
   }

@@ -59,6 +59,8 @@ class Storage {
     int index = 0;
     uint64_t bytes = 0;
     std::vector<ir::ValueId> values;
+    // What is left of it behind the step whose result, this value, lies at its start; kNone: it keeps its size.
+    ir::ValueId rest = ir::kNone;
   };
   // An input of a concatenation as its output has it.
   struct Piece {
@@ -79,11 +81,13 @@ class Storage {
                    const StridedInput& strided_input) const;
   bool free_or_whole(ir::ValueId id, uint64_t bytes) const;
   bool may_overwrite(const ir::Node& node, int input, int output, const std::vector<TensorDesc>& descs) const;
+  bool may_overwrite_start(const ir::Node& node, int input, const std::vector<TensorDesc>& descs) const;
   bool is_view(const Step& step, const std::vector<TensorDesc>& descs) const;
   void move_into(ir::ValueId id, Slot where);
   int last_use(const Group& group) const;
   bool dies_here(ir::ValueId id, int step) const;
   bool try_overwrite(const Step& step, int input, int output, int step_index, const std::vector<TensorDesc>& descs);
+  bool try_overwrite_start(const Step& step, int input, int step_index, const std::vector<TensorDesc>& descs);
   void share(std::vector<Step>& steps, const std::vector<TensorDesc>& descs, bool share_memory);
   void share_step(Step& step, int index, const std::vector<TensorDesc>& descs, bool share_memory);
   void pack(Placement& placement, const std::vector<TensorDesc>& descs, bool until_end) const;

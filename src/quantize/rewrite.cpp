@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/rewrite.h"
 
+#include <algorithm>
 #include <map>
 #include <tuple>
 
 #include "base/check.h"
 #include "ops/bias.h"
+#include "quantize/bounds.h"
 #include "quantize/decide.h"
 #include "quantize/facts.h"
 #include "quantize/grids.h"
@@ -29,7 +31,9 @@ class Builder {
         cache_(options.cache != nullptr ? *options.cache : own_cache_),
         graph_(source) {}
 
-  ir::Graph build(RewriteReport& report) {
+  // `limit` has the last word on the graph, whose ids are still those of the float one.
+  template <class Limit>
+  ir::Graph build(RewriteReport& report, Limit&& limit) {
     for (ir::ValueId id = 0; id < source_.value_count(); ++id) {
       if (decision_.stored(id)) set_grid(id, grids_.of_value[at(id)]);
     }
@@ -41,6 +45,7 @@ class Builder {
     report.quantize_nodes = quantize_nodes_;
     report.dequantize_nodes = dequantize_nodes_;
     report.requantize_nodes = requantize_nodes_;
+    limit(graph_);
     return graph_.compacted();
   }
 
@@ -219,6 +224,7 @@ void rewrite_regions(RewriteResult& result, const RangeTable& table, const Rewri
       report.tensors.insert(report.tensors.end(), inner.report.tensors.begin(), inner.report.tensors.end());
       append(report.missing, inner.report.missing);
       append(report.unused, inner.report.unused);
+      append(report.bounded, inner.report.bounded);
       // What one graph does not have, another may.
       const std::set<std::string> absent(inner.report.ignored.begin(), inner.report.ignored.end());
       std::erase_if(report.ignored, [&](const std::string& name) { return absent.count(name) == 0; });
@@ -236,10 +242,20 @@ RewriteResult rewrite_to_int8(const ir::Graph& graph, const RangeTable& table, c
   const std::vector<std::optional<ir::Range>> ranges = resolve_ranges(graph, table);
   const Decision decision = decide(graph, ranges, options);
   if (options.missing == MissingRange::Error && !decision.missing.empty()) fail_for_missing(decision.missing);
-  const Grids grids = assign_grids(graph, decision, ranges, unsigned_candidates(graph, table), options);
+  const std::vector<bool> candidates = unsigned_candidates(graph, table);
+  const Grids grids = assign_grids(graph, decision, ranges, candidates, options);
   RewriteResult result;
   result.report = make_report(graph, table, ranges, decision, grids);
-  result.graph = Builder(graph, decision, grids, options).build(result.report);
+  result.graph = Builder(graph, decision, grids, options).build(result.report, [&](ir::Graph& made) {
+    const auto slow = [](const NodeChoice& choice) { return choice.reason == NodeReason::SlowerInInt8; };
+    if (std::none_of(decision.nodes.begin(), decision.nodes.end(), slow)) return;
+    RewriteOptions patient = options;
+    patient.prefer_float = nullptr;
+    const Decision whole = decide(graph, ranges, patient);
+    const Grids whole_grids = assign_grids(graph, whole, ranges, candidates, patient);
+    const auto names = bound_given_ranges(graph, ranges, {whole, whole_grids}, {decision, grids}, made);
+    result.report.bounded.assign(names.begin(), names.end());
+  });
   rewrite_regions(result, table, options);
   return result;
 }

@@ -96,7 +96,9 @@ struct RewriteReport {
   std::vector<TensorReport> tensors;  // float activations of the float graph, by id
   std::vector<std::string> ignored;   // custom ranges of tensors that the graph no longer has
   std::vector<std::string> unused;    // tensors with custom ranges that stay float, which nothing rounds to their range
-  std::vector<std::string> missing;   // tensors whose missing range kept nodes in float
+  // Of those, the ones that are float for speed's sake (prefer_float): their values are limited to their ranges all the same.
+  std::vector<std::string> bounded;
+  std::vector<std::string> missing;  // tensors whose missing range kept nodes in float
   int corrected_biases = 0;
   int quantize_nodes = 0;
   int dequantize_nodes = 0;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/eltwise_testing.h"
+#include "kernels/guarded.h"
 
 namespace tfengine::kernels {
 namespace {
@@ -74,12 +75,12 @@ struct Problem {
   }
 
   std::vector<float> computed(float unwritten, int threads) const {
-    std::vector<float> dst(static_cast<size_t>(shape.batch * shape.rows * shape.dst_stride), unwritten);
-    const std::unique_ptr<void, void (*)(void*)> workspace(
-        std::aligned_alloc(64, (attention_workspace_bytes(shape, threads) + 63) / 64 * 64), std::free);
-    attention_f32(shape, q.data(), k.data(), v.data(), mask.empty() ? nullptr : mask.data(), dst.data(),
-                  workspace.get(), threads);
-    return dst;
+    Guarded<float> dst(std::vector<float>(static_cast<size_t>(shape.batch * shape.rows * shape.dst_stride), unwritten));
+    const Guarded<float> queries(q), keys(k), values(v), masks(mask);
+    Guarded<std::byte> workspace(attention_workspace_bytes(shape, threads), 64);
+    attention_f32(shape, queries.data(), keys.data(), values.data(), mask.empty() ? nullptr : masks.data(), dst.data(),
+                  workspace.data(), threads);
+    return dst.values();
   }
 };
 

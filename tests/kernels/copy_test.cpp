@@ -3,9 +3,11 @@
 
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "kernels/eltwise_testing.h"
 #include "kernels/gather.h"
+#include "kernels/guarded.h"
 #include "kernels/resize.h"
 #include "kernels/transpose.h"
 
@@ -92,53 +94,79 @@ TEST(Copy, Pad) {
 TEST(Transpose, RandomPermutations) {
   TFE_TRACE_SEED();
   Rng rng(test_seed());
-  for (int round = 0; round < 300; ++round) {
-    const int64_t bytes_of[] = {1, 2, 4, 8};
-    const int64_t bytes = bytes_of[rng() % 4];
-    TransposeShape s;
-    s.rank = int(rng() % 7);
-    int64_t total = 1;
-    const bool large = s.rank <= 3;  // several tiles
-    for (int i = 0; i < s.rank; ++i) {
-      s.dims[i] = 1 + int64_t(rng() % (large ? 70 : 5)), s.perm[i] = i;
-      total *= s.dims[i];
-    }
-    std::shuffle(s.perm, s.perm + s.rank, rng);
-    const std::vector<uint8_t> src = random_bytes(rng, total * bytes);
-    std::vector<uint8_t> dst(src.size());
-    transpose(bytes, s, src.data(), dst.data(), 1 + int(rng() % 2));
-    int64_t stride[8] = {}, step = 1;
-    for (int k = s.rank - 1; k >= 0; --k) stride[k] = step, step *= s.dims[k];
-    for (int64_t i = 0; i < total; ++i) {
-      int64_t index = i, at = 0;
-      for (int k = s.rank - 1; k >= 0; --k) {
-        at += index % s.dims[s.perm[k]] * stride[s.perm[k]];
-        index /= s.dims[s.perm[k]];
+  for_each_target([&] {
+    for (int round = 0; round < 300; ++round) {
+      const int64_t bytes_of[] = {1, 2, 4, 8};
+      const int64_t bytes = bytes_of[rng() % 4];
+      TransposeShape s;
+      s.rank = int(rng() % 7);
+      int64_t total = 1;
+      const bool large = s.rank <= 3;  // several tiles
+      for (int i = 0; i < s.rank; ++i) {
+        s.dims[i] = 1 + int64_t(rng() % (large ? 70 : 5)), s.perm[i] = i;
+        total *= s.dims[i];
       }
-      ASSERT_TRUE(same_bytes(dst, i, src, at, bytes)) << "round " << round << " element " << i;
+      std::shuffle(s.perm, s.perm + s.rank, rng);
+      const std::vector<uint8_t> src = random_bytes(rng, total * bytes);
+      const Guarded<uint8_t> given(src);
+      Guarded<uint8_t> made(src.size());
+      transpose(bytes, s, given.data(), made.data(), 1 + int(rng() % 2));
+      const std::vector<uint8_t> dst = made.values();
+      int64_t stride[8] = {}, step = 1;
+      for (int k = s.rank - 1; k >= 0; --k) stride[k] = step, step *= s.dims[k];
+      for (int64_t i = 0; i < total; ++i) {
+        int64_t index = i, at = 0;
+        for (int k = s.rank - 1; k >= 0; --k) {
+          at += index % s.dims[s.perm[k]] * stride[s.perm[k]];
+          index /= s.dims[s.perm[k]];
+        }
+        ASSERT_TRUE(same_bytes(dst, i, src, at, bytes)) << "round " << round << " element " << i;
+      }
     }
-  }
+  });
+}
+
+// Results that are written past the caches, in runs that begin anywhere in a line.
+TEST(Transpose, LargeResults) {
+  for_each_target([] {
+    for (const auto& [rows, columns] :
+         {std::pair<int64_t, int64_t>{2051, 2053}, {300007, 16}, {16, 300007}, {1500011, 3}}) {
+      TransposeShape s;
+      s.rank = 2;
+      s.dims[0] = rows, s.dims[1] = columns;
+      s.perm[0] = 1, s.perm[1] = 0;
+      Guarded<uint32_t> src(static_cast<size_t>(rows * columns)), dst(src.size());
+      for (size_t i = 0; i < src.size(); ++i) src[i] = static_cast<uint32_t>(i);
+      transpose(4, s, src.data(), dst.data(), 2);
+      for (int64_t c = 0; c < columns; ++c) {
+        for (int64_t r = 0; r < rows; ++r)
+          ASSERT_EQ(dst[static_cast<size_t>(c * rows + r)], r * columns + c) << rows << " x " << columns;
+      }
+    }
+  });
 }
 
 TEST(Transpose, ColumnsToPlacesOfTheirOwn) {
   Rng rng(7);
-  for (int64_t bytes : {1, 2, 4, 8}) {
-    for (int64_t cols : {1, 2, 3, 4, 7, 16, 33}) {
-      for (int64_t rows : {1, 5, 16, 1023, 2050}) {
-        const int64_t step = cols + int64_t(rng() % 3);
-        const std::vector<uint8_t> src = random_bytes(rng, rows * step * bytes);
-        std::vector<std::vector<uint8_t>> columns(static_cast<size_t>(cols),
-                                                  std::vector<uint8_t>(size_t(rows * bytes)));
-        std::vector<void*> dst;
-        for (auto& column : columns) dst.push_back(column.data());
-        take_columns(bytes, rows, cols, step, src.data(), dst.data(), 2);
-        for (int64_t c = 0; c < cols; ++c) {
-          for (int64_t r = 0; r < rows; ++r)
-            ASSERT_TRUE(same_bytes(columns[size_t(c)], r, src, r * step + c, bytes)) << cols << " " << rows;
+  for_each_target([&] {
+    for (int64_t bytes : {1, 2, 4, 8}) {
+      for (int64_t cols : {1, 2, 3, 4, 7, 16, 33}) {
+        for (int64_t rows : {1, 5, 16, 65, 1023, 2050}) {
+          const int64_t step = cols + int64_t(rng() % 3);
+          const std::vector<uint8_t> src = random_bytes(rng, rows * step * bytes);
+          std::vector<std::vector<uint8_t>> columns(static_cast<size_t>(cols),
+                                                    std::vector<uint8_t>(size_t(rows * bytes)));
+          std::vector<void*> dst;
+          for (auto& column : columns) dst.push_back(column.data());
+          take_columns(bytes, rows, cols, step, src.data(), dst.data(), 2);
+          for (int64_t c = 0; c < cols; ++c) {
+            for (int64_t r = 0; r < rows; ++r)
+              ASSERT_TRUE(same_bytes(columns[size_t(c)], r, src, r * step + c, bytes)) << cols << " " << rows;
+          }
         }
       }
     }
-  }
+  });
 }
 
 TEST(Gather, IndicesInsideAndOutside) {

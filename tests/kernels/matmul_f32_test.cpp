@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/eltwise_testing.h"
+#include "kernels/guarded.h"
 
 namespace tfengine::kernels {
 namespace {
@@ -50,17 +51,19 @@ struct Problem {
   }
 
   std::vector<float> computed(int threads) const {
-    std::vector<float> dst = residual;
-    std::vector<float> packed(matmul_f32_packed_bytes(shape) / sizeof(float));
-    matmul_f32_pack(shape, weights.data(), transposed, packed.data());
-    std::vector<float> workspace(matmul_f32_workspace_bytes(threads) / sizeof(float));
+    // The last row ends with its own columns: what is behind them is no part of the tensor.
+    Guarded<float> dst(std::vector<float>(residual.begin(), residual.end() - 3));
+    const Guarded<float> rows(std::vector<float>(src.begin(), src.end() - 2)), given(weights), biases(bias);
+    Guarded<float> packed(matmul_f32_packed_bytes(shape) / sizeof(float));
+    matmul_f32_pack(shape, given.data(), transposed, packed.data());
+    Guarded<float> workspace(matmul_f32_workspace_bytes(threads) / sizeof(float), 64);
     Epilogue epilogue;
-    epilogue.bias = bias.data();
+    epilogue.bias = biases.data();
     epilogue.residual = dst.data();
     epilogue.residual_pixel_stride = shape.dst_stride;
     epilogue.after_add = {ActKind::Relu, 0.0f, 0.0f};
-    matmul_f32_run(shape, src.data(), packed.data(), epilogue, dst.data(), workspace.data(), threads);
-    return dst;
+    matmul_f32_run(shape, rows.data(), packed.data(), epilogue, dst.data(), workspace.data(), threads);
+    return dst.values();
   }
 };
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "kernels/eltwise_testing.h"
+#include "kernels/guarded.h"
 #include "kernels/layer_norm.h"
 #include "kernels/softmax.h"
 
@@ -13,7 +14,7 @@ namespace {
 void check(Rng& rng, ReduceKind kind, const ReduceShape& s) {
   int64_t total = 1, kept = 1;
   for (int i = 0; i < s.rank; ++i) total *= s.dims[i], kept *= s.reduced[i] ? 1 : s.dims[i];
-  const std::vector<float> src = random_floats(rng, size_t(total), kind == ReduceKind::Prod ? 0.9f : -2.0f, 1.1f);
+  const Guarded<float> src(random_floats(rng, size_t(total), kind == ReduceKind::Prod ? 0.9f : -2.0f, 1.1f));
   const double start[] = {0, 0, -1e30, 1e30, 1};
   std::vector<double> expected(size_t(kept), start[int(kind)]), size(size_t(kept), 0.0);
   for (int64_t i = 0; i < total; ++i) {
@@ -36,7 +37,7 @@ void check(Rng& rng, ReduceKind kind, const ReduceShape& s) {
   }
   const double folded = double(total) / double(kept);
   for (int threads : {1, 2}) {
-    std::vector<float> dst(size_t(kept), 77.0f);
+    Guarded<float> dst(static_cast<size_t>(kept));
     reduce_f32(kind, s, src.data(), dst.data(), threads);
     for (size_t i = 0; i < dst.size(); ++i) {
       const double e = kind == ReduceKind::Mean ? expected[i] / folded : expected[i];

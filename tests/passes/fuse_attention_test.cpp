@@ -11,12 +11,25 @@
 namespace tfengine::passes {
 namespace {
 
+// Plans make room for tensors by what passes say of their shapes.
+void expect_inferred_shapes(const ir::Graph& graph) {
+  ir::Graph inferred = graph;
+  ops::infer_graph(inferred);
+  for (const ir::NodeId id : graph.order()) {
+    for (const ir::ValueId out : graph.node(id).outputs) {
+      EXPECT_EQ(graph.value(out).shape, inferred.value(out).shape) << graph.value(out).name;
+      EXPECT_EQ(graph.value(out).dtype, inferred.value(out).dtype) << graph.value(out).name;
+    }
+  }
+}
+
 // Ops that are left, in order, with blanks between; the results have to stay.
 std::string fused(const std::string& text, bool runs = true) {
   const ir::Graph before = parse_and_infer(text);
   ir::Graph after = before;
   fuse_attention(after, [&](const ir::Graph&, const ir::Node& node) { return runs && node.op == "Attention"; });
   ir::verify(after);
+  expect_inferred_shapes(after);
   const std::vector<Tensor> inputs = random_inputs(before, 3);
   expect_same_outputs(ops::evaluate_graph(before, inputs), ops::evaluate_graph(after, inputs), 1e-6, text);
   return ops_left(after);
@@ -66,6 +79,18 @@ TEST(FuseAttention, WithAMaskThatChooses) {
                                    "%b = LogicalAnd(%a, %c) %s = SelectV2(%b, %p, %lowest)",
                             true, inputs)),
             "Greater SelectV2 Attention");
+}
+
+// Nodes that are added move the graph's values at one moment or another.
+TEST(FuseAttention, WhereverTheGraphGrows) {
+  const ir::Graph graph = parse_and_infer(attention(
+      "%zero = const f32[] [0.0] %c = Greater(%n, %zero) %s = SelectV2(%c, %p, %lowest)", true, ", %n: f32[5,6]"));
+  for (int more = 0; more < 40; ++more) {
+    ir::Graph grown = graph;
+    for (int i = 0; i < more; ++i) grown.add_value(fmt::format("unused{}", i), DType::F32, Shape{});
+    EXPECT_EQ(fuse_attention(grown, [](const ir::Graph&, const ir::Node&) { return true; }), 1);
+    expect_inferred_shapes(grown);
+  }
 }
 
 TEST(FuseAttention, InFrontOfAQuantizedResult) {

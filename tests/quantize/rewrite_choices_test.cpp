@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The INT8 rewrite where something is missing, refused or odd: what stays float, and what is said about it.
+#include <algorithm>
+#include <cmath>
+#include <set>
+
 #include "quantize/rewrite_testing.h"
 #include "tfengine/error.h"
 
@@ -82,6 +86,76 @@ TEST(Rewrite, GivenRangesOfFloatTensorsAreListedAsUnused) {
   const RewriteResult result = rewrite_to_int8(
       graph_of("%d = Conv2D(%x, %w) " CONV " %c = Conv2D(%d, %w) " CONV " %e = Neg(%c) return %c, %e"), table, options);
   EXPECT_EQ(result.report.unused, (Strings{"d", "c", "e"}));
+}
+
+// The largest difference of results, where speed keeps these nodes in float and where it decides nothing.
+struct Faster {
+  RewriteResult result;
+  float difference = 0.0f;
+};
+Faster faster_in_float(const ir::Graph& graph, const RangeTable& table, std::set<std::string> slow) {
+  RewriteOptions options;
+  const RewriteResult whole = rewrite_to_int8(graph, table, options);
+  options.prefer_float = [&](const ir::Node& node) { return slow.count(node.name) > 0; };
+  Faster faster{rewrite_to_int8(graph, table, options)};
+  ir::verify(faster.result.graph);
+  Tensor x(DType::F32, graph.value(graph.inputs[0]).shape);
+  for (int64_t i = 0; i < x.elements(); ++i) x.mutable_as<float>()[i] = 0.1f * static_cast<float>(i % 41 - 20);
+  const auto exact = ops::evaluate_graph(whole.graph, std::vector<Tensor>{x});
+  const auto got = ops::evaluate_graph(faster.result.graph, std::vector<Tensor>{x});
+  for (size_t k = 0; k < exact.size(); ++k) {
+    for (int64_t i = 0; i < exact[k].elements(); ++i)
+      faster.difference = std::max(faster.difference, std::abs(exact[k].as<float>()[i] - got[k].as<float>()[i]));
+  }
+  return faster;
+}
+
+// Rounding moves a tensor of range 0.5 by 0.002, and four products with weights of up to 1 add that up; values beyond the range
+// are ten times its size.
+constexpr float kRounding = 0.05f;
+
+TEST(Rewrite, GivenRangesLimitTensorsThatAreFasterInFloat) {
+  const ir::Graph graph =
+      graph_of("%c = Conv2D(%x, %w) " CONV " %d = Conv2D(%c, %w) " CONV " %e = Conv2D(%d, %w) " CONV " return %e");
+  const RangeTable table = with_custom(table_of({{"x", 2.0f}}), {{"c", 0.5f}, {"d", 0.5f}});
+  struct Case {
+    std::set<std::string> slow;
+    Strings bounded;
+  };
+  // What an INT8 node reads has a grid, and nothing has to limit it.
+  for (const Case& c : {Case{{"c", "d", "e"}, {"c", "d"}}, Case{{"d"}, {"c"}}, Case{{"d", "e"}, {"c", "d"}},
+                        Case{{"e"}, {"d"}}, Case{{"c"}, {}}}) {
+    const Faster faster = faster_in_float(graph, table, c.slow);
+    EXPECT_EQ(faster.result.report.bounded, c.bounded);
+    EXPECT_LT(faster.difference, kRounding);
+  }
+  // The ranges matter: without them the float graph is somewhere else.
+  EXPECT_GT(faster_in_float(graph, table_of({{"x", 2.0f}, {"c", 0.5f}, {"d", 0.5f}}), {"c", "d", "e"}).difference,
+            0.5f);
+}
+
+TEST(Rewrite, ALimitIsPartOfTheActivationInFront) {
+  const ir::Graph graph = [] {
+    ir::Graph made = graph_of("%c = Conv2D(%x, %w) " CONV " %d = Conv2D(%c, %w) " CONV " return %d");
+    made.node(made.value(made.find_value("c")).producer).epilogue.before_add = {ActKind::Relu, 0.0f, 0.0f};
+    return made;
+  }();
+  const Faster faster = faster_in_float(graph, with_custom(table_of({{"x", 2.0f}}), {{"c", 0.5f}}), {"c", "d"});
+  EXPECT_LT(faster.difference, kRounding);
+  const ir::Graph& made = faster.result.graph;
+  EXPECT_EQ(made.node(made.value(made.find_value("c")).producer).epilogue.before_add, (Act{ActKind::Clip, 0.0f, 0.5f}));
+  EXPECT_EQ(made.order().size(), graph.order().size());
+}
+
+TEST(Rewrite, OnlyWhatWouldBeRoundedIsLimited) {
+  // %e reads the tensor in float at any speed, from its grid; the graph returns it so, too.
+  const ir::Graph graph = graph_of("%c = Conv2D(%x, %w) " CONV " %d = Conv2D(%c, %w) " CONV
+                                   " %e = Softmax(%c) %f = Softmax(%d) return %c, %d, %e, %f");
+  const RangeTable table = with_custom(table_of({{"x", 2.0f}}), {{"c", 0.5f}, {"d", 0.5f}});
+  const Faster faster = faster_in_float(graph, table, {"c", "d"});
+  EXPECT_EQ(faster.result.report.bounded, Strings{"c"});
+  EXPECT_EQ(faster.result.report.unused, (Strings{"c", "d"}));
+  EXPECT_LT(faster.difference, kRounding);
 }
 
 TEST(Rewrite, DeadTensorsHaveAUsableScale) {

@@ -22,7 +22,9 @@ namespace {
 // an element that a kernel forgets must not happen to be right.
 class StepMemory {
  public:
-  StepMemory(const plan::StepSpec& spec, const std::vector<Tensor>& inputs, const plan::Tactic& tactic)
+  // `over_start`: of this input the result lies at the start, over it; kNone: it has memory of its own.
+  StepMemory(const plan::StepSpec& spec, const std::vector<Tensor>& inputs, const plan::Tactic& tactic,
+             int over_start = ir::kNone)
       : workspace_(DType::U8, {static_cast<int64_t>(tactic.workspace_bytes)}) {
     for (size_t i = 0; i < inputs.size(); ++i) {
       inputs_.push_back(copy(inputs[i]));
@@ -38,7 +40,16 @@ class StepMemory {
       std::memcpy(args.dst[0], args.src[index], inputs_[index].bytes());
       args.src[index] = args.dst[0];
     }
+    if (over_start != ir::kNone) {
+      over_ = inputs_[static_cast<size_t>(over_start)].mutable_data();
+      args.dst[0] = over_;
+    }
     args.workspace = workspace_.mutable_data();
+  }
+
+  std::vector<Tensor> results() {
+    if (over_ != nullptr) std::memcpy(outputs[0].mutable_data(), over_, outputs[0].bytes());
+    return outputs;
   }
 
   plan::StepArgs args;
@@ -52,6 +63,7 @@ class StepMemory {
   }
   Tensor workspace_;
   std::vector<Tensor> inputs_;
+  void* over_ = nullptr;
 };
 
 // Complex numbers as twice as many real ones.
@@ -130,7 +142,7 @@ class DeviceMemory {
 };
 
 std::vector<Tensor> results_of(const plan::StepSpec& spec, const plan::Tactic& tactic,
-                               const std::vector<Tensor>& inputs) {
+                               const std::vector<Tensor>& inputs, int over_start = ir::kNone) {
   if (spec.device != nullptr) {
     plan::PackedStore packed(spec.device->memory(), spec.device);
     const auto kernel = tactic.prepare(packed);
@@ -143,9 +155,25 @@ std::vector<Tensor> results_of(const plan::StepSpec& spec, const plan::Tactic& t
   }
   plan::PackedStore packed(default_allocator());
   const auto kernel = tactic.prepare(packed);
-  StepMemory memory(spec, inputs, tactic);
+  StepMemory memory(spec, inputs, tactic, over_start);
   kernel->bind(memory.args)->run();
-  return memory.outputs;
+  return memory.results();
+}
+
+std::string difference_of(const plan::StepSpec& spec, const std::vector<Tensor>& expected,
+                          const std::vector<Tensor>& results) {
+  for (size_t i = 0; i < expected.size(); ++i) {
+    if (expected[i].dtype() == DType::C64) {
+      const auto verdict = tensors_near(parts(expected[i]), parts(results[i]), tolerance_of(spec));
+      if (!verdict) return verdict.message();
+      continue;
+    }
+    const bool integers = ops::is_integer(expected[i].dtype());
+    const auto verdict =
+        integers ? within_steps(expected[i], results[i], 1) : tensors_near(expected[i], results[i], tolerance_of(spec));
+    if (!verdict) return verdict.message();
+  }
+  return "";
 }
 
 std::string run_tactic(const plan::StepSpec& spec, const plan::Tactic& tactic, const std::vector<Tensor>& inputs,
@@ -154,18 +182,13 @@ std::string run_tactic(const plan::StepSpec& spec, const plan::Tactic& tactic, c
   // Who was running when a kernel takes the process down.
   if (std::getenv("TFE_TEST_TRACE") != nullptr) fmt::print(stderr, "{} '{}'\n", spec.node->op, tactic.name);
   try {
-    const std::vector<Tensor> results = results_of(spec, tactic, inputs);
-    for (size_t i = 0; i < expected.size(); ++i) {
-      if (expected[i].dtype() == DType::C64) {
-        const auto verdict = tensors_near(parts(expected[i]), parts(results[i]), tolerance_of(spec));
-        if (!verdict) return verdict.message();
-        continue;
-      }
-      const bool integers = ops::is_integer(expected[i].dtype());
-      const auto verdict = integers ? within_steps(expected[i], results[i], 1)
-                                    : tensors_near(expected[i], results[i], tolerance_of(spec));
-      if (!verdict) return verdict.message();
+    std::string difference = difference_of(spec, expected, results_of(spec, tactic, inputs));
+    for (int input = 0; input < 64 && difference.empty(); ++input) {
+      if ((tactic.may_overwrite_start >> input & 1) == 0) continue;
+      difference = difference_of(spec, expected, results_of(spec, tactic, inputs, input));
+      if (!difference.empty()) difference = fmt::format("over its input {}: {}", input, difference);
     }
+    if (!difference.empty()) return difference;
   } catch (const Error& error) {
     return std::string("throws: ") + error.what();
   }

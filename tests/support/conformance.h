@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any backend against the oracle: every tactic of every node, each fed with the oracle's own tensors, so that a
-// difference is that step's.
+// difference is that step's. Tactics whose result may lie at the start of an operand run so as well.
 #pragma once
 
 #include <string>

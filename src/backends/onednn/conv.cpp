@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/onednn/conv.h"
 
+#include "backends/onednn/banded.h"
 #include "backends/onednn/int8_conv.h"
 #include "backends/onednn/matmul.h"
 #include "backends/onednn/weighted.h"
@@ -227,6 +228,15 @@ Tactics conv_tactics(const StepSpec& spec) {
   if (!int8 || int8_is_exact()) add_dnnl_tactics(spec, p, tactics);
   if (winograd_last) add_own_winograd(spec, p, tactics);
   if (depthwise_last) add_own_depthwise(spec, p, tactics);
+  if (p.depthwise) {
+    const auto of_band = [&](const StepSpec& band, std::vector<Tactic>& list) {
+      const ConvProblem part = problem_of(band);
+      if (!depthwise_last) add_own_depthwise(band, part, list);
+      if (!int8 || int8_is_exact()) add_dnnl_tactics(band, part, list);
+      if (depthwise_last) add_own_depthwise(band, part, list);
+    };
+    add_banded(spec, p.window, of_band, tactics);
+  }
   if (tactics.empty()) return Refusal{"no implementation takes this convolution"};
   return tactics;
 }

@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "base/check.h"
 #include "ops/op.h"
 
 namespace tfengine::reference {
@@ -53,7 +54,13 @@ void evaluate(const SmallGraph& small, const StepArgs& args) {
     inputs.push_back(value.is_constant() ? value.constant : Tensor(value.dtype, value.shape, args.src[i], nullptr));
   }
   const std::vector<Tensor> outputs = ops::evaluate_node(small.graph, node, inputs);
-  for (size_t i = 0; i < outputs.size(); ++i) std::memcpy(args.dst[i], outputs[i].data(), outputs[i].bytes());
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const ir::Value& planned = small.graph.value(node.outputs[i]);
+    check(outputs[i].shape() == planned.shape && outputs[i].dtype() == planned.dtype,
+          "{} '{}': output {} is {} {}, room is for {} {}", node.op, node.name, i, dtype_name(outputs[i].dtype()),
+          outputs[i].shape().str(), dtype_name(planned.dtype), planned.shape.str());
+    std::memcpy(args.dst[i], outputs[i].data(), outputs[i].bytes());
+  }
 }
 
 class ReferenceBackend : public plan::Backend {
