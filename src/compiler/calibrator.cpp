@@ -142,15 +142,25 @@ struct Calibrator::Impl {
     device_observer->look_at(planned.prepared(), samples_in(shapes));
   }
 
-  // One run, on `count` samples, whose records these are.
+  // What the batch's samples are, in order.
+  std::vector<quantize::SampleRecord> records_of(const detail::BoundInputs& inputs, int64_t first,
+                                                 int64_t count) const {
+    std::vector<quantize::SampleRecord> records;
+    for (int64_t n = first; n < first + count; ++n) records.push_back(samples.record(inputs, n, samples_in(inputs)));
+    return records;
+  }
+
+  // One run, on `count` samples of the batch from `first`.
   void run_observed(const std::vector<const void*>& sources, const std::vector<void*>& results,
-                    std::span<quantize::SampleRecord> records) {
-    const auto count = static_cast<int64_t>(records.size());
+                    const detail::BoundInputs& inputs, int64_t first, int64_t count) {
+    std::vector<quantize::SampleRecord> records;
+    const auto look_at_inputs = [&] { records = records_of(inputs, first, count); };
     const auto lease = entry->lease();
     if (device_observer != nullptr) {
-      lease->run_tapped(sources, results, device_observer->tap());
+      lease->run_tapped(sources, results, device_observer->tap(), look_at_inputs);
       device_observer->ran();
     } else {
+      look_at_inputs();  // first: the host may hand its buffers over to the run
       lease->run_observed(sources, results, observer->watch(count));
     }
     for (int64_t n = 0; n < count; ++n) {
@@ -234,8 +244,6 @@ struct Calibrator::Impl {
   void run(const detail::BoundInputs& inputs, std::span<void* const> outputs) {
     const std::vector<plan::TensorDesc> descs = plan_batch(inputs.shapes);
     const int64_t count = samples_in(inputs);
-    // Looked at first: the host may hand its buffers over to the run.
-    std::vector<quantize::SampleRecord> records = samples.records(inputs, count);
     const bool split = splits(inputs.shapes);
     for (int64_t first = 0; first < count; first += split ? 1 : count) {
       std::vector<const void*> sources = inputs.addresses;
@@ -247,8 +255,7 @@ struct Calibrator::Impl {
         const size_t bytes = static_cast<size_t>(descs[i].shape.elements()) * dtype_bytes(descs[i].dtype);
         results[i] = const_cast<void*>(part_of(results[i], bytes, first, count));
       }
-      const size_t samples_of_run = split ? size_t{1} : static_cast<size_t>(count);
-      run_observed(sources, results, std::span(records).subspan(static_cast<size_t>(first), samples_of_run));
+      run_observed(sources, results, inputs, first, split ? 1 : count);
     }
     histograms.samples += static_cast<uint64_t>(count);
   }
@@ -256,7 +263,7 @@ struct Calibrator::Impl {
   // The same through all plans of a graph with shapes that depend on data.
   std::vector<Tensor> run_in_stages(const detail::BoundInputs& inputs) {
     const int64_t count = samples_in(inputs);
-    std::vector<quantize::SampleRecord> records = samples.records(inputs, count);
+    std::vector<quantize::SampleRecord> records = records_of(inputs, 0, count);
     std::vector<Tensor> outputs = core.run(*entry, inputs.keep, {observer->watch(count), {}});
     for (int64_t n = 0; n < count; ++n) {
       note_sample(std::move(records[static_cast<size_t>(n)]), observer->peaks_of_sample(n));

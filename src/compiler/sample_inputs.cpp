@@ -66,18 +66,15 @@ std::vector<uint64_t> SampleInputs::contents(const BoundInputs& inputs, int64_t 
   return contents;
 }
 
-std::vector<quantize::SampleRecord> SampleInputs::records(const BoundInputs& inputs, int64_t samples) const {
-  std::vector<quantize::SampleRecord> records(static_cast<size_t>(samples));
-  for (int64_t n = 0; n < samples; ++n) {
-    quantize::SampleRecord& record = records[static_cast<size_t>(n)];
-    record.content = content_of(inputs, n, samples);
-    for (const size_t i : floats_) {
-      const std::span<const std::byte> part = part_of(inputs.keep[i], n, samples);
-      record.inputs.push_back(
-          quantize::input_facts({reinterpret_cast<const float*>(part.data()), part.size() / sizeof(float)}));
-    }
+quantize::SampleRecord SampleInputs::record(const BoundInputs& inputs, int64_t n, int64_t samples) const {
+  quantize::SampleRecord record;
+  record.content = content_of(inputs, n, samples);
+  for (const size_t i : floats_) {
+    const std::span<const std::byte> part = part_of(inputs.keep[i], n, samples);
+    record.inputs.push_back(
+        quantize::input_facts({reinterpret_cast<const float*>(part.data()), part.size() / sizeof(float)}));
   }
-  return records;
+  return record;
 }
 
 }  // namespace tfengine::detail

@@ -19,8 +19,8 @@ class SampleInputs {
   const std::vector<quantize::SampleLog::Input>& described() const { return described_; }
   // Fingerprints of the samples of a batch of `samples`. An input without that many rows belongs to all of them.
   std::vector<uint64_t> contents(const BoundInputs& inputs, int64_t samples) const;
-  // The same with the facts of float inputs; peaks are left to the caller.
-  std::vector<quantize::SampleRecord> records(const BoundInputs& inputs, int64_t samples) const;
+  // The same of sample `n`, with the facts of float inputs; peaks are left to the caller.
+  quantize::SampleRecord record(const BoundInputs& inputs, int64_t n, int64_t samples) const;
 
  private:
   std::vector<size_t> floats_;  // which inputs are described

@@ -254,7 +254,8 @@ int fuse_attention(Graph& graph, const RunsAttention& runs) {
     if (!found) continue;
     Node asked;
     asked.op = "Attention";
-    if (!runs(graph, asked)) return made;
+    asked.inputs = {found->q, found->k, found->v};
+    if (!runs(graph, asked)) continue;
     rewriter.replace(*found);
     ++made;
   }

@@ -11,7 +11,7 @@
 
 namespace tfengine::passes {
 
-// Whether the backend runs an Attention node.
+// Whether the backend runs an Attention node, which has its first three inputs.
 using RunsAttention = std::function<bool(const ir::Graph& graph, const ir::Node& node)>;
 
 // Rewrites the graph; returns how many nodes it made, each under the name of the second product. Scores and probabilities

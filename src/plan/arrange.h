@@ -15,7 +15,7 @@ struct Arrangement {
 };
 
 struct ArrangeOptions {
-  bool share_memory = true;
+  Sharing sharing = Sharing::Operands;
   bool reorder = true;
 };
 

@@ -33,6 +33,12 @@ class Queue {
   virtual void fill_zero(void* device, size_t bytes) = 0;
   // A function on a thread of the device's library, in order with the rest. It must not throw nor use the device.
   virtual void call(void (*function)(void* state), void* state) = 0;
+  // From fork() to join(), what is put in behind enter(i) is in order with the rest of branch i only, i from 0 to kMostBranches - 1.
+  // A queue may as well keep the whole order.
+  static constexpr int kMostBranches = 4;
+  virtual void fork() {}
+  virtual void enter(int /*branch*/) {}
+  virtual void join() {}
   virtual void wait() = 0;
   // What `work` puts into this queue is recorded rather than run.
   virtual std::unique_ptr<Recording> record(const std::function<void()>& work) = 0;

@@ -69,7 +69,10 @@ class Planner {
     check_static();
     plan_.descs = describe_values(plan_.graph);
     backends_[0]->lay_out(plan_.graph, plan_.descs);
-    const bool share = options_.share_memory && !options_.keep_all;
+    const Sharing sharing = options_.keep_all       ? Sharing::Nothing
+                            : options_.share_memory ? Sharing::Operands
+                                                    : Sharing::DeadMemory;
+    const bool share = sharing == Sharing::Operands;
     Storage storage(plan_.graph);
     if (share) storage.place_concat_views(order, plan_.descs, strided_input(), strided_output());
     int done = 0;
@@ -80,7 +83,7 @@ class Planner {
         options_.progress(++done, static_cast<int>(order.size()), plan_.graph.node(id).name);
       }
     }
-    arrange_steps(storage, share);
+    arrange_steps(storage, sharing);
     drop_elided_from_survey();
     for (const Step& step : plan_.steps) {
       if (!step.elided) plan_.workspace_bytes = std::max<uint64_t>(plan_.workspace_bytes, step.tactic.workspace_bytes);
@@ -118,14 +121,14 @@ class Planner {
     };
   }
 
-  void arrange_steps(const Storage& storage, bool share) {
+  void arrange_steps(const Storage& storage, Sharing sharing) {
     // Tactics of regions point into the regions' graphs: those must not be copied with their steps.
     std::map<ir::NodeId, std::vector<Plan>> regions;
     for (Step& step : plan_.steps) {
       if (!step.regions.plans.empty()) regions[step.node] = std::move(step.regions.plans);
     }
     Arrangement arranged =
-        arrange(storage, std::move(plan_.steps), std::move(leaner_), plan_.descs, {share, options_.reorder});
+        arrange(storage, std::move(plan_.steps), std::move(leaner_), plan_.descs, {sharing, options_.reorder});
     Placement& best = arranged.placement;
     plan_.own_order_arena_bytes = arranged.own_order_arena_bytes;
     plan_.any_order_bound_bytes = arranged.any_order_bound_bytes;

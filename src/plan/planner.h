@@ -37,7 +37,7 @@ struct PlanOptions {
   bool share_memory = true;
   // Looks for an order of steps that needs less memory; off: the graph's own.
   bool reorder = true;
-  // Observers need every tensor after the run: no tensor shares memory with another.
+  // Observers need every tensor after the run: no tensor shares memory with another, nor with one that is dead.
   bool keep_all = false;
   // When given: what each step could be run by, with times, workspace and bytes of packed weights, in the order of
   // the graph's steps; those that are left where their bytes are, and tactics that another one beats in everything, are left

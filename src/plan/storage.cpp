@@ -272,7 +272,8 @@ void Storage::share(std::vector<Step>& steps, const std::vector<TensorDesc>& des
   for (size_t i = 0; i < steps.size(); ++i) share_step(steps[i], static_cast<int>(i), descs, share_memory);
 }
 
-void Storage::pack(Placement& placement, const std::vector<TensorDesc>& descs) const {
+// `until_end`: what a step writes stays for the rest of the run.
+void Storage::pack(Placement& placement, const std::vector<TensorDesc>& descs, bool until_end) const {
   std::vector<Lifetime> lifetimes;
   std::vector<int> lifetime_of(groups_.size(), -1);
   const int steps = static_cast<int>(placement.steps.size());
@@ -285,8 +286,9 @@ void Storage::pack(Placement& placement, const std::vector<TensorDesc>& descs) c
       if (producer != ir::kNone) first = std::min(first, step_of_node_[static_cast<size_t>(producer)]);
     }
     lifetime_of[g] = static_cast<int>(lifetimes.size());
-    lifetimes.push_back({group.bytes, first, std::max(first, last_use(group))});
-    if (group.rest != ir::kNone) {
+    const int last = until_end ? steps - 1 : last_use(group);
+    lifetimes.push_back({group.bytes, first, std::max(first, last)});
+    if (group.rest != ir::kNone && !until_end) {
       lifetimes.back().shrink_step = step_of_node_[static_cast<size_t>(graph_->value(group.rest).producer)];
       lifetimes.back().rest_bytes = descs[static_cast<size_t>(group.rest)].bytes();
     }
@@ -337,16 +339,16 @@ void Storage::pack(Placement& placement, const std::vector<TensorDesc>& descs) c
   }
 }
 
-Placement Storage::place(std::vector<Step> steps, const std::vector<TensorDesc>& descs, bool share_memory) const {
+Placement Storage::place(std::vector<Step> steps, const std::vector<TensorDesc>& descs, Sharing sharing) const {
   Storage storage = *this;
   Placement placement;
-  storage.share(steps, descs, share_memory);
+  storage.share(steps, descs, sharing == Sharing::Operands);
   for (const Step& step : steps) {
     if (step.copy_input != ir::kNone)
       placement.copied_bytes += descs[static_cast<size_t>(graph_->node(step.node).outputs[0])].bytes();
   }
   placement.steps = std::move(steps);
-  storage.pack(placement, descs);
+  storage.pack(placement, descs, sharing == Sharing::Nothing);
   return placement;
 }
 

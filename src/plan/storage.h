@@ -27,6 +27,10 @@ struct Placement {
   int peak_step = 0;
 };
 
+// What values may share: nothing, each having memory of its own for the whole run; the memory of values that are dead; or that
+// of their operands as well.
+enum class Sharing : uint8_t { Nothing, DeadMemory, Operands };
+
 class Storage {
  public:
   // Graph inputs, outputs and constants get their places; everything else is still free.
@@ -43,7 +47,7 @@ class Storage {
   OrderProblem order_problem(const std::vector<Step>& steps, const std::vector<TensorDesc>& descs) const;
   // Shares memory among the steps' values by their tactics in this order of steps, marks elided steps and needed copies,
   // gives every remaining value a group of its own and packs the arena.
-  Placement place(std::vector<Step> steps, const std::vector<TensorDesc>& descs, bool share_memory) const;
+  Placement place(std::vector<Step> steps, const std::vector<TensorDesc>& descs, Sharing sharing) const;
 
  private:
   struct Slot {
@@ -86,7 +90,7 @@ class Storage {
   bool try_overwrite_start(const Step& step, int input, int step_index, const std::vector<TensorDesc>& descs);
   void share(std::vector<Step>& steps, const std::vector<TensorDesc>& descs, bool share_memory);
   void share_step(Step& step, int index, const std::vector<TensorDesc>& descs, bool share_memory);
-  void pack(Placement& placement, const std::vector<TensorDesc>& descs) const;
+  void pack(Placement& placement, const std::vector<TensorDesc>& descs, bool until_end) const;
 
   const ir::Graph* graph_;
   std::vector<Slot> slots_;

@@ -331,8 +331,8 @@ void Context::run_observed(std::span<const void* const> inputs, std::span<void* 
   copy_outputs();
 }
 
-void Context::run_tapped(std::span<const void* const>, std::span<void* const>,
-                         const std::shared_ptr<const plan::Tap>&) {
+void Context::run_tapped(std::span<const void* const>, std::span<void* const>, const std::shared_ptr<const plan::Tap>&,
+                         const std::function<void()>&) {
   fail<InvalidArgument>("'{}' runs on the host: there is no queue to tap", prepared_->plan.graph.name);
 }
 

@@ -58,10 +58,10 @@ class Context : public plan::RunningPlan {
   // As run, calling `watch` before the first step and behind every step, elided ones included, here and in regions.
   virtual void run_observed(std::span<const void* const> inputs, std::span<void* const> outputs,
                             const plan::Watch& watch);
-  // As run on a device, with what `tap` puts into its queue: it is asked once, and again when another one is given. InvalidArgument
-  // on the host.
+  // As run on a device, with what `tap` puts into its queue: it is asked once, and again when another one is given. `meanwhile` is
+  // called while the device runs, before outputs are written. InvalidArgument on the host.
   virtual void run_tapped(std::span<const void* const> inputs, std::span<void* const> outputs,
-                          const std::shared_ptr<const plan::Tap>& tap);
+                          const std::shared_ptr<const plan::Tap>& tap, const std::function<void()>& meanwhile);
   // With tensors on the plan's device, in order with the work of `stream` and without waiting for it. The first run with
   // other addresses than before takes longer. InvalidArgument on the host.
   virtual void run_on_device(std::span<const void* const> inputs, std::span<void* const> outputs, Stream stream);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "runtime/independent_steps.h"
 
 namespace tfengine::runtime {
 
@@ -80,16 +81,51 @@ void DeviceContext::queue_copies() {
   }
 }
 
-void DeviceContext::queue_steps(const plan::Tap* tap) {
-  auto next = steps().begin();
-  if (tap != nullptr) (*tap)(*this, -1, *queue_);
-  for (int step = 0; step < static_cast<int>(prepared().plan.steps.size()); ++step) {
-    if (next != steps().end() && next->step == step) {
-      if (next->copy.bytes != 0) queue_->copy(next->copy.to, next->copy.from, next->copy.bytes);
-      next->kernel->run();
-      ++next;
+void DeviceContext::queue_step(BoundStep& step) {
+  if (step.copy.bytes != 0) queue_->copy(step.copy.to, step.copy.from, step.copy.bytes);
+  step.kernel->run();
+}
+
+std::vector<size_t> DeviceContext::groups() {
+  const plan::Plan& plan = prepared().plan;
+  const auto add = [&](const std::vector<ir::ValueId>& values, std::vector<MemoryRange>& ranges) {
+    for (const ir::ValueId id : values) {
+      // Kernels have constants of their own.
+      if (id == ir::kNone || plan.locations[static_cast<size_t>(id)].place == plan::Place::Constant) continue;
+      ranges.push_back(
+          {static_cast<const std::byte*>(address(id)), plan.descs[static_cast<size_t>(id)].storage_bytes()});
     }
-    if (tap != nullptr) (*tap)(*this, step, *queue_);
+  };
+  std::vector<StepMemory> memory;
+  for (const BoundStep& bound : steps()) {
+    const plan::Step& step = plan.steps[static_cast<size_t>(bound.step)];
+    StepMemory& own = memory.emplace_back();
+    add(plan.graph.node(step.node).inputs, own.reads);
+    add(plan.graph.node(step.node).outputs, own.writes);
+    own.alone = bound.has_workspace || step.on_host;
+  }
+  return independent_groups(memory, plan::Queue::kMostBranches);
+}
+
+void DeviceContext::queue_steps() {
+  auto next = steps().begin();
+  for (const size_t size : groups()) {
+    if (size > 1) queue_->fork();
+    for (size_t i = 0; i < size; ++i) {
+      if (size > 1) queue_->enter(static_cast<int>(i));
+      queue_step(*next++);
+    }
+    if (size > 1) queue_->join();
+  }
+  queue_copies();
+}
+
+void DeviceContext::queue_tapped_steps(const plan::Tap& tap) {
+  auto next = steps().begin();
+  tap(*this, -1, *queue_);
+  for (int step = 0; step < static_cast<int>(prepared().plan.steps.size()); ++step) {
+    if (next != steps().end() && next->step == step) queue_step(*next++);
+    tap(*this, step, *queue_);
   }
   queue_copies();
 }
@@ -107,7 +143,11 @@ std::unique_ptr<plan::Recording> DeviceContext::record_host_run(const plan::Tap*
     for (size_t i = 0; i < to.inputs.size(); ++i) {
       queue_->upload(to.device.data() + to.inputs[i], to.staging.data() + to.inputs[i], input_bytes(i));
     }
-    queue_steps(tap);
+    if (tap != nullptr) {
+      queue_tapped_steps(*tap);
+    } else {
+      queue_steps();
+    }
     for (size_t i = 0; i < to.outputs.size(); ++i) {
       queue_->download(to.staging.data() + to.outputs[i], to.device.data() + to.outputs[i], output_bytes(i));
     }
@@ -115,12 +155,18 @@ std::unique_ptr<plan::Recording> DeviceContext::record_host_run(const plan::Tap*
 }
 
 void DeviceContext::replay_host_run(const plan::Recording& recording, std::span<const void* const> inputs,
-                                    std::span<void* const> outputs) {
+                                    std::span<void* const> outputs, const std::function<void()>& meanwhile) {
   const Border& to = border();
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (input_bytes(i) > 0) std::memcpy(to.staging.data() + to.inputs[i], inputs[i], input_bytes(i));
   }
   queue_->replay(recording);
+  try {
+    if (meanwhile) meanwhile();
+  } catch (...) {
+    queue_->wait();  // the next run writes staging memory
+    throw;
+  }
   queue_->wait();
   throw_failures();
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -138,17 +184,17 @@ void DeviceContext::point_to_border(size_t inputs, size_t outputs) {
 void DeviceContext::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
   point_to_border(inputs.size(), outputs.size());
   if (host_run_ == nullptr) host_run_ = record_host_run(nullptr);
-  replay_host_run(*host_run_, inputs, outputs);
+  replay_host_run(*host_run_, inputs, outputs, nullptr);
 }
 
 void DeviceContext::run_tapped(std::span<const void* const> inputs, std::span<void* const> outputs,
-                               const std::shared_ptr<const plan::Tap>& tap) {
+                               const std::shared_ptr<const plan::Tap>& tap, const std::function<void()>& meanwhile) {
   point_to_border(inputs.size(), outputs.size());
   if (tapped_run_ == nullptr || tap_ != tap) {
     tapped_run_ = record_host_run(tap.get());
     tap_ = tap;
   }
-  replay_host_run(*tapped_run_, inputs, outputs);
+  replay_host_run(*tapped_run_, inputs, outputs, meanwhile);
 }
 
 const plan::Recording& DeviceContext::recorded(std::span<const void* const> inputs, std::span<void* const> outputs) {
@@ -190,10 +236,7 @@ void DeviceContext::run_observed(std::span<const void* const> inputs, std::span<
   for (int step = 0; step < static_cast<int>(prepared().plan.steps.size()); ++step) {
     double elapsed_us = 0.0;
     if (next != steps().end() && next->step == step) {
-      elapsed_us = queue_->elapsed_us([&] {
-        if (next->copy.bytes != 0) queue_->copy(next->copy.to, next->copy.from, next->copy.bytes);
-        next->kernel->run();
-      });
+      elapsed_us = queue_->elapsed_us([&] { queue_step(*next); });
       ++next;
     }
     throw_failures();

@@ -19,7 +19,7 @@ class DeviceContext : public Context {
   void run_observed(std::span<const void* const> inputs, std::span<void* const> outputs,
                     const plan::Watch& watch) override;
   void run_tapped(std::span<const void* const> inputs, std::span<void* const> outputs,
-                  const std::shared_ptr<const plan::Tap>& tap) override;
+                  const std::shared_ptr<const plan::Tap>& tap, const std::function<void()>& meanwhile) override;
   void run_on_device(std::span<const void* const> inputs, std::span<void* const> outputs, Stream stream) override;
 
  private:
@@ -39,14 +39,17 @@ class DeviceContext : public Context {
   const Border& border();
   size_t input_bytes(size_t index) const;
   size_t output_bytes(size_t index) const;
-  void queue_steps(const plan::Tap* tap = nullptr);
+  void queue_steps();
+  void queue_tapped_steps(const plan::Tap& tap);
+  void queue_step(BoundStep& step);
+  std::vector<size_t> groups();  // of steps that are queued beside each other
   void queue_copies();
   void throw_failures();
   void point_to_border(size_t inputs, size_t outputs);
   // A run from and to staging memory.
   std::unique_ptr<plan::Recording> record_host_run(const plan::Tap* tap);
   void replay_host_run(const plan::Recording& recording, std::span<const void* const> inputs,
-                       std::span<void* const> outputs);
+                       std::span<void* const> outputs, const std::function<void()>& meanwhile);
   const plan::Recording& recorded(std::span<const void* const> inputs, std::span<void* const> outputs);
 
   Allocator& allocator_;

@@ -121,6 +121,16 @@ TEST(FuseAttention, NotWhereTheBackendHasNone) {
   EXPECT_EQ(fused(attention("%s = Mul(%p, %half)"), false).find("Attention"), std::string::npos);
 }
 
+TEST(FuseAttention, TheBackendSeesQueriesKeysAndValues) {
+  for (const int64_t width : {7, 8}) {
+    ir::Graph graph = parse_and_infer(attention("%s = Mul(%p, %half)"));
+    const int made = fuse_attention(graph, [&](const ir::Graph& within, const ir::Node& node) {
+      return within.input_value(node, 0).shape == Shape{2, 5, 3, 4} && within.input_value(node, 2).shape[3] == width;
+    });
+    EXPECT_EQ(made, width == 7 ? 1 : 0);
+  }
+}
+
 TEST(FuseAttention, OneMaskForAllLayers) {
   const std::string text = R"(graph @g(%x: f32[1,4,2,3], %n: f32[1,1,1,4]) {
     %heads = const s32[4] [0, 2, 1, 3]

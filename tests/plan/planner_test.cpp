@@ -141,6 +141,42 @@ TEST(Planner, NothingShared) {
   expect_same_numbers(kConcats, apart);
 }
 
+constexpr const char* kPools = R"(
+graph @net(%x: f32[1,8,8,16]) {
+  %a = MaxPool(%x) {ksize=[1,3,3,1], strides=[1,1,1,1], padding="SAME"}
+  %b = MaxPool(%a) {ksize=[1,3,3,1], strides=[1,1,1,1], padding="SAME"}
+  %c = MaxPool(%b) {ksize=[1,3,3,1], strides=[1,1,1,1], padding="SAME"}
+  %d = MaxPool(%c) {ksize=[1,3,3,1], strides=[1,1,1,1], padding="SAME"}
+  return %d
+}
+)";
+
+// Blocks of the arena that lie over one another, whatever their times.
+int overlaps(const Plan& plan) {
+  int count = 0;
+  for (size_t i = 0; i < plan.arena.size(); ++i) {
+    for (size_t k = i + 1; k < plan.arena.size(); ++k) {
+      const ArenaBlock &a = plan.arena[i], &b = plan.arena[k];
+      count += a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes ? 1 : 0;
+    }
+  }
+  return count;
+}
+
+TEST(Planner, KeptTensorsLieApart) {
+  SystemAllocator allocator;
+  PackedStore packed(allocator);
+  PlanOptions kept = options();
+  kept.measure = false;
+  EXPECT_GT(overlaps(make_plan(parsed(kPools), packed, kept)), 0);
+  kept.keep_all = true;
+  for (const char* text : {kPools, kResidual, kConcats}) {
+    const Plan plan = make_plan(parsed(text), packed, kept);
+    EXPECT_GT(plan.arena.size(), 1u);
+    EXPECT_EQ(overlaps(plan), 0);
+  }
+}
+
 TEST(Planner, ConcatOfViewsIsElided) {
   SystemAllocator allocator;
   PackedStore packed(allocator);

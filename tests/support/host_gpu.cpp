@@ -146,6 +146,20 @@ class HostQueue : public plan::Queue {
   void call(void (*function)(void*), void* state) override {
     put([=] { function(state); });
   }
+  // Branches run one after the other, the last one first: an order that plans must not depend on.
+  void fork() override {
+    trunk_ = recording_;
+    branches_.assign(kMostBranches, {});
+  }
+  void enter(int branch) override {
+    if (trunk_ != nullptr) recording_ = &branches_.at(static_cast<size_t>(branch));
+  }
+  void join() override {
+    if (trunk_ == nullptr) return;
+    recording_ = trunk_;
+    for (auto branch = branches_.rbegin(); branch != branches_.rend(); ++branch)
+      recording_->insert(recording_->end(), branch->begin(), branch->end());
+  }
   void wait() override {
     own_.wait();
     if (elsewhere_ != nullptr) elsewhere_->wait();
@@ -179,6 +193,8 @@ class HostQueue : public plan::Queue {
   HostStream own_;
   HostStream* elsewhere_ = nullptr;  // where the latest run was
   Work* recording_ = nullptr;
+  Work* trunk_ = nullptr;  // what was recorded into when branches began
+  std::vector<Work> branches_;
 };
 
 // The memory as that of one of the GPUs.

@@ -3,6 +3,8 @@
 
 #include <fmt/core.h>
 
+#include <vector>
+
 #include "backends/cuda/counter.h"
 #include "backends/cuda/error.h"
 
@@ -35,16 +37,22 @@ class StreamQueue : public plan::Queue {
   explicit StreamQueue(int gpu) : gpu_(gpu) {
     const UseGpu use(gpu_);
     check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+    current_ = stream_;
+    check_cuda(cudaEventCreateWithFlags(&forked_, cudaEventDisableTiming), "making an event");
     check_cuda(cudaEventCreateWithFlags(&last_, cudaEventDisableTiming), "making an event");
     check_cuda(cudaEventCreate(&begin_), "making an event");
     check_cuda(cudaEventCreate(&end_), "making an event");
   }
   ~StreamQueue() override {
-    for (cudaEvent_t event : {last_, begin_, end_}) (void)cudaEventDestroy(event);
+    for (Branch& branch : branches_) {
+      (void)cudaEventDestroy(branch.end);
+      (void)cudaStreamDestroy(branch.stream);
+    }
+    for (cudaEvent_t event : {forked_, last_, begin_, end_}) (void)cudaEventDestroy(event);
     (void)cudaStreamDestroy(stream_);
   }
 
-  Stream stream() const override { return stream_; }
+  Stream stream() const override { return current_; }
 
   void upload(void* device, const void* host, size_t bytes) override {
     move(device, host, bytes, cudaMemcpyHostToDevice, "copying to the GPU");
@@ -58,21 +66,47 @@ class StreamQueue : public plan::Queue {
   void upload_rows(void* device, size_t pitch, const void* host, size_t row_bytes, size_t rows) override {
     if (row_bytes * rows == 0) return;
     const UseGpu use(gpu_);
-    check_cuda(cudaMemcpy2DAsync(device, pitch, host, row_bytes, row_bytes, rows, cudaMemcpyHostToDevice, stream_),
+    check_cuda(cudaMemcpy2DAsync(device, pitch, host, row_bytes, row_bytes, rows, cudaMemcpyHostToDevice, current_),
                "copying to the GPU");
   }
   void download_rows(void* host, const void* device, size_t pitch, size_t row_bytes, size_t rows) override {
     if (row_bytes * rows == 0) return;
     const UseGpu use(gpu_);
-    check_cuda(cudaMemcpy2DAsync(host, row_bytes, device, pitch, row_bytes, rows, cudaMemcpyDeviceToHost, stream_),
+    check_cuda(cudaMemcpy2DAsync(host, row_bytes, device, pitch, row_bytes, rows, cudaMemcpyDeviceToHost, current_),
                "copying from the GPU");
   }
   void fill_zero(void* device, size_t bytes) override {
     const UseGpu use(gpu_);
-    if (bytes > 0) check_cuda(cudaMemsetAsync(device, 0, bytes, stream_), "clearing memory of the GPU");
+    if (bytes > 0) check_cuda(cudaMemsetAsync(device, 0, bytes, current_), "clearing memory of the GPU");
   }
   void call(void (*function)(void*), void* state) override {
-    check_cuda(cudaLaunchHostFunc(stream_, function, state), "calling the host from the GPU's queue");
+    check_cuda(cudaLaunchHostFunc(current_, function, state), "calling the host from the GPU's queue");
+  }
+
+  void fork() override {
+    const UseGpu use(gpu_);
+    check_cuda(cudaEventRecord(forked_, stream_), "ordering streams");
+  }
+  // Branch 0 is our own stream.
+  void enter(int branch) override {
+    const UseGpu use(gpu_);
+    current_ = stream_;
+    if (branch == 0) return;
+    while (branch > static_cast<int>(branches_.size())) add_branch();
+    Branch& entered = branches_[static_cast<size_t>(branch) - 1];
+    check_cuda(cudaStreamWaitEvent(entered.stream, forked_), "ordering streams");
+    entered.used = true;
+    current_ = entered.stream;
+  }
+  void join() override {
+    const UseGpu use(gpu_);
+    current_ = stream_;
+    for (Branch& branch : branches_) {
+      if (!branch.used) continue;
+      branch.used = false;
+      check_cuda(cudaEventRecord(branch.end, branch.stream), "ordering streams");
+      check_cuda(cudaStreamWaitEvent(stream_, branch.end), "ordering streams");
+    }
   }
 
   void wait() override {
@@ -88,6 +122,8 @@ class StreamQueue : public plan::Queue {
     try {
       work();
     } catch (...) {
+      current_ = stream_;
+      for (Branch& branch : branches_) branch.used = false;
       (void)cudaStreamEndCapture(stream_, &graph);
       if (graph != nullptr) (void)cudaGraphDestroy(graph);
       (void)cudaGetLastError();
@@ -120,13 +156,29 @@ class StreamQueue : public plan::Queue {
   }
 
  private:
+  struct Branch {
+    cudaStream_t stream = nullptr;
+    cudaEvent_t end = nullptr;
+    bool used = false;  // since the fork
+  };
+  void add_branch() {
+    Branch branch;
+    check_cuda(cudaStreamCreateWithFlags(&branch.stream, cudaStreamNonBlocking), "making a stream");
+    const cudaError_t status = cudaEventCreateWithFlags(&branch.end, cudaEventDisableTiming);
+    if (status != cudaSuccess) (void)cudaStreamDestroy(branch.stream);
+    check_cuda(status, "making an event");
+    branches_.push_back(branch);
+  }
   void move(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, const char* what) {
     const UseGpu use(gpu_);  // memory of a pool is copied on its own GPU alone
-    if (bytes > 0) check_cuda(cudaMemcpyAsync(to, from, bytes, kind, stream_), what);
+    if (bytes > 0) check_cuda(cudaMemcpyAsync(to, from, bytes, kind, current_), what);
   }
 
   int gpu_;
   cudaStream_t stream_ = nullptr;
+  cudaStream_t current_ = nullptr;  // that of the branch that was entered
+  std::vector<Branch> branches_;
+  cudaEvent_t forked_ = nullptr;
   cudaEvent_t last_ = nullptr;  // behind what ran on other streams
   cudaEvent_t begin_ = nullptr, end_ = nullptr;
   bool elsewhere_ = false;  // some run was on another stream than ours

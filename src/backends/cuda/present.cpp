@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 
+#include "backends/cuda/attention.h"
 #include "backends/cuda/backend.h"
 #include "backends/cuda/compiled_plans.h"
 #include "backends/cuda/conv.h"
@@ -40,6 +41,7 @@ constexpr Lowering kLowerings[] = {
     {"Min", reduce_tactics, false},
     {"Prod", reduce_tactics, false},
     {"BatchNormAffine", affine_tactics, true},
+    {"Attention", attention_tactics, false},
     {"Softmax", softmax_tactics, false},
     {"LogSoftmax", softmax_tactics, false},
     {"LayerNorm", layer_norm_tactics, false},
@@ -108,9 +110,9 @@ class CudaBackend : public plan::Backend {
     return is_general_product(spec) ? matmul_tactics(spec, floats_) : conv_tactics(spec, plans_, floats_);
   }
 
-  std::optional<Refusal> refuses(const ir::Graph&, const ir::Node& node) const override {
+  std::optional<Refusal> refuses(const ir::Graph& graph, const ir::Node& node) const override {
     if (find(node.op) == nullptr) return Refusal{fmt::format("{} has no form on the GPU", node.op)};
-    return std::nullopt;
+    return node.op == "Attention" ? refuses_attention(graph, node, floats_) : std::nullopt;
   }
 
   std::optional<Refusal> refuses_int8(const ir::Graph& graph, const ir::Node& node) const override {

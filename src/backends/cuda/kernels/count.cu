@@ -58,7 +58,8 @@ __device__ __forceinline__ void look_at(float x, Seen& seen) {
 }
 
 __device__ __forceinline__ void add_to_bin(uint32_t* bins, float x, float inverse_width) {
-  const int bin = static_cast<int>(fabsf(x) * inverse_width);
+  // A tensor that something writes meanwhile must not take other memory with it.
+  const int bin = min(static_cast<int>(fabsf(x) * inverse_width), kCountBins - 1);
   atomicAdd(bins + (x < 0.0f ? kCountBins : 0) + bin, 1u);
 }
 
@@ -69,19 +70,29 @@ __device__ void flush(const uint32_t* bins, Counter* to, int count) {
   }
 }
 
-__device__ void add_seen(const Seen& seen, CountState* state) {
+// Of a block: `together` is its shared memory, which is empty.
+__device__ void add_seen(const Seen& seen, Seen& together, CountState* state) {
   const auto sum = [](uint32_t x) { return __reduce_add_sync(0xffffffffu, x); };
   const uint32_t zeros = sum(seen.zeros), nans = sum(seen.nans), infs = sum(seen.infs);
   const uint32_t least = __reduce_min_sync(0xffffffffu, seen.min_key);
   const uint32_t most = __reduce_max_sync(0xffffffffu, seen.max_key);
   const uint32_t largest = __reduce_max_sync(0xffffffffu, seen.largest);
-  if (threadIdx.x % 32 != 0) return;
-  if (zeros != 0) atomicAdd(&state->zeros, static_cast<Counter>(zeros));
-  if (nans != 0) atomicAdd(&state->nans, static_cast<Counter>(nans));
-  if (infs != 0) atomicAdd(&state->infs, static_cast<Counter>(infs));
-  atomicMin(&state->min_key, least);
-  atomicMax(&state->max_key, most);
-  atomicMax(&state->largest, largest);
+  if (threadIdx.x % 32 == 0) {
+    atomicAdd(&together.zeros, zeros);
+    atomicAdd(&together.nans, nans);
+    atomicAdd(&together.infs, infs);
+    atomicMin(&together.min_key, least);
+    atomicMax(&together.max_key, most);
+    atomicMax(&together.largest, largest);
+  }
+  __syncthreads();
+  if (threadIdx.x != 0) return;
+  if (together.zeros != 0) atomicAdd(&state->zeros, static_cast<Counter>(together.zeros));
+  if (together.nans != 0) atomicAdd(&state->nans, static_cast<Counter>(together.nans));
+  if (together.infs != 0) atomicAdd(&state->infs, static_cast<Counter>(together.infs));
+  atomicMin(&state->min_key, together.min_key);
+  atomicMax(&state->max_key, together.max_key);
+  atomicMax(&state->largest, together.largest);
 }
 
 // What the last block finds in the counters, which others wrote.
@@ -90,25 +101,28 @@ __device__ __forceinline__ T read(const T* from) {
   return __ldcg(from);
 }
 
-// Bins of 2^shift old ones each. `wide` takes all of them.
-__device__ void widen(CountState* state, int shift, Counter* wide) {
-  for (int i = static_cast<int>(threadIdx.x); i < kBothBins; i += kThreads) wide[i] = 0;
-  __syncthreads();
-  for (int i = static_cast<int>(threadIdx.x); i < kBothBins; i += kThreads) {
-    const Counter moved = read(state->bins + i);
-    if (moved != 0) atomicAdd(wide + i / kCountBins * kCountBins + ((i % kCountBins) >> shift), moved);
+// Bins of 2^shift old ones each.
+__device__ void widen(CountState* state, int shift) {
+  Counter wide[kBothBins / kThreads];
+#pragma unroll
+  for (int k = 0; k < kBothBins / kThreads; ++k) {
+    const int i = k * kThreads + static_cast<int>(threadIdx.x);
+    const int first = (i % kCountBins) << shift;
+    wide[k] = 0;
+    for (int old = first; old < min(first + (1 << shift), kCountBins); ++old)
+      wide[k] += read(state->bins + i / kCountBins * kCountBins + old);
   }
   __syncthreads();
-  for (int i = static_cast<int>(threadIdx.x); i < kBothBins; i += kThreads) state->bins[i] = wide[i];
+#pragma unroll
+  for (int k = 0; k < kBothBins / kThreads; ++k) state->bins[k * kThreads + static_cast<int>(threadIdx.x)] = wide[k];
   __syncthreads();
 }
 
 // The last block's part: everything of at least `limit`, by wider bins.
 __device__ void count_misfits(CountState* state, const float* data, int64_t count, float limit, uint32_t largest,
-                              Counter* wide) {
+                              uint32_t* bins) {
   const int old = state->exponent, exponent = exponent_for(largest);
-  if (old != kUnsetExponent) widen(state, min(exponent - old, 11), wide);
-  auto* bins = reinterpret_cast<uint32_t*>(wide);
+  if (old != kUnsetExponent) widen(state, min(exponent - old, 11));
   for (int i = static_cast<int>(threadIdx.x); i < kBothBins; i += kThreads) bins[i] = 0;
   __syncthreads();
   const float inverse_width = power_of_two(-exponent);
@@ -137,16 +151,17 @@ __device__ void count_logarithmically(const float* data, int64_t samples, int64_
 __global__ void __launch_bounds__(kThreads)
     count_kernel(CountState* state, const float* __restrict__ data, int64_t samples, int64_t elements,
                  int64_t log_stride, float* peak) {
-  __shared__ Counter memory[kBothBins];
+  __shared__ uint32_t bins[kBothBins];
   __shared__ uint32_t log_bins[kCountLogBins];
+  __shared__ Seen together;
   __shared__ bool last;
-  auto* bins = reinterpret_cast<uint32_t*>(memory);
   const int64_t count = samples * elements;
   const int exponent = state->exponent;  // only the last block changes it, when all have read it
   const float limit = exponent == kUnsetExponent ? 0.0f : power_of_two(exponent + 11);
   const float inverse_width = exponent == kUnsetExponent ? 0.0f : power_of_two(-exponent);
   for (int i = static_cast<int>(threadIdx.x); i < kBothBins; i += kThreads) bins[i] = 0;
   for (int i = static_cast<int>(threadIdx.x); i < kCountLogBins; i += kThreads) log_bins[i] = 0;
+  if (threadIdx.x == 0) together = Seen();
   __syncthreads();
   Seen seen;
   const auto take = [&](float x) {
@@ -166,7 +181,7 @@ __global__ void __launch_bounds__(kThreads)
   }
   for (int64_t i = count / 4 * 4 + thread; i < count; i += threads) take(data[i]);
   count_logarithmically(data, samples, elements, log_stride, log_bins);
-  add_seen(seen, state);
+  add_seen(seen, together, state);
   __syncthreads();
   flush(bins, state->bins, kBothBins);
   flush(log_bins, state->log_bins, kCountLogBins);
@@ -177,7 +192,7 @@ __global__ void __launch_bounds__(kThreads)
   if (!last) return;
   __threadfence();
   const uint32_t largest = read(&state->largest);
-  if (largest != 0 && __uint_as_float(largest) >= limit) count_misfits(state, data, count, limit, largest, memory);
+  if (largest != 0 && __uint_as_float(largest) >= limit) count_misfits(state, data, count, limit, largest, bins);
   __syncthreads();
   if (threadIdx.x != 0) return;
   if (peak != nullptr) *peak = __uint_as_float(largest);

@@ -146,6 +146,19 @@ struct MatmulShape {
 void matmul(cudaStream_t stream, const MatmulShape& shape, const View& a, const View& b, bool halves,
             const ConvEpilogue& epilogue, const Target& dst);
 
+// softmax(scale * q k^T + mask) v for each head of each sample. Tokens lie [sample][token][head], each head's elements a view's
+// pitch apart; the mask's columns are dense, and its strides 0 where it is the same for all.
+struct AttentionShape {
+  int64_t batch = 1, heads = 1, rows = 1, columns = 1;
+  int64_t depth = 1, width = 1;  // elements of queries and keys, and of values, for each head
+  float scale = 1.0f;
+  int64_t mask_batch_stride = 0, mask_head_stride = 0, mask_row_stride = 0;
+};
+bool attention_takes(int64_t batch, int64_t heads, int64_t depth, int64_t width);
+// Multiplies halves. A mask without data is none.
+void attention(cudaStream_t stream, const AttentionShape& shape, const View& q, const View& k, const View& v,
+               const View& mask, const Target& dst);
+
 void softmax(cudaStream_t stream, const View& src, const Target& dst, int64_t rows, int64_t channels, bool log);
 void layer_norm(cudaStream_t stream, const View& src, const float* gamma, const float* beta, float epsilon,
                 const Target& dst, int64_t rows, int64_t channels);
