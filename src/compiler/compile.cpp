@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "backends/list.h"
 #include "backends/onednn/cpu_features.h"
 #include "base/check.h"
 #include "base/host_memory.h"
+#include "base/json_object.h"
 #include "compiler/chunks.h"
 #include "compiler/engine_impl.h"
 #include "compiler/fast_chunk.h"
@@ -231,17 +231,16 @@ class Compiler {
     impl->precision = precision_;
     impl->chunk = chunk_;
     impl->timing_cache = options_.engine.timing_cache;
-    impl->options = nlohmann::json{
-        {"precision", precision_},
-        {"float_precision", float_precision_},
-        {"int8_grid", options_.int8_grid},
-        {"calibrator", options_.calibrator},
-        {"nodes_denylist", options_.nodes_denylist},
-        {"max_workspace_size_bytes", config_.max_workspace_size_bytes},
-        {"threads", config_.threads},
-        {"chunk", chunk_},
-        {"tag",
-         options_.tag}}.dump();
+    impl->options = json_object({{"precision", precision_},
+                                 {"float_precision", float_precision_},
+                                 {"int8_grid", options_.int8_grid},
+                                 {"calibrator", options_.calibrator},
+                                 {"nodes_denylist", options_.nodes_denylist},
+                                 {"max_workspace_size_bytes", config_.max_workspace_size_bytes},
+                                 {"threads", config_.threads},
+                                 {"chunk", chunk_},
+                                 {"tag", options_.tag}})
+                        .dump();
     impl->report = detail::to_json(report_);
     detail::save_timings(*impl);
     return Engine(std::move(impl));
