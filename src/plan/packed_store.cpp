@@ -83,6 +83,16 @@ std::shared_ptr<Buffer> PackedStore::find(const Key& key) const {
   return found == blocks_.end() ? nullptr : found->second.lock();
 }
 
+bool PackedStore::holds(const Tensor& source) const {
+  const Key sought = key_of(source, "");
+  const std::lock_guard lock(mutex_);
+  return std::any_of(blocks_.begin(), blocks_.end(), [&](const auto& block) {
+    const Key& key = block.first;
+    return key.high == sought.high && key.low == sought.low && key.bytes == sought.bytes && key.dtype == sought.dtype &&
+           !block.second.expired();
+  });
+}
+
 void PackedStore::fill_block(void* block, size_t bytes, const std::function<void(void*)>& fill) {
   if (device_ == nullptr) return fill(block);
   const auto host = host_bytes(bytes, "constants on their way to the device");

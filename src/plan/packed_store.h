@@ -33,6 +33,8 @@ class PackedStore {
   // `form` names layout and everything else that the bytes depend on; alone, where `source` is an undefined tensor.
   std::shared_ptr<const void> get(const Tensor& source, const std::string& form, size_t bytes,
                                   const std::function<void(void*)>& fill);
+  // Whether some form of the constant is held.
+  bool holds(const Tensor& source) const;
   // Bytes held by blocks that are still in use.
   uint64_t bytes() const;
 

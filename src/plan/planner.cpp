@@ -11,6 +11,7 @@
 #include "base/host_memory.h"
 #include "ops/fused_elementwise.h"
 #include "plan/arrange.h"
+#include "plan/held_forms.h"
 #include "plan/host_step.h"
 #include "plan/measure.h"
 #include "plan/regions.h"
@@ -336,9 +337,23 @@ class Planner {
     }
     remember(session_, key, all);
     // What there was no memory to time comes last.
-    return &*std::min_element(choices.begin(), choices.end(), [](const Choice& a, const Choice& b) {
+    Choice* best = &*std::min_element(choices.begin(), choices.end(), [](const Choice& a, const Choice& b) {
       return a.time_us > 0.0 && (b.time_us <= 0.0 || a.time_us < b.time_us);
     });
+    Choice* held = plan_.device == nullptr ? held_form(choices, *best, spec) : nullptr;
+    return held != nullptr ? held : best;
+  }
+
+  // The fastest one that is not clearly slower than `best` and reads its weights as they are held already; nullptr: none.
+  Choice* held_form(std::vector<Choice>& choices, const Choice& best, const StepSpec& spec) const {
+    const size_t bytes = held_constant_bytes(spec, packed_);
+    Choice* held = nullptr;
+    for (Choice& choice : choices) {
+      if (bytes == 0 || choice.time_us <= 0.0 || choice.time_us > kHeldIsWorth * best.time_us) continue;
+      if (held != nullptr && choice.time_us >= held->time_us) continue;
+      if (reads_held_form(choice.tactic, packed_, bytes)) held = &choice;
+    }
+    return held;
   }
 
   std::vector<double> measure(const StepSpec& spec, std::span<const Tactic* const> tactics, size_t eligible) const {
