@@ -10,6 +10,7 @@
 #include "compiler/graph_def/precision.h"
 #include "compiler/model_impl.h"
 #include "compiler/report.h"
+#include "passes/quantization_nodes.h"
 #include "tfengine/convert.h"
 #include "tfgraph/import.h"
 
@@ -111,6 +112,14 @@ class Front {
   std::optional<Engine> engine_;
 };
 
+bool has_quantization_nodes(const ir::Graph& whole) {
+  bool found = false;
+  ir::for_each_graph(whole, [&](const ir::Graph& graph) {
+    for (const ir::NodeId id : graph.order()) found = found || passes::is_quantization_node(graph.node(id));
+  });
+  return found;
+}
+
 void note_missing_ranges(const std::string& name, const Engine& engine, std::vector<std::string>& notes) {
   const auto report = nlohmann::json::parse(engine.report_json());
   if (!report.contains("int8")) return;
@@ -138,12 +147,15 @@ std::string build_engine(const GraphView& view, const GraphTypes& types, const S
   options.input_shapes = {shapes};
   options.engine.max_workspace_size_bytes = params.max_workspace_size_bytes;
   options.engine.maximum_cached_engines = std::max(1, params.maximum_cached_engines);
-  const Engine engine = convert(model_of(import_segment(view, types, segment), name), options);
-  if (precision.name == "int8" && !engine.quantized()) {
+  ir::Graph graph = import_segment(view, types, segment);
+  const bool has_ranges = calibration != nullptr || has_quantization_nodes(graph);
+  const Engine engine = convert(model_of(std::move(graph), name), options);
+  // With ranges, too, all may be float, where INT8 would be slower.
+  if (precision.name == "int8" && !has_ranges) {
     notes.push_back(name + ": INT8 is asked for, and there are neither calibration data nor quantization nodes: " +
                     "the engine computes in float");
   }
-  if (engine.quantized()) note_missing_ranges(name, engine, notes);
+  if (precision.name == "int8" && has_ranges) note_missing_ranges(name, engine, notes);
   return bytes_of(engine);
 }
 
