@@ -6,6 +6,7 @@
 
 #include "hwy/highway.h"
 #include "kernels/parallel.h"
+#include "kernels/with_unsigned.h"
 
 // Vectors of 16 bytes, which every instruction set has: this is compiled once.
 HWY_BEFORE_NAMESPACE();
@@ -40,21 +41,6 @@ void copy_run(int64_t n, const T* src, int64_t src_stride, T* dst, int64_t dst_s
     reverse_run(n, src, dst);
   } else {
     for (int64_t i = 0; i < n; ++i) dst[i * dst_stride] = src[i * src_stride];
-  }
-}
-
-// Calls f with a value of the unsigned type of that size.
-template <class F>
-void with_type(int64_t elem_bytes, F&& f) {
-  switch (elem_bytes) {
-    case 1:
-      return f(uint8_t{});
-    case 2:
-      return f(uint16_t{});
-    case 4:
-      return f(uint32_t{});
-    default:
-      return f(uint64_t{});
   }
 }
 
@@ -103,7 +89,7 @@ void copy_strided(int64_t elem_bytes, const CopyShape& shape, const void* src, v
   const int64_t piece = std::min(run, std::max<int64_t>(kRunBytes / elem_bytes, 1));
   const int64_t pieces = (run + piece - 1) / piece;
   const double ns = copy_ns(runs * run * elem_bytes) + 3.0 * static_cast<double>(runs);
-  with_type(elem_bytes, [&](auto tag) {
+  with_unsigned(elem_bytes, [&](auto tag) {
     using T = decltype(tag);
     parallel_ranges(runs * pieces, useful_threads(threads, ns, runs * pieces), [&](int64_t begin, int64_t end, int) {
       // Where the part begins; from there on places are counted up, which divides nothing.
@@ -168,7 +154,7 @@ void pad_constant(int64_t elem_bytes, const PadShape& given, const void* src, co
   for (int i = 0; i < inner; ++i) rows *= out[i];
   if (rows * out[inner] <= 0) return;
   const double ns = copy_ns(rows * out[inner] * elem_bytes) + 5.0 * static_cast<double>(rows);
-  with_type(elem_bytes, [&](auto tag) {
+  with_unsigned(elem_bytes, [&](auto tag) {
     using T = decltype(tag);
     T fill;
     std::memcpy(&fill, value, sizeof(T));

@@ -10,6 +10,7 @@
 #include "kernels/parallel.h"
 #include "kernels/stream.h"
 #include "kernels/turn.h"
+#include "kernels/with_unsigned.h"
 
 namespace tfengine::kernels {
 namespace {
@@ -95,21 +96,6 @@ void transpose_tiles(const Merged& m, int inner, const T* src, T* dst, int threa
     }
     if (streamed) finish_streams();
   });
-}
-
-// f with a value of the unsigned type of that size.
-template <class F>
-void with_unsigned(int64_t elem_bytes, F&& f) {
-  switch (elem_bytes) {
-    case 1:
-      return f(uint8_t{});
-    case 2:
-      return f(uint16_t{});
-    case 4:
-      return f(uint32_t{});
-    default:
-      return f(uint64_t{});
-  }
 }
 
 }  // namespace

@@ -193,6 +193,14 @@ bool Storage::is_view(const Step& step, const std::vector<TensorDesc>& descs) co
   return step.tactic.alias && from.dense() && to.dense() && free_or_whole(node.outputs[0], to.bytes());
 }
 
+// Whether the node reads another value of the group that this input lies in.
+bool Storage::reads_beside(const ir::Node& node, ir::ValueId source) const {
+  const auto& members = group_of(source).values;
+  return std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId other) {
+    return other != source && std::find(members.begin(), members.end(), other) != members.end();
+  });
+}
+
 bool Storage::try_overwrite(const Step& step, int input, int output, int step_index,
                             const std::vector<TensorDesc>& descs) {
   const ir::Node& node = graph_->node(step.node);
@@ -200,12 +208,7 @@ bool Storage::try_overwrite(const Step& step, int input, int output, int step_in
   const ir::ValueId out = node.outputs[static_cast<size_t>(output)];
   if (!may_overwrite(node, input, output, descs) || !dies_here(source, step_index)) return false;
   const Slot where = slot(source);
-  if (where.group == slot(out).group) return false;
-  const auto& members = group_of(source).values;
-  const bool read_twice = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId other) {
-    return other != source && std::find(members.begin(), members.end(), other) != members.end();
-  });
-  if (read_twice) return false;
+  if (where.group == slot(out).group || reads_beside(node, source)) return false;
   move_into(out, where);
   return true;
 }
@@ -213,14 +216,10 @@ bool Storage::try_overwrite(const Step& step, int input, int output, int step_in
 bool Storage::try_overwrite_start(const Step& step, int input, int step_index, const std::vector<TensorDesc>& descs) {
   const ir::Node& node = graph_->node(step.node);
   const ir::ValueId source = node.inputs[static_cast<size_t>(input)];
-  if (slot(source).group < 0 || !may_overwrite_start(node, input, descs) || !dies_here(source, step_index)) {
+  if (slot(source).group < 0 || !may_overwrite_start(node, input, descs) || !dies_here(source, step_index) ||
+      reads_beside(node, source)) {
     return false;
   }
-  const auto& members = group_of(source).values;
-  const bool read_twice = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId other) {
-    return other != source && std::find(members.begin(), members.end(), other) != members.end();
-  });
-  if (read_twice) return false;
   put(node.outputs[0], slot(source).group, 0);
   group_of(source).rest = node.outputs[0];
   return true;

@@ -86,6 +86,7 @@ class Storage {
   void move_into(ir::ValueId id, Slot where);
   int last_use(const Group& group) const;
   bool dies_here(ir::ValueId id, int step) const;
+  bool reads_beside(const ir::Node& node, ir::ValueId source) const;
   bool try_overwrite(const Step& step, int input, int output, int step_index, const std::vector<TensorDesc>& descs);
   bool try_overwrite_start(const Step& step, int input, int step_index, const std::vector<TensorDesc>& descs);
   void share(std::vector<Step>& steps, const std::vector<TensorDesc>& descs, bool share_memory);

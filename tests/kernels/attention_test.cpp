@@ -9,13 +9,6 @@
 namespace tfengine::kernels {
 namespace {
 
-std::vector<float> normals(int64_t count, Rng& rng) {
-  std::normal_distribution<float> normal(0, 1);
-  std::vector<float> values(static_cast<size_t>(count));
-  for (float& x : values) x = normal(rng);
-  return values;
-}
-
 struct Problem {
   AttentionShape shape;
   std::vector<float> q, k, v, mask;

@@ -48,6 +48,13 @@ std::vector<T> random_ints(Rng& rng, size_t n, int low, int high) {
   return v;
 }
 
+inline std::vector<float> normals(int64_t count, Rng& rng) {
+  std::normal_distribution<float> normal(0, 1);
+  std::vector<float> values(static_cast<size_t>(count));
+  for (float& x : values) x = normal(rng);
+  return values;
+}
+
 inline std::vector<float> random_floats(Rng& rng, size_t n, float low = -1.0f, float high = 1.0f) {
   std::uniform_real_distribution<float> value(low, high);
   std::vector<float> v(n);

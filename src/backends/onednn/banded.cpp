@@ -5,14 +5,14 @@
 #include <array>
 #include <cstring>
 
+#include "plan/arena.h"
+
 namespace tfengine::onednn {
 
 namespace {
 
 // Smaller sources are hardly where an engine needs its memory.
 constexpr size_t kLeastSourceBytes = size_t{256} << 10;
-constexpr size_t kAlignment = 64;
-size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 // Bands of one form, of which only the place differs.
 struct Form {
@@ -159,7 +159,7 @@ class BandedBound : public plan::BoundKernel {
     auto* workspace = static_cast<std::byte*>(args_.workspace);
     inner_.src[0] = static_cast<const std::byte*>(args_.src[0]) + band.src_byte;
     inner_.dst[0] = index == 0 ? workspace : static_cast<std::byte*>(args_.dst[0]) + band.dst_byte;
-    inner_.workspace = workspace + aligned(bands_->first_bytes);
+    inner_.workspace = workspace + plan::arena_bytes(bands_->first_bytes);
     return inner_;
   }
 
@@ -208,7 +208,7 @@ std::optional<Tactic> banded(const std::shared_ptr<const Bands>& bands, const st
     tactic.workspace_bytes = std::max(tactic.workspace_bytes, part->workspace_bytes);
     parts.push_back({form.node, part->prepare});
   }
-  tactic.workspace_bytes += aligned(bands->first_bytes);
+  tactic.workspace_bytes += plan::arena_bytes(bands->first_bytes);
   tactic.prepare = [bands, parts](PackedStore& store) -> std::shared_ptr<const plan::Kernel> {
     std::vector<std::shared_ptr<const plan::Kernel>> kernels;
     for (const Part& part : parts) kernels.push_back(part.prepare(store));

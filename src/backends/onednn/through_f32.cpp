@@ -5,6 +5,7 @@
 
 #include "backends/onednn/typed.h"
 #include "kernels/half.h"
+#include "plan/arena.h"
 
 namespace tfengine::onednn {
 
@@ -17,9 +18,6 @@ std::optional<Short> short_of(DType dtype) {
   if (dtype == DType::BF16) return Short::BF16;
   return std::nullopt;
 }
-
-constexpr size_t kAlignment = 64;
-size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 // A tensor that is converted: where its float32 form lies in the workspace.
 struct Converted {
@@ -116,7 +114,7 @@ Tactics through_f32(const StepSpec& spec, Tactics (*lower)(const StepSpec&)) {
     if (!type) return true;
     desc.dtype = DType::F32;
     list.push_back({index, *type, desc.shape.elements(), conversions->workspace_bytes});
-    conversions->workspace_bytes += aligned(desc.bytes());
+    conversions->workspace_bytes += plan::arena_bytes(desc.bytes());
     return desc.dense();
   };
   bool dense = true;
